@@ -1,0 +1,68 @@
+"""The commit promise: an uncommitted image is on probation until commit has returned.
+
+Only a trial boot arms the timer. Commit first makes the committed record whole on flash and only then quiets the
+timer, so an expiry in between resets a device whose record already says "committed": flash decides, and commit
+has won. On a watchdog that cannot be stopped, commit starts feeding it instead.
+
+Neighbours: `boot` arms, the application commits through here, `emu.timers` implements `CommitTimer`. Knows no
+clock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Protocol
+
+from bootloader.config_store import ConfigStore
+
+
+class CommitTimer(Protocol):
+    """A hardware timer that resets the board when it runs out."""
+
+    @property
+    def can_stop(self) -> bool:
+        """False for an independent watchdog: once armed it can only be fed."""
+        ...
+
+    def arm(self, timeout_s: int) -> None:
+        """Start, or start over. Raises BootError for a timeout the hardware cannot count."""
+        ...
+
+    def stop(self) -> None:
+        """Stop for good. Only where ``can_stop``."""
+        ...
+
+    def keep_fed(self) -> None:
+        """From now on the running application feeds it in time."""
+        ...
+
+
+def commit(store: ConfigStore, timer: CommitTimer) -> bool:
+    """Keep the running image. True when it was not committed before; False: nothing to do."""
+    config = store.read().config
+    if config is None or config.committed:
+        return False
+    store.write(replace(config, committed=True, first_boot=False, merge_fs=False))
+    quiet(timer)
+    return True
+
+
+def quiet(timer: CommitTimer) -> None:
+    """The image is committed: the timer must not reset it any more."""
+    if timer.can_stop:
+        timer.stop()
+    else:
+        timer.keep_fed()
+
+
+def revert(store: ConfigStore) -> bool:
+    """Give the running, uncommitted image up; the caller resets. False: it is committed, or has no way back."""
+    config = store.read().config
+    if config is None or config.committed or config.revert_slot is None:
+        return False
+    store.write(
+        replace(
+            config, active_slot=config.revert_slot, revert_slot=None, committed=True, first_boot=False, merge_fs=False
+        )
+    )
+    return True

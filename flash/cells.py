@@ -1,0 +1,215 @@
+"""The bytes, and everything else a cell remembers.
+
+A program moves bits away from the erased value (AND where erased is FF, OR where it is 00); an erase brings
+them back. Beside the bytes there may be two planes with one entry per program unit: how often it was programmed
+since its erase, and whether its error correction is broken. And one count of erases per sector.
+
+Neighbours: `device` decides whether an operation happens at all, `tears` makes the states an interrupted one
+leaves, `snapshot` copies blocks in and out. This room knows no command, no time, no power. The arrays stay at
+one address for life: an emulated core maps them.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from flash.geometry import Geometry
+from flash.part import Part
+from flash.snapshot import Block, Snapshot, SnapshotTree
+
+MAX_BLOCK_SIZE = 4096
+
+
+class Cells:
+    """State of one array. ``data`` is the content; ``uses`` and ``broken`` exist only where the part has them."""
+
+    def __init__(self, part: Part) -> None:
+        geometry = part.geometry
+        self.geometry: Geometry = geometry
+        self.erased = geometry.erased
+        self.data: NDArray[np.uint8] = np.full(geometry.size, geometry.erased, np.uint8)
+        units = geometry.size // geometry.unit
+        self.uses: NDArray[np.uint8] | None = np.zeros(units, np.uint8) if part.program.max_per_erase else None
+        self.broken: NDArray[np.uint8] | None = np.zeros(units, np.uint8) if part.kind == "mcu-ecc" else None
+        self.wear: NDArray[np.uint32] = np.zeros(geometry.sector_count, np.uint32)
+        self.block_size = min(geometry.smallest_sector_size, MAX_BLOCK_SIZE)
+        self._view = self.data.data
+        self._wear_view = self.wear.data
+        self._broken_count = 0
+        self._dirty: set[int] = set()
+        self._worn = False
+        self._is_ff = geometry.erased == 0xFF
+        self._blank = bytes([geometry.erased]) * geometry.burst_size
+        self._blank_block = bytes([geometry.erased]) * self.block_size
+        self._current = self._blank_snapshot()
+
+    # -- content ------------------------------------------------------------------------------------------
+
+    def read(self, address: int, length: int) -> bytes:
+        return self._view[address : address + length].tobytes()
+
+    def view(self, address: int, length: int) -> memoryview:
+        """Read-only window, no copy: for comparing and hashing."""
+        return self._view[address : address + length].toreadonly()
+
+    def first_broken(self, address: int, length: int) -> int | None:
+        """Address of the first uncorrectable unit in the range, or None."""
+        if self.broken is None or not self._broken_count:
+            return None
+        unit = self.geometry.unit
+        first, last = address // unit, -(-(address + length) // unit)
+        hits = np.flatnonzero(self.broken[first:last])
+        return (first + int(hits[0])) * unit if hits.size else None
+
+    def program(self, address: int, data: bytes) -> bool:
+        """Move bits away from erased. Returns whether the range now holds exactly ``data``."""
+        end = address + len(data)
+        old = self._view[address:end].tobytes()
+        self._touch(address, end)
+        if self.uses is not None:
+            unit = self.geometry.unit
+            self.uses[address // unit : end // unit] += 1
+        if old == self._blank[: len(data)]:
+            self._view[address:end] = data
+            return True
+        new = combined(old, data, self._is_ff)
+        self._view[address:end] = new
+        return new == data
+
+    def erase(self, address: int, length: int) -> None:
+        """Bring the range back to erased, and count the erase on every sector in it."""
+        self.put(address, length, self.erased)
+        unit = self.geometry.unit
+        if self.uses is not None:
+            self.uses[address // unit : (address + length) // unit] = 0
+        if self.broken is not None and self._broken_count:
+            self.broken[address // unit : (address + length) // unit] = 0
+            self._broken_count = int(np.count_nonzero(self.broken))
+        self.count_erase(address, length)
+
+    # -- what an interrupted operation does (used by `tears`, and to set up a factory state) -------------
+
+    def put(self, address: int, length: int, value: int) -> None:
+        """Every byte of the range becomes ``value``, whatever it was."""
+        end = address + length
+        self._touch(address, end)
+        if value == self.erased and length == self.block_size:
+            self._view[address:end] = self._blank_block
+            return
+        self.data[address : address + length] = value
+
+    def put_bytes(self, address: int, data: bytes) -> None:
+        """The range becomes ``data``, whatever it was: factory programming, or the result of a tear."""
+        end = address + len(data)
+        self._touch(address, end)
+        self._view[address:end] = data
+
+    def load(self, address: int, data: bytes) -> None:
+        """Factory programming of whole units: content, and what the part remembers about it."""
+        self.put_bytes(address, data)
+        if self.uses is not None:
+            unit = self.geometry.unit
+            first, count = address // unit, self.geometry.units_in(len(data))
+            grains = np.full(count * unit, self.erased, np.uint8)
+            grains[: len(data)] = np.frombuffer(data, np.uint8)
+            self.uses[first : first + count] = (grains.reshape(count, unit) != self.erased).any(axis=1)
+
+    def mark_used(self, address: int, length: int) -> None:
+        """The units are no longer blank, though they may read so."""
+        if self.uses is not None:
+            unit = self.geometry.unit
+            window = self.uses[address // unit : (address + length) // unit]
+            np.maximum(window, 1, out=window)
+            self._touch(address, address + length)
+
+    def mark_broken(self, address: int, length: int) -> None:
+        """Error correction can no longer repair these units."""
+        if self.broken is None:
+            return
+        unit = self.geometry.unit
+        self.broken[address // unit : (address + length) // unit] = 1
+        self._broken_count = int(np.count_nonzero(self.broken))
+        self._touch(address, address + length)
+
+    def count_erase(self, address: int, length: int) -> None:
+        self._worn = True
+        first = self.geometry.sector_index(address)
+        last = self.geometry.sector_index(address + length - 1)
+        if first == last:
+            self._wear_view[first] += 1
+        else:
+            self.wear[first : last + 1] += 1
+
+    def cycles_at(self, address: int) -> int:
+        """Erases so far of the sector that holds ``address``."""
+        return self._wear_view[self.geometry.sector_index(address)]
+
+    # -- snapshots ----------------------------------------------------------------------------------------
+
+    def snapshot(self) -> Snapshot:
+        """The present state. Costs O(blocks changed since the last snapshot or restore)."""
+        changed = {index: self._block(index) for index in self._dirty}
+        wear = self.wear.tobytes() if self._worn else self._current.wear
+        if changed or self._worn:
+            self._current = Snapshot(self._current.tree.replaced(changed), wear)
+            self._dirty.clear()
+            self._worn = False
+        return self._current
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Become ``snapshot``. Costs O(blocks that differ)."""
+        stale = self._dirty | set(self._current.tree.differing(snapshot.tree))
+        for index in stale:
+            self._restore_block(index, snapshot.tree.block(index))
+        if self.broken is not None and stale:
+            self._broken_count = int(np.count_nonzero(self.broken))
+        if self._worn or snapshot.wear is not self._current.wear:
+            self.wear[:] = np.frombuffer(snapshot.wear, np.uint32)
+        self._dirty.clear()
+        self._worn = False
+        self._current = snapshot
+
+    def blocks_in(self, address: int, length: int) -> range:
+        """Indexes of the snapshot blocks that share a byte with the range."""
+        return range(address // self.block_size, -(-(address + length) // self.block_size))
+
+    def _touch(self, address: int, end: int) -> None:
+        size = self.block_size
+        first, last = address // size, (end - 1) // size
+        if first == last:
+            self._dirty.add(first)
+        else:
+            self._dirty.update(range(first, last + 1))
+
+    def _block(self, index: int) -> Block:
+        low = index * self.block_size
+        high = low + self.block_size
+        unit = self.geometry.unit
+        content = self._view[low:high].tobytes()
+        if self.uses is not None:
+            content += self.uses[low // unit : high // unit].tobytes()
+        if self.broken is not None:
+            content += self.broken[low // unit : high // unit].tobytes()
+        return Block(content)
+
+    def _restore_block(self, index: int, block: Block) -> None:
+        size, unit = self.block_size, self.geometry.unit
+        low, units = index * size, size // unit
+        content = block.content
+        self._view[low : low + size] = content[:size]
+        first = low // unit
+        if self.uses is not None:
+            self.uses[first : first + units] = np.frombuffer(content, np.uint8, units, size)
+        if self.broken is not None:
+            self.broken[first : first + units] = np.frombuffer(content, np.uint8, units, len(content) - units)
+
+    def _blank_snapshot(self) -> Snapshot:
+        count = self.geometry.size // self.block_size
+        return Snapshot(SnapshotTree.uniform(self._block(0), count), self.wear.tobytes())
+
+
+def combined(old: bytes, data: bytes, erased_is_ff: bool) -> bytes:
+    """What a program of ``data`` over ``old`` leaves: AND where erased is FF, OR where it is 00."""
+    left, right = int.from_bytes(old, "little"), int.from_bytes(data, "little")
+    return (left & right if erased_is_ff else left | right).to_bytes(len(data), "little")

@@ -1,0 +1,190 @@
+"""Sizes, boundaries and address arithmetic.
+
+Neighbours: every room above asks here; nobody else uses % and // on addresses. Knows nothing of content,
+time or power.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from flash.errors import FlashError
+
+
+@dataclass(frozen=True, slots=True)
+class SectorRun:
+    """``count`` neighbouring sectors of ``size`` bytes each."""
+
+    count: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Sector:
+    """The smallest piece that can be erased at its place. ``index`` counts from 0 over the whole device."""
+
+    index: int
+    address: int
+    size: int
+
+    @property
+    def end(self) -> int:
+        return self.address + self.size
+
+
+@dataclass(frozen=True)
+class Geometry:
+    """Shape of a flash array.
+
+    ``unit``: smallest program, bytes. ``page_size``: a program never leaves its page (0: no pages).
+    ``burst_size``: most bytes one program call may carry. ``block_sizes``: erase units larger than a sector
+    that the part offers, aligned to their own size. ``erased``: 0xFF or 0x00.
+    """
+
+    size: int
+    unit: int
+    page_size: int
+    burst_size: int
+    runs: tuple[SectorRun, ...]
+    block_sizes: tuple[int, ...] = ()
+    erased: int = 0xFF
+    _starts: tuple[int, ...] = field(init=False, repr=False, compare=False)
+    _first_index: tuple[int, ...] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        starts, indexes, address, index = [], [], 0, 0
+        for run in self.runs:
+            starts.append(address)
+            indexes.append(index)
+            address += run.count * run.size
+            index += run.count
+        if address != self.size:
+            raise FlashError(f"sector runs cover {address:#x} bytes, but the size is {self.size:#x}")
+        object.__setattr__(self, "_starts", tuple(starts))
+        object.__setattr__(self, "_first_index", tuple(indexes))
+
+    # -- sectors ----------------------------------------------------------------------------------------
+
+    @cached_property
+    def sector_count(self) -> int:
+        return sum(run.count for run in self.runs)
+
+    @cached_property
+    def smallest_sector_size(self) -> int:
+        return min(run.size for run in self.runs)
+
+    @cached_property
+    def is_uniform(self) -> bool:
+        return len(self.runs) == 1
+
+    def sector_at(self, address: int) -> Sector:
+        """The sector that holds ``address``. Raises FlashError outside the device."""
+        if not 0 <= address < self.size:
+            raise FlashError(f"address {address:#x} is outside the device of {self.size:#x} bytes", address=address)
+        number = bisect_right(self._starts, address) - 1
+        run, start = self.runs[number], self._starts[number]
+        within = (address - start) // run.size
+        return Sector(self._first_index[number] + within, start + within * run.size, run.size)
+
+    def sector_index(self, address: int) -> int:
+        """Index of the sector that holds ``address``, which must be on the device."""
+        if len(self.runs) == 1:
+            return address // self.runs[0].size
+        return self.sector_at(address).index
+
+    def sectors_in(self, address: int, length: int) -> Iterator[Sector]:
+        """Every sector that shares a byte with [address, address + length)."""
+        at, end = address, address + length
+        while at < end:
+            sector = self.sector_at(at)
+            yield sector
+            at = sector.end
+
+    # -- erase units ------------------------------------------------------------------------------------
+
+    @cached_property
+    def erase_sizes(self) -> tuple[int, ...]:
+        """Every erase size the part knows, ascending."""
+        return tuple(sorted({run.size for run in self.runs} | set(self.block_sizes)))
+
+    def erase_sizes_at(self, address: int) -> tuple[int, ...]:
+        """Erase sizes that may start exactly at ``address``, ascending; empty off a sector boundary."""
+        sector = self.sector_at(address)
+        if sector.address != address:
+            return ()
+        blocks = (b for b in self.block_sizes if address % b == 0 and address + b <= self.size)
+        return (sector.size, *sorted(blocks))
+
+    def is_erase(self, address: int, length: int) -> bool:
+        """Whether [address, address + length) is exactly one erase unit of the part."""
+        if length == self.runs[0].size and len(self.runs) == 1:
+            return address % length == 0 and 0 <= address < self.size
+        return 0 <= address < self.size and length in self.erase_sizes_at(address)
+
+    def align_down(self, address: int, size: int) -> int:
+        return address - address % size
+
+    def align_up(self, address: int, size: int) -> int:
+        return -(-address // size) * size
+
+    def sector_end(self, address: int) -> int:
+        """The first sector boundary at or after ``address``."""
+        if address == self.size:
+            return address
+        sector = self.sector_at(address)
+        return address if sector.address == address else sector.end
+
+    # -- programs ---------------------------------------------------------------------------------------
+
+    def is_program(self, address: int, length: int) -> bool:
+        """Whether a program of ``length`` bytes at ``address`` is one legal command."""
+        if length < 1 or address < 0 or address + length > self.size or length > self.burst_size:
+            return False
+        if address % self.unit or length % self.unit:
+            return False
+        return not self.page_size or address % self.page_size + length <= self.page_size
+
+    def programs(self, address: int, length: int) -> Iterator[tuple[int, int]]:
+        """Cut [address, address + length) into legal program commands, as (address, length)."""
+        at, end = address, address + length
+        step = self.page_size or self.burst_size
+        while at < end:
+            stop = min(end, at - at % step + step)
+            yield at, stop - at
+            at = stop
+
+    def units_in(self, length: int) -> int:
+        """How many program units ``length`` bytes take, rounded up."""
+        return -(-length // self.unit)
+
+    def window(self, address: int, size: int) -> Geometry:
+        """The geometry of a sector-aligned part of this device, starting at its own address 0."""
+        end = address + size
+        if size <= 0 or address < 0 or end > self.size:
+            raise FlashError(
+                f"[{address:#x}, {end:#x}) does not fit a device of {self.size:#x} bytes",
+                address=address,
+                length=size,
+            )
+        if self.sector_at(address).address != address:
+            raise FlashError(
+                f"start {address:#x} is inside a sector; the sector starts at {self.sector_at(address).address:#x}",
+                address=address,
+                length=size,
+            )
+        if self.sector_end(end) != end:
+            raise FlashError(
+                f"end {end:#x} is inside a sector; the next boundary is {self.sector_end(end):#x}",
+                address=address,
+                length=size,
+            )
+        runs: list[SectorRun] = []
+        for run, start in zip(self.runs, self._starts, strict=True):
+            low, high = max(start, address), min(start + run.count * run.size, end)
+            if low < high:
+                runs.append(SectorRun((high - low) // run.size, run.size))
+        blocks = tuple(b for b in self.block_sizes if address % b == 0 and b <= size)
+        return Geometry(size, self.unit, self.page_size, self.burst_size, tuple(runs), blocks, self.erased)

@@ -1,0 +1,90 @@
+"""What was done, in order: the record a campaign is made from.
+
+One journal serves a whole device: every flash operation of every chip and every event that a check must
+remember, in one sequence. A *point* i lies between entry i - 1 and entry i; power can go at any point, and
+inside any operation. Neighbours: `device` and the rooms above append; `emu.campaign` reads. Knows nothing of
+what the entries mean.
+
+A journal can also carry one scheduled interruption. It strikes when entry ``interruption.entry`` is about to
+be made: this is how a token is replayed live, through the same code that runs when nothing is cut.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from flash.tears import Tear
+
+OperationKind = Literal["program", "erase"]
+
+
+@dataclass(slots=True)
+class Operation:
+    """One flash operation as the array saw it (after page wrap). Times in microseconds since reset.
+
+    ``data`` is empty for an erase. ``address`` is on the device named ``device``.
+    """
+
+    kind: OperationKind
+    device: str
+    address: int
+    length: int
+    data: bytes
+    start_us: int
+    end_us: int
+
+
+@dataclass(slots=True)
+class Misuse:
+    """Something the silicon ignored, wrapped or truncated without an error."""
+
+    device: str
+    address: int
+    length: int
+    rule: str
+    message: str
+
+
+@dataclass(slots=True)
+class Event:
+    """Something that happened besides flash: a hand-over, a commit, a timer. ``facts`` is hashable."""
+
+    name: str
+    time_us: int
+    facts: tuple[Any, ...] = ()
+
+
+Entry = Operation | Misuse | Event
+
+
+@dataclass(frozen=True, slots=True)
+class Interruption:
+    """Where and how a run is interrupted: at point ``entry``, or inside operation ``entry`` by ``tear``.
+
+    ``cause``: "power", or the name of the reset line that is pulled.
+    """
+
+    entry: int
+    cause: str = "power"
+    tear: Tear | None = None
+
+
+class Journal:
+    """An append-only list of entries, and at most one interruption waiting for its entry."""
+
+    __slots__ = ("entries", "interrupt_at", "interruption")
+
+    def __init__(self, interruption: Interruption | None = None) -> None:
+        self.entries: list[Entry] = []
+        self.interruption = interruption
+        self.interrupt_at = -1 if interruption is None else interruption.entry
+
+    @property
+    def is_due(self) -> bool:
+        """Whether the interruption strikes before the next entry is made."""
+        return self.interrupt_at == len(self.entries)
+
+    def operations(self) -> list[Operation]:
+        return [entry for entry in self.entries if isinstance(entry, Operation)]

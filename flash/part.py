@@ -1,0 +1,195 @@
+"""A real chip as data: geometry, command rules, timings, limits, each figure with its source.
+
+Neighbours: `device` and `timing` obey a part, `tears` picks its table by `kind`. The chips themselves are
+`parts/*.toml`; users add theirs in files of their own. A figure that no document gives is still present, but
+it says which side is unknown and names the stand-in that is used instead.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+
+from flash.errors import FlashError, PartError
+from flash.geometry import Geometry, SectorRun
+from flash.tomlfile import decode_toml, nearest, read_toml
+
+PartKind = Literal["spi-nor", "mcu-word", "mcu-ecc", "stm32f1"]
+Positive = Annotated[int, msgspec.Meta(gt=0)]
+PositiveFloat = Annotated[float, msgspec.Meta(gt=0)]
+NonNegative = Annotated[int, msgspec.Meta(ge=0)]
+
+
+class Figure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A duration in microseconds: typical and maximum, where they come from, and what is not known.
+
+    ``unknown`` lists the sides no document gives; their value is then the stand-in's, named in ``stand_in``.
+    """
+
+    typ: PositiveFloat
+    max: PositiveFloat
+    source: str
+    unknown: tuple[Literal["typ", "max"], ...] = ()
+    stand_in: str = ""
+
+
+class Runs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    count: Positive
+    size: Positive
+
+
+class Erase(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One erase unit the part offers, and how long it takes."""
+
+    size: Positive
+    time_us: Figure
+
+
+class Program(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The program command. ``time_us`` is for ``per`` bytes: a full page, or one unit.
+
+    ``overwrite``: what the silicon does with a unit that is not blank: ``and`` (bits only move away from
+    erased), ``blank-only`` (refused), ``blank-or-zero`` (refused unless the data is all zero).
+    ``max_per_erase``: programs one unit takes between two erases; 0: no stated limit.
+    ``first_byte_us`` / ``next_byte_us``: when given, a short program takes less than a full page.
+    """
+
+    unit: Positive
+    time_us: Figure
+    page_size: NonNegative = 0
+    burst_size: NonNegative = 0
+    overwrite: Literal["and", "blank-only", "blank-or-zero"] = "and"
+    max_per_erase: NonNegative = 0
+    first_byte_us: Figure | None = None
+    next_byte_us: Figure | None = None
+    source: str = ""
+
+
+class Read(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How fast content comes out: the bus the board runs, or the core's own port."""
+
+    bytes_per_us: PositiveFloat
+    source: str
+
+
+class Endurance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    cycles: Positive
+    source: str
+    stand_in: str = ""
+
+
+class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
+    """A flash part. ``base`` is where the array appears in the processor's address space."""
+
+    name: str
+    vendor: str
+    kind: PartKind
+    size: Positive
+    sectors: tuple[Runs, ...]
+    program: Program
+    erase: tuple[Erase, ...]
+    read: Read
+    endurance: Endurance
+    source: str
+    erased: Literal[0xFF, 0x00] = 0xFF
+    base: NonNegative = 0
+    jedec_id: str = ""
+    notes: tuple[str, ...] = ()
+
+    @property
+    def geometry(self) -> Geometry:
+        cached: Geometry | None = self.__dict__.get("_geometry")
+        if cached is None:
+            cached = self._make_geometry()
+            self.__dict__["_geometry"] = cached
+        return cached
+
+    @property
+    def is_external(self) -> bool:
+        """A chip of its own: a reset of the processor does not stop what it is doing."""
+        return self.kind == "spi-nor"
+
+    def _make_geometry(self) -> Geometry:
+        largest = max(run.size for run in self.sectors)
+        return Geometry(
+            size=self.size,
+            unit=self.program.unit,
+            page_size=self.program.page_size,
+            burst_size=self.program.page_size or self.program.burst_size,
+            runs=tuple(SectorRun(run.count, run.size) for run in self.sectors),
+            block_sizes=tuple(e.size for e in self.erase if e.size > largest),
+            erased=self.erased,
+        )
+
+
+def part_names() -> tuple[str, ...]:
+    """Names of the bundled parts, sorted."""
+    files = resources.files("flash").joinpath("parts").iterdir()
+    return tuple(sorted(f.name.removesuffix(".toml") for f in files if f.name.endswith(".toml")))
+
+
+@cache
+def bundled_part(name: str) -> Part:
+    """A part of `parts/`, by name (case does not matter). Raises PartError with the nearest name."""
+    match = {known.lower(): known for known in part_names()}.get(name.lower())
+    if match is None:
+        raise PartError(f"no part named {name!r}{nearest(name, part_names())}")
+    text = resources.files("flash").joinpath("parts", f"{match}.toml").read_text(encoding="utf-8")
+    return _checked(decode_toml(text, Part, where=f"parts/{match}.toml", error=PartError), f"parts/{match}.toml")
+
+
+def load_part(path: Path) -> Part:
+    """A part from a user's own file."""
+    return _checked(read_toml(path, Part, error=PartError), str(path))
+
+
+def _checked(part: Part, where: str) -> Part:
+    def refuse(what: str) -> None:
+        raise PartError(f"{where}: {what}")
+
+    try:
+        geometry = part.geometry
+    except FlashError as wrong:
+        raise PartError(f"{where}: {wrong}") from None
+    program = part.program
+    if not geometry.burst_size:
+        refuse("program needs page_size, or burst_size for a part without pages")
+    if geometry.burst_size % program.unit:
+        refuse(f"program.unit {program.unit} does not divide the page or burst of {geometry.burst_size} bytes")
+    if geometry.smallest_sector_size % geometry.burst_size:
+        refuse(f"a program of {geometry.burst_size} bytes could cross a {geometry.smallest_sector_size}-byte sector")
+    if part.kind == "mcu-ecc" and program.max_per_erase != 1:
+        refuse("an ECC granule is program-once: program.max_per_erase must be 1")
+    offered = [e.size for e in part.erase]
+    for run in part.sectors:
+        if run.size not in offered:
+            refuse(f"sectors of {run.size} bytes have no [[erase]] entry of that size")
+    for size in offered:
+        if size not in geometry.erase_sizes:
+            refuse(f"[[erase]] of {size} bytes is no sector size and no block size of this part")
+        if size % geometry.smallest_sector_size:
+            refuse(f"[[erase]] of {size} bytes is not a multiple of the sector size")
+    for label, figure in _figures(part):
+        if figure.max < figure.typ:
+            refuse(f"{label}: max {figure.max} is below typ {figure.typ}")
+        if figure.unknown and not figure.stand_in:
+            refuse(f"{label}: {', '.join(figure.unknown)} unknown, so stand_in must name what is used instead")
+        if not figure.source:
+            refuse(f"{label}: every figure needs its source")
+    return part
+
+
+def _figures(part: Part) -> list[tuple[str, Figure]]:
+    figures = [("program.time_us", part.program.time_us)]
+    for label, figure in (
+        ("program.first_byte_us", part.program.first_byte_us),
+        ("program.next_byte_us", part.program.next_byte_us),
+    ):
+        if figure is not None:
+            figures.append((label, figure))
+    figures += [(f"erase {e.size}: time_us", e.time_us) for e in part.erase]
+    return figures

@@ -1,0 +1,131 @@
+"""States of an array, copy-on-write.
+
+A snapshot is a tree of immutable blocks: two levels of up to 64 children, so making, comparing or restoring one
+costs what changed, not what the part holds. Blocks are compared by identity first and by content after; keys
+are SHA-256 cut to 128 bits. Neighbours: `cells` makes and restores them, campaigns keep thousands. Knows
+nothing of what a block means.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from functools import cached_property
+
+FAN_OUT = 64
+KEY_BYTES = 16
+
+
+class Block:
+    """An immutable piece of state."""
+
+    __slots__ = ("_key", "content")
+
+    def __init__(self, content: bytes) -> None:
+        self.content = content
+        self._key: bytes | None = None
+
+    @property
+    def key(self) -> bytes:
+        if self._key is None:
+            self._key = hashlib.sha256(self.content).digest()[:KEY_BYTES]
+        return self._key
+
+    def same(self, other: Block) -> bool:
+        return self is other or self.content == other.content
+
+
+class _Group:
+    """Up to 64 neighbouring blocks."""
+
+    __slots__ = ("_key", "blocks")
+
+    def __init__(self, blocks: tuple[Block, ...]) -> None:
+        self.blocks = blocks
+        self._key: bytes | None = None
+
+    @property
+    def key(self) -> bytes:
+        if self._key is None:
+            joined = b"".join([block.key for block in self.blocks])
+            self._key = hashlib.sha256(joined).digest()[:KEY_BYTES]
+        return self._key
+
+
+class SnapshotTree:
+    """An immutable sequence of blocks."""
+
+    __slots__ = ("_groups", "_key")
+
+    def __init__(self, groups: tuple[_Group, ...]) -> None:
+        self._groups = groups
+        self._key: bytes | None = None
+
+    @classmethod
+    def uniform(cls, block: Block, count: int) -> SnapshotTree:
+        full = _Group((block,) * FAN_OUT)
+        groups = [full] * (count // FAN_OUT)
+        if count % FAN_OUT:
+            groups.append(_Group((block,) * (count % FAN_OUT)))
+        return cls(tuple(groups))
+
+    @property
+    def key(self) -> bytes:
+        """Digest of the whole content; blocks and groups that did not change are not hashed again."""
+        if self._key is None:
+            joined = b"".join([group.key for group in self._groups])
+            self._key = hashlib.sha256(joined).digest()[:KEY_BYTES]
+        return self._key
+
+    def block(self, index: int) -> Block:
+        return self._groups[index // FAN_OUT].blocks[index % FAN_OUT]
+
+    def replaced(self, changed: Mapping[int, Block]) -> SnapshotTree:
+        """The same tree with some blocks exchanged."""
+        if not changed:
+            return self
+        by_group: dict[int, dict[int, Block]] = {}
+        for index, block in changed.items():
+            by_group.setdefault(index // FAN_OUT, {})[index % FAN_OUT] = block
+        groups = list(self._groups)
+        for number, members in by_group.items():
+            blocks = list(groups[number].blocks)
+            for within, block in members.items():
+                blocks[within] = block
+            groups[number] = _Group(tuple(blocks))
+        return SnapshotTree(tuple(groups))
+
+    def differing(self, other: SnapshotTree) -> Iterator[int]:
+        """Indexes of blocks that are not the same object in both (a superset of those that differ)."""
+        if self is other:
+            return
+        for number, (mine, theirs) in enumerate(zip(self._groups, other._groups, strict=True)):
+            if mine is theirs:
+                continue
+            for within, (left, right) in enumerate(zip(mine.blocks, theirs.blocks, strict=True)):
+                if left is not right:
+                    yield number * FAN_OUT + within
+
+
+class Snapshot:
+    """One state of one array: its blocks, and its erase counts (which ``key`` leaves out on purpose).
+
+    Erase counts matter only to checks and timings that ask for them; a state with other counts behaves the
+    same. `wear_key` is there for those who need it.
+    """
+
+    def __init__(self, tree: SnapshotTree, wear: bytes) -> None:
+        self.tree = tree
+        self.wear = wear
+
+    @property
+    def key(self) -> bytes:
+        return self.tree.key
+
+    @cached_property
+    def wear_key(self) -> bytes:
+        return hashlib.sha256(self.wear).digest()[:KEY_BYTES]
+
+    def same(self, other: Snapshot) -> bool:
+        """Whether both hold the same content, compared where they may differ."""
+        return all(self.tree.block(i).same(other.tree.block(i)) for i in self.tree.differing(other.tree))

@@ -1,0 +1,35 @@
+"""Power as a latch.
+
+Once off, nothing reads, programs or erases until power returns, whoever catches what. `PowerLost` only
+unwinds the firmware; a firmware (or a C callback) that swallows it meets the latch again at its next access.
+Neighbours: `device` asks it before every access. Knows nothing of what is attached.
+"""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from flash.errors import PowerLost
+
+
+class Supply:
+    """The rail. ``on`` is read by every access of every device attached to it."""
+
+    __slots__ = ("on",)
+
+    def __init__(self) -> None:
+        self.on = True
+
+    def cut(self) -> NoReturn:
+        """Power goes away now; the firmware stops here."""
+        self.on = False
+        raise PowerLost("power was cut")
+
+    def require(self) -> None:
+        """Raise PowerLost unless the rail is up."""
+        if not self.on:
+            raise PowerLost("no power: nothing reads, programs or erases until it returns")
+
+    def restore(self) -> None:
+        """Power is back. RAM is gone: whoever calls this builds the firmware anew."""
+        self.on = True
