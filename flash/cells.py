@@ -33,7 +33,7 @@ class Cells:
         self.uses: NDArray[np.uint8] | None = np.zeros(units, np.uint8) if part.program.max_per_erase else None
         self.broken: NDArray[np.uint8] | None = np.zeros(units, np.uint8) if part.kind == "mcu-ecc" else None
         self.wear: NDArray[np.uint32] = np.zeros(geometry.sector_count, np.uint32)
-        self.block_size = min(geometry.smallest_sector_size, MAX_BLOCK_SIZE)
+        self.block_size = block_size_of(geometry)
         self._view = self.data.data
         self._wear_view = self.wear.data
         self._broken_count = 0
@@ -70,6 +70,8 @@ class Cells:
         if self.uses is not None:
             unit = self.geometry.unit
             self.uses[address // unit : end // unit] += 1
+            if self._broken_count:
+                self._repair(address, end)
         if old == self._blank[: len(data)]:
             self._view[address:end] = data
             return True
@@ -83,9 +85,8 @@ class Cells:
         unit = self.geometry.unit
         if self.uses is not None:
             self.uses[address // unit : (address + length) // unit] = 0
-        if self.broken is not None and self._broken_count:
-            self.broken[address // unit : (address + length) // unit] = 0
-            self._broken_count = int(np.count_nonzero(self.broken))
+        if self._broken_count:
+            self._repair(address, address + length)
         self.count_erase(address, length)
 
     # -- what an interrupted operation does (used by `tears`, and to set up a factory state) -------------
@@ -174,6 +175,13 @@ class Cells:
         """Indexes of the snapshot blocks that share a byte with the range."""
         return range(address // self.block_size, -(-(address + length) // self.block_size))
 
+    def _repair(self, address: int, end: int) -> None:
+        """Data and check bits belong together again: the units were erased, or programmed whole."""
+        assert self.broken is not None, "only parts with error correction count broken units: please report"
+        unit = self.geometry.unit
+        self.broken[address // unit : end // unit] = 0
+        self._broken_count = int(np.count_nonzero(self.broken))
+
     def _touch(self, address: int, end: int) -> None:
         size = self.block_size
         first, last = address // size, (end - 1) // size
@@ -207,6 +215,11 @@ class Cells:
     def _blank_snapshot(self) -> Snapshot:
         count = self.geometry.size // self.block_size
         return Snapshot(SnapshotTree.uniform(self._block(0), count), self.wear.tobytes())
+
+
+def block_size_of(geometry: Geometry) -> int:
+    """Bytes of content in one snapshot block: a sector, or 4 KiB of a larger one."""
+    return min(geometry.smallest_sector_size, MAX_BLOCK_SIZE)
 
 
 def combined(old: bytes, data: bytes, erased_is_ff: bool) -> bytes:

@@ -308,16 +308,13 @@ class FlashDevice:
     def _interrupt(self, operation: Operation | None) -> NoReturn:
         """The scheduled interruption is due: leave what it leaves, and stop."""
         planned = self.journal.interruption
-        assert planned is not None, "an interruption is due that nobody scheduled: please report"
-        if planned.tear is not None:
+        if planned is not None and planned.tear is not None:
             if operation is None or planned.tear.row.of != operation.kind:
                 raise FlashError(
-                    f"entry {planned.entry} is no {planned.tear.row.of}, {planned.tear.name} cannot tear it"
+                    f"entry {planned.entry} is no {planned.tear.row.of}: {planned.tear.name} cannot tear it"
                 )
             planned.tear.apply(self.cells, operation)
-        if planned.cause == "power":
-            self.supply.cut()
-        raise ResetAsserted(planned.cause)
+        self.journal.strike(self.supply)
 
     def _stopped_inside(self, operation: Operation, stop: Interrupted) -> NoReturn:
         """Time stopped inside the operation: an external chip finishes unless power went; all else is torn."""

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import groupby
 
 from flash.errors import FlashError
 
@@ -41,7 +42,8 @@ class Geometry:
 
     ``unit``: smallest program, bytes. ``page_size``: a program never leaves its page (0: no pages).
     ``burst_size``: most bytes one program call may carry. ``block_sizes``: erase units larger than a sector
-    that the part offers, aligned to their own size. ``erased``: 0xFF or 0x00.
+    that the part offers, aligned to their own size. ``erase_times_us``: typical time per erase size, as an SFDP
+    table would tell; it only ranks covers. ``erased``: 0xFF or 0x00.
     """
 
     size: int
@@ -50,6 +52,7 @@ class Geometry:
     burst_size: int
     runs: tuple[SectorRun, ...]
     block_sizes: tuple[int, ...] = ()
+    erase_times_us: tuple[tuple[int, int], ...] = ()
     erased: int = 0xFF
     _starts: tuple[int, ...] = field(init=False, repr=False, compare=False)
     _first_index: tuple[int, ...] = field(init=False, repr=False, compare=False)
@@ -124,6 +127,32 @@ class Geometry:
             return address % length == 0 and 0 <= address < self.size
         return 0 <= address < self.size and length in self.erase_sizes_at(address)
 
+    def erase_cover(self, address: int, length: int, limit: int) -> list[tuple[int, int]]:
+        """The cheapest erases, as (address, size), that bring [address, address + length) back to erased.
+
+        None starts before the sector of ``address`` or reaches beyond ``limit``. Cheapest by ``erase_times_us``
+        (by size where a time is missing).
+        """
+        cost = dict(self.erase_times_us)
+        start = self.sector_at(address).address
+        cover = [(s.address, s.size) for s in self.sectors_in(start, address + length - start)]
+        for block in sorted(self.block_sizes):
+            cover = self._merged(cover, block, start, limit, cost)
+        return cover
+
+    def _merged(
+        self, cover: list[tuple[int, int]], block: int, start: int, limit: int, cost: dict[int, int]
+    ) -> list[tuple[int, int]]:
+        """The cover with members exchanged for one erase of ``block`` bytes wherever that is cheaper."""
+        merged: list[tuple[int, int]] = []
+        for base, members in groupby(cover, key=lambda piece: self.align_down(piece[0], block)):
+            pieces = list(members)
+            fits = base >= start and base + block <= limit
+            if fits and cost.get(block, block) < sum(cost.get(size, size) for _, size in pieces):
+                pieces = [(base, block)]
+            merged += pieces
+        return merged
+
     def align_down(self, address: int, size: int) -> int:
         return address - address % size
 
@@ -187,4 +216,4 @@ class Geometry:
             if low < high:
                 runs.append(SectorRun((high - low) // run.size, run.size))
         blocks = tuple(b for b in self.block_sizes if address % b == 0 and b <= size)
-        return Geometry(size, self.unit, self.page_size, self.burst_size, tuple(runs), blocks, self.erased)
+        return replace(self, size=size, runs=tuple(runs), block_sizes=blocks)

@@ -12,7 +12,10 @@ be made: this is how a token is replayed live, through the same code that runs w
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, NoReturn
+
+from flash.errors import ResetAsserted
+from flash.supply import Supply
 
 if TYPE_CHECKING:
     from flash.tears import Tear
@@ -80,6 +83,13 @@ class Journal:
         self.entries: list[Entry] = []
         self.interruption = interruption
         self.interrupt_at = -1 if interruption is None else interruption.entry
+
+    def strike(self, supply: Supply) -> NoReturn:
+        """The interruption happens now. Raises PowerLost or ResetAsserted."""
+        assert self.interruption is not None, "an interruption is due that nobody scheduled: please report"
+        if self.interruption.cause == "power":
+            supply.cut()
+        raise ResetAsserted(self.interruption.cause)
 
     @property
     def is_due(self) -> bool:

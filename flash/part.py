@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import resources
+from math import ceil, isfinite
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -55,7 +56,9 @@ class Program(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ``overwrite``: what the silicon does with a unit that is not blank: ``and`` (bits only move away from
     erased), ``blank-only`` (refused), ``blank-or-zero`` (refused unless the data is all zero).
     ``max_per_erase``: programs one unit takes between two erases; 0: no stated limit.
-    ``first_byte_us`` / ``next_byte_us``: when given, a short program takes less than a full page.
+    ``first_byte_us``: when given, a short program takes less, in a straight line from one byte to a full page.
+    ``next_byte_us`` is what an SFDP table says beside it; it takes no part in time, because vendors' first and next
+    byte figures do not add up to their page figure.
     """
 
     unit: Positive
@@ -97,7 +100,7 @@ class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     source: str
     erased: Literal[0xFF, 0x00] = 0xFF
     base: NonNegative = 0
-    jedec_id: str = ""
+    jedec_id: Annotated[str, msgspec.Meta(pattern="^([0-9A-F]{6})?$")] = ""
     notes: tuple[str, ...] = ()
 
     @property
@@ -122,6 +125,7 @@ class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
             burst_size=self.program.page_size or self.program.burst_size,
             runs=tuple(SectorRun(run.count, run.size) for run in self.sectors),
             block_sizes=tuple(e.size for e in self.erase if e.size > largest),
+            erase_times_us=tuple((e.size, ceil(e.time_us.typ)) for e in self.erase),
             erased=self.erased,
         )
 
@@ -151,6 +155,8 @@ def _checked(part: Part, where: str) -> Part:
     def refuse(what: str) -> None:
         raise PartError(f"{where}: {what}")
 
+    if not part.sectors:
+        refuse("a part needs at least one [[sectors]] run")
     try:
         geometry = part.geometry
     except FlashError as wrong:
@@ -161,10 +167,17 @@ def _checked(part: Part, where: str) -> Part:
     if geometry.burst_size % program.unit:
         refuse(f"program.unit {program.unit} does not divide the page or burst of {geometry.burst_size} bytes")
     if geometry.smallest_sector_size % geometry.burst_size:
-        refuse(f"a program of {geometry.burst_size} bytes could cross a {geometry.smallest_sector_size}-byte sector")
+        refuse(
+            f"programs are cut at multiples of {geometry.burst_size} bytes, which must divide the "
+            f"{geometry.smallest_sector_size}-byte sector"
+        )
+    if program.page_size and program.burst_size:
+        refuse("program.burst_size is for parts without pages; this one has page_size")
     if part.kind == "mcu-ecc" and program.max_per_erase != 1:
         refuse("an ECC granule is program-once: program.max_per_erase must be 1")
     offered = [e.size for e in part.erase]
+    if len(set(offered)) != len(offered):
+        refuse("two [[erase]] entries have the same size")
     for run in part.sectors:
         if run.size not in offered:
             refuse(f"sectors of {run.size} bytes have no [[erase]] entry of that size")
@@ -173,7 +186,12 @@ def _checked(part: Part, where: str) -> Part:
             refuse(f"[[erase]] of {size} bytes is no sector size and no block size of this part")
         if size % geometry.smallest_sector_size:
             refuse(f"[[erase]] of {size} bytes is not a multiple of the sector size")
+    for label, source in (("read", part.read.source), ("endurance", part.endurance.source), ("part", part.source)):
+        if not source:
+            refuse(f"{label}: source is empty; every figure needs its source")
     for label, figure in _figures(part):
+        if not isfinite(figure.max):
+            refuse(f"{label}: max {figure.max} is no duration")
         if figure.max < figure.typ:
             refuse(f"{label}: max {figure.max} is below typ {figure.typ}")
         if figure.unknown and not figure.stand_in:

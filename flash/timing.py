@@ -68,10 +68,10 @@ class Timing:
         full = self._pick(program.time_us, kind, address)
         if not program.page_size:
             return full * -(-length // program.unit)
-        if program.first_byte_us is None or program.next_byte_us is None:
+        if program.first_byte_us is None:
             return full
-        share = (program.first_byte_us.typ + (length - 1) * program.next_byte_us.typ) / program.time_us.typ
-        return full * min(1.0, share)
+        first = self._pick(program.first_byte_us, kind, address)
+        return first + (length - 1) * (full - first) / (program.page_size - 1)
 
     def _pick(self, figure: Figure, kind: int, address: int) -> float:
         if self._mode == "typ":

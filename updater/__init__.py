@@ -1,0 +1,38 @@
+"""From chunks to a slot ready to boot; sans-IO.
+
+This floor works on a `bootloader.Layout`, a `ConfigStore` and a `flash.Clock`; it knows no link, file or board.
+"""
+
+from updater.bundle import Firmware, make_bundle
+from updater.context import (
+    OtaState,
+    UpdaterContext,
+    UpdateState,
+    updater_context_create,
+    updater_context_free,
+    updater_expire,
+    updater_finish,
+    updater_process,
+)
+from updater.errors import UpdateRefused
+from updater.manifest import Manifest, parse_manifest
+from updater.slot_writer import SlotWriter
+from updater.target import UpdateTarget
+
+__all__ = [
+    "Firmware",
+    "Manifest",
+    "OtaState",
+    "SlotWriter",
+    "UpdateRefused",
+    "UpdateState",
+    "UpdateTarget",
+    "UpdaterContext",
+    "make_bundle",
+    "parse_manifest",
+    "updater_context_create",
+    "updater_context_free",
+    "updater_expire",
+    "updater_finish",
+    "updater_process",
+]

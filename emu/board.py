@@ -1,0 +1,219 @@
+"""A board, described in TOML: parts, partitions, layout, timers, link, checks.
+
+Neighbours: `device` builds the hardware from it; boards of our own are in `boards/`. Unknown keys are refused with
+the nearest match. Knows no firmware and no campaign.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Literal
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
+from bootloader.config import SLOT_COUNT
+from bootloader.crc import CrcName
+from bootloader.verify import VerifyPolicy
+from emu.errors import BoardError
+from flash.errors import FlashError, PartError
+from flash.part import Part, bundled_part, load_part
+from flash.tomlfile import decode_toml, nearest, read_toml
+
+Positive = Annotated[int, msgspec.Meta(gt=0)]
+NonNegative = Annotated[int, msgspec.Meta(ge=0)]
+CheckName = Literal["boots", "whole", "durable", "reverts", "retries", "in-place", "legal-flash", "wear"]
+ALL_CHECKS: tuple[CheckName, ...] = (
+    "boots", "whole", "durable", "reverts", "retries", "in-place", "legal-flash", "wear",
+)  # fmt: skip
+
+
+class FlashEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One chip: a bundled ``part``, or a ``part_file`` beside the board file."""
+
+    name: str
+    part: str = ""
+    part_file: str = ""
+
+
+class PartitionEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    name: str
+    flash: str
+    offset: NonNegative
+    size: Positive
+
+
+class LayoutEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Partition names: two config copies, two slots. ``fs_size``: room for a filesystem at each slot's end."""
+
+    configs: tuple[str, str]
+    slots: tuple[str, str]
+    fs_size: NonNegative = 0
+
+
+class VerifyEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the bootloader insists on. ``keys``: PEM files beside the board file."""
+
+    crc: CrcName = "crc-32"
+    sha256: bool = False
+    keys: tuple[str, ...] = ()
+    minimum_version: NonNegative = 0
+    refuse_downgrade: bool = False
+
+
+class TimerEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``commit_timeout_s`` goes into updates; 0: the application commits at once. ``watchdog_s`` 0: none."""
+
+    commit_timeout_s: NonNegative = 60
+    commit_can_stop: bool = True
+    commit_max_s: NonNegative = 0
+    watchdog_s: NonNegative = 0
+
+
+class AppEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How long the application tests itself before it commits."""
+
+    self_test_ms: NonNegative = 500
+
+
+class LinkEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where updates come from. ``bytes_per_s`` 0: not the limit."""
+
+    bytes_per_s: NonNegative = 0
+    chunk_size: Positive = 4096
+
+
+class CheckEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Which checks apply, and their bounds: resets before a device counts as looping, erases per sector and path."""
+
+    apply: tuple[CheckName, ...] = ALL_CHECKS
+    max_resets: Positive = 8
+    max_erases: Positive = 8
+
+
+class BoardFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The document."""
+
+    name: str
+    platform: str
+    flash: tuple[FlashEntry, ...]
+    partition: tuple[PartitionEntry, ...]
+    layout: LayoutEntry
+    summary: str = ""
+    load_address: NonNegative = 0
+    verify: VerifyEntry = VerifyEntry()
+    timers: TimerEntry = TimerEntry()
+    app: AppEntry = AppEntry()
+    link: LinkEntry = LinkEntry()
+    checks: CheckEntry = CheckEntry()
+
+
+class Board:
+    """A checked board: the document, its parts and its keys. ``digest`` covers all of them."""
+
+    def __init__(self, document: BoardFile, parts: dict[str, Part], policy: VerifyPolicy, digest: str) -> None:
+        self.document = document
+        self.parts = parts
+        self.policy = policy
+        self.digest = digest
+
+    @property
+    def name(self) -> str:
+        return self.document.name
+
+
+def board_names() -> tuple[str, ...]:
+    """Names of the bundled boards, sorted."""
+    files = resources.files("emu").joinpath("boards").iterdir()
+    return tuple(sorted(f.name.removesuffix(".toml") for f in files if f.name.endswith(".toml")))
+
+
+def load_board(name: str) -> Board:
+    """A bundled board by name, or a board file by path (anything with a suffix or a slash). Raises BoardError."""
+    if name in board_names():
+        text = resources.files("emu").joinpath("boards", f"{name}.toml").read_text(encoding="utf-8")
+        return make_board(decode_toml(text, BoardFile, where=f"board {name}", error=BoardError), Path(), name)
+    path = Path(name)
+    if path.suffix or path.name != name:
+        return make_board(read_toml(path, BoardFile, error=BoardError), path.parent, str(path))
+    raise BoardError(f"no board named {name!r}{nearest(name, board_names())}; a board file is given by its path")
+
+
+def make_board(document: BoardFile, folder: Path, where: str) -> Board:
+    """Check a document. ``folder`` is where its part and key files are looked for."""
+    parts = {entry.name: _part(entry, folder, where) for entry in document.flash}
+    if len(parts) != len(document.flash):
+        raise BoardError(f"{where}: two flash entries share a name")
+    _check_partitions(document, parts, where)
+    policy, key_bytes = _policy(document.verify, folder, where)
+    hashed = hashlib.sha256(msgspec.json.encode(document))
+    for name in sorted(parts):
+        hashed.update(msgspec.json.encode(parts[name]))
+    for raw in key_bytes:
+        hashed.update(raw)
+    return Board(document, parts, policy, hashed.hexdigest())
+
+
+def _part(entry: FlashEntry, folder: Path, where: str) -> Part:
+    if bool(entry.part) == bool(entry.part_file):
+        raise BoardError(f"{where}: flash {entry.name!r} needs part or part_file, one of them")
+    try:
+        return bundled_part(entry.part) if entry.part else load_part(folder / entry.part_file)
+    except PartError as wrong:
+        raise BoardError(f"{where}: flash {entry.name!r}: {wrong}") from None
+
+
+def _check_partitions(document: BoardFile, parts: dict[str, Part], where: str) -> None:
+    seen: dict[str, PartitionEntry] = {}
+    for entry in document.partition:
+        if entry.name in seen:
+            raise BoardError(f"{where}: two partitions are named {entry.name!r}")
+        part = parts.get(entry.flash)
+        if part is None:
+            raise BoardError(
+                f"{where}: partition {entry.name!r}: no flash {entry.flash!r}{nearest(entry.flash, [*parts])}"
+            )
+        try:
+            part.geometry.window(entry.offset, entry.size)
+        except FlashError as wrong:
+            raise BoardError(f"{where}: partition {entry.name!r}: {wrong}") from None
+        for other in seen.values():
+            if other.flash == entry.flash and _overlap(entry, other):
+                raise BoardError(
+                    f"{where}: partitions {other.name!r} [{other.offset:#x}, {other.offset + other.size:#x}) and "
+                    f"{entry.name!r} [{entry.offset:#x}, {entry.offset + entry.size:#x}) of {entry.flash!r} overlap"
+                )
+        seen[entry.name] = entry
+    used = (*document.layout.configs, *document.layout.slots)
+    for name in used:
+        if name not in seen:
+            raise BoardError(f"{where}: layout: no partition {name!r}{nearest(name, list(seen))}")
+    if len(set(used)) != 2 + SLOT_COUNT:
+        raise BoardError(f"{where}: layout: two config copies and two slots need four different partitions")
+
+
+def _overlap(one: PartitionEntry, other: PartitionEntry) -> bool:
+    return one.offset < other.offset + other.size and other.offset < one.offset + one.size
+
+
+def _policy(entry: VerifyEntry, folder: Path, where: str) -> tuple[VerifyPolicy, list[bytes]]:
+    keys: list[ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey] = []
+    raws: list[bytes] = []
+    for name in entry.keys:
+        try:
+            raw = (folder / name).read_bytes()
+            key = load_pem_public_key(raw)
+        except OSError as wrong:
+            raise BoardError(f"{where}: key {name}: cannot be read: {wrong.strerror}") from None
+        except ValueError:
+            raise BoardError(f"{where}: key {name}: not a PEM public key") from None
+        if not isinstance(key, ed25519.Ed25519PublicKey) and not (
+            isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1)
+        ):
+            raise BoardError(f"{where}: key {name}: only Ed25519 and ECDSA P-256 keys are known")
+        keys.append(key)
+        raws.append(raw)
+    return VerifyPolicy(entry.crc, entry.sha256, tuple(keys), entry.minimum_version), raws

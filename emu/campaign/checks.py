@@ -1,0 +1,241 @@
+"""The checks: what must hold in every session, however it began.
+
+Rows of a table. Each row looks at a `Scene` (one session with the monitor before and after every entry) and yields
+breaches. `retries` is here with its promise but judged in `explore`, because it takes another update to judge.
+
+Neighbours: `monitor` remembers, `explore` asks. Knows journals and outcomes; runs nothing.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+from bootloader.config import RECORD_SIZE, Configs, newest_of, read_config
+from emu.board import CheckEntry, CheckName
+from emu.campaign.monitor import NEW, Monitor
+from emu.events import HANDOVER
+from emu.rig import DeviceState, Place, Places, Rig, Run
+from flash.cells import block_size_of, combined
+from flash.journal import Event, Misuse, Operation
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """A check that did not hold, at an entry of the session's journal."""
+
+    check: CheckName
+    entry: int
+    message: str
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One session, ready to be judged. ``monitors[i]`` is the monitor at point i."""
+
+    state: DeviceState
+    run: Run
+    monitors: list[Monitor]
+    rig: Rig
+    bounds: CheckEntry
+
+    def events(self, name: str) -> Iterator[tuple[int, Event, Monitor]]:
+        for index, entry in enumerate(self.run.entries):
+            if isinstance(entry, Event) and entry.name == name:
+                yield index, entry, self.monitors[index]
+
+    @property
+    def end(self) -> int:
+        return len(self.run.entries)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """``judge`` yields the breaches of one session; ``counts`` how often the check had something to judge."""
+
+    name: CheckName
+    promise: str
+    judge: Callable[[Scene], Iterator[Breach]]
+    counts: Callable[[Scene], int]
+
+
+def monitors_of(start: Monitor, run: Run) -> list[Monitor]:
+    """The monitor at every point of a session, first to last."""
+    monitors = [start]
+    for entry in run.entries:
+        start = start.after(entry) if isinstance(entry, Event) else start
+        monitors.append(start)
+    return monitors
+
+
+# -- rows ------------------------------------------------------------------------------------------------
+
+
+def _boots(scene: Scene) -> Iterator[Breach]:
+    outcome = scene.run.outcome
+    if outcome.kind == "halted" or (outcome.kind == "hung" and not scene.monitors[-1].on_probation):
+        yield Breach("boots", scene.end, str(outcome))
+
+
+def _whole(scene: Scene) -> Iterator[Breach]:
+    for index, event, _ in scene.events(HANDOVER):
+        if event.facts[1] not in ("old", NEW):
+            yield Breach("whole", index, f"slot {event.facts[0]} runs, and is none of the known images")
+
+
+def _durable(scene: Scene) -> Iterator[Breach]:
+    for index, event, monitor in scene.events(HANDOVER):
+        if monitor.commit_returned and event.facts[1] != NEW:
+            yield Breach("durable", index, f"commit had returned, and the {event.facts[1]} image runs again")
+
+
+def _reverts(scene: Scene) -> Iterator[Breach]:
+    for index, event, monitor in scene.events(HANDOVER):
+        if event.facts[1] == NEW and monitor.on_probation:
+            yield Breach("reverts", index, "the new image was not committed, and is entered a second time")
+    outcome, last = scene.run.outcome, scene.monitors[-1]
+    if outcome.kind == "settled" and not outcome.committed:
+        yield Breach("reverts", scene.end, f"the {outcome.image} image stays without commit; no timer resets the board")
+    if outcome.kind == "hung" and last.on_probation:
+        yield Breach("reverts", scene.end, "the uncommitted image hangs and no timer resets the board")
+
+
+def _in_place(scene: Scene) -> Iterator[Breach]:
+    places, names = scene.rig.places, scene.rig.chip_names
+    configs: ConfigWatch | None = None
+    running: Place | None = None
+    for index, entry in enumerate(scene.run.entries):
+        if isinstance(entry, Event):
+            if entry.name == HANDOVER:
+                running = places.slots[entry.facts[0]]
+        elif isinstance(entry, Operation):
+            if running is not None and _hits(entry, running, names):
+                yield Breach("in-place", index, f"{entry.kind} at {entry.address:#x} changes the running slot")
+            copy = next((n for n, place in enumerate(places.configs) if _hits(entry, place, names)), None)
+            if copy is not None:
+                configs = configs or ConfigWatch(scene.state, places, scene.rig)
+                if copy == configs.newest:
+                    yield Breach("in-place", index, f"{entry.kind} changes config copy {copy}, the newest valid one")
+                configs.apply(copy, entry)
+
+
+def _legal_flash(scene: Scene) -> Iterator[Breach]:
+    for index, entry in enumerate(scene.run.entries):
+        if isinstance(entry, Misuse):
+            yield Breach("legal-flash", index, entry.message)
+
+
+def _wear(scene: Scene) -> Iterator[Breach]:
+    for (chip, address), count in _erases(scene.run).items():
+        if count > scene.bounds.max_erases:
+            yield Breach(
+                "wear", scene.end,
+                f"{chip} {address:#x} is erased {count} times in one session, {scene.bounds.max_erases} are allowed",
+            )  # fmt: skip
+
+
+def _nothing(scene: Scene) -> Iterator[Breach]:
+    return iter(())
+
+
+# -- how often a check had something to judge ----------------------------------------------------------
+
+
+def _once(scene: Scene) -> int:
+    return 1
+
+
+def _handovers(scene: Scene) -> int:
+    return sum(1 for _ in scene.events(HANDOVER))
+
+
+def _after_commit(scene: Scene) -> int:
+    return sum(monitor.commit_returned for _, _, monitor in scene.events(HANDOVER))
+
+
+def _on_probation(scene: Scene) -> int:
+    return sum(monitor.on_probation for _, _, monitor in scene.events(HANDOVER)) + scene.monitors[-1].entered
+
+
+def _operations(scene: Scene) -> int:
+    return sum(1 for entry in scene.run.entries if isinstance(entry, Operation))
+
+
+def _erase_count(scene: Scene) -> int:
+    return sum(_erases(scene.run).values())
+
+
+def _never(scene: Scene) -> int:
+    return 0
+
+
+CHECKS: dict[CheckName, Check] = {
+    check.name: check
+    for check in (
+        Check("boots", "some valid image runs; never bricked, never a boot loop", _boots, _once),
+        Check("whole", "the image that runs is byte for byte one of the known ones", _whole, _handovers),
+        Check("durable", "once commit has returned, the new image is never lost", _durable, _after_commit),
+        Check("reverts", "an uncommitted image is entered at most once", _reverts, _on_probation),
+        Check("retries", "from every settled state with the old image, one uncut update succeeds", _nothing, _never),
+        Check("in-place", "the running slot and the newest valid config are never written", _in_place, _operations),
+        Check("legal-flash", "no operation that silicon ignores, wraps or refuses", _legal_flash, _operations),
+        Check("wear", "erases per sector in one session stay below the bound", _wear, _erase_count),
+    )
+}
+
+
+class ConfigWatch:
+    """Follows the two config copies through a session's operations: which is newest, by the book."""
+
+    def __init__(self, state: DeviceState, places: Places, rig: Rig) -> None:
+        self._erased = [rig.parts[place.chip].erased for place in places.configs]
+        self._places = places.configs
+        self._content = [bytearray(content_of(state, rig, place, RECORD_SIZE)) for place in places.configs]
+
+    @property
+    def newest(self) -> int | None:
+        return self.configs.newest
+
+    @property
+    def configs(self) -> Configs:
+        records = [
+            bytes(raw) if erased == 0xFF else bytes(b ^ 0xFF for b in raw)
+            for raw, erased in zip(self._content, self._erased, strict=True)
+        ]
+        return newest_of(read_config(records[0]), read_config(records[1]))
+
+    def apply(self, copy: int, operation: Operation) -> None:
+        content, erased = self._content[copy], self._erased[copy]
+        low = max(0, operation.address - self._places[copy].address)
+        shift = self._places[copy].address + low - operation.address
+        high = min(RECORD_SIZE, low + operation.length - shift)
+        if low >= high:
+            return
+        if operation.kind == "erase":
+            content[low:high] = bytes([erased]) * (high - low)
+        else:
+            piece = operation.data[shift : shift + high - low]
+            content[low:high] = combined(bytes(content[low:high]), piece, erased == 0xFF)
+
+
+def content_of(state: DeviceState, rig: Rig, place: Place, length: int) -> bytes:
+    """The first ``length`` bytes of a place, from a state's snapshot blocks."""
+    size = block_size_of(rig.parts[place.chip].geometry)
+    tree = state.memory[place.chip].tree
+    first, last = place.address // size, (place.address + length - 1) // size
+    joined = b"".join(tree.block(index).content[:size] for index in range(first, last + 1))
+    start = place.address - first * size
+    return joined[start : start + length]
+
+
+def _hits(operation: Operation, place: Place, names: Sequence[str]) -> bool:
+    return (
+        operation.device == names[place.chip]
+        and operation.address < place.address + place.size
+        and place.address < operation.address + operation.length
+    )
+
+
+def _erases(run: Run) -> Counter[tuple[str, int]]:
+    return Counter((e.device, e.address) for e in run.entries if isinstance(e, Operation) and e.kind == "erase")

@@ -1,0 +1,144 @@
+"""Every way a session can be interrupted, and the state each leaves.
+
+An *edge* is a point between two journal entries, or a tear of one operation. States are made by replaying the
+journal's prefix on bench cells and tearing the next operation, never by running the firmware again.
+
+Neighbours: `flash.tears` lists tears, `explore` walks. Knows no check and no verdict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+from bootloader.decision import ResetCause
+from emu.events import ARMED, ATTEMPT, COMMIT_TIMER, FED, HANG, RETAINED, WATCHDOG, timer_after
+from emu.rig import DeviceState, Rig, Run
+from flash.cells import Cells
+from flash.journal import Entry, Event, Interruption, Operation
+from flash.snapshot import Snapshot
+from flash.tears import TearSet, tear_named, tears_of
+
+CUT, RESET, TIMER = "cut", "reset", "timer"
+EventName = Literal["reset", "hang", "timer"]
+EVENT_NAMES: tuple[EventName, ...] = ("reset", "hang", "timer")
+
+
+@dataclass(frozen=True, slots=True)
+class Edge:
+    """An interruption of one session: at point ``entry``, or inside operation ``entry``.
+
+    ``how`` is "cut" (power goes between two entries), "reset", "hang", "timer", or a tear's name (power goes
+    inside). ``kind`` is the same without a tear's argument.
+    """
+
+    entry: int
+    how: str
+    kind: str
+
+    @property
+    def is_torn(self) -> bool:
+        return self.how not in (CUT, *EVENT_NAMES)
+
+    def interruption(self) -> Interruption:
+        """The same edge as something a live session can be given."""
+        if self.is_torn:
+            return Interruption(self.entry, "power", tear_named(self.how))
+        cause = {CUT: "power", RESET: "pin", HANG: HANG, TIMER: COMMIT_TIMER}[self.how]
+        return Interruption(self.entry, cause)
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """Where an edge leads. ``state`` None: to nowhere, the device stands still for good. ``armed``: the commit
+    timer was running."""
+
+    edge: Edge
+    state: DeviceState | None
+    armed: bool
+
+
+class EdgeWalker:
+    """Makes the children of one session. One walker holds one set of bench cells; nested walks need one each."""
+
+    def __init__(self, rig: Rig, tears: TearSet, events: tuple[EventName, ...]) -> None:
+        self._rig = rig
+        self._tears = tears
+        self._events = events
+        self._cells = dict(zip(rig.chip_names, rig.bench_cells(), strict=True))
+        self._parts = dict(zip(rig.chip_names, rig.parts, strict=True))
+
+    def children(self, state: DeviceState, run: Run) -> Iterator[Child]:
+        """Every edge of the session in journal order, each with its state."""
+        for cells, snapshot in zip(self._cells.values(), state.memory, strict=True):
+            cells.restore(snapshot)
+        workload = _Workload(state)
+        for index, entry in enumerate(run.entries):
+            yield from self._point(index, run.entries, workload)
+            if isinstance(entry, Operation):
+                yield from self._torn(index, entry, workload)
+                replay(self._cells[entry.device], entry)
+            elif isinstance(entry, Event):
+                workload.apply(entry)
+        yield from self._point(len(run.entries), run.entries, workload)
+
+    def _point(self, index: int, entries: list[Entry], workload: _Workload) -> Iterator[Child]:
+        memory = self._memory()
+        timer = timer_after(entries[:index]) if self._events else ""
+        armed = timer == ARMED
+        yield Child(Edge(index, CUT, CUT), DeviceState(memory, "power", workload.attempts_left), armed)
+        for event in self._events:
+            cause = self._cause(event, timer)
+            if cause is None and event == TIMER:
+                continue
+            state = None if cause is None else DeviceState(memory, cause, workload.attempts_left, workload.ram)
+            yield Child(Edge(index, event, event), state, armed)
+
+    def _cause(self, event: EventName, timer: str) -> ResetCause | None:
+        """What resets the device after ``event``; None: nothing does."""
+        if event == RESET:
+            return "pin"
+        if event == TIMER:
+            return COMMIT_TIMER if timer == ARMED else None
+        if timer in (ARMED, FED):
+            return COMMIT_TIMER
+        return WATCHDOG if self._rig.watchdog else None
+
+    def _torn(self, index: int, operation: Operation, workload: _Workload) -> Iterator[Child]:
+        cells = self._cells[operation.device]
+        before = cells.snapshot()
+        for tear in list(tears_of(self._parts[operation.device], cells, operation, self._tears)):
+            tear.apply(cells, operation)
+            state = DeviceState(self._memory(), "power", workload.attempts_left)
+            cells.restore(before)
+            yield Child(Edge(index, tear.name, tear.row.name), state, False)
+
+    def _memory(self) -> tuple[Snapshot, ...]:
+        return tuple(cells.snapshot() for cells in self._cells.values())
+
+
+def replay(cells: Cells, operation: Operation) -> None:
+    """Do to the cells what the journal says was done."""
+    if operation.kind == "program":
+        cells.program(operation.address, operation.data)
+    else:
+        cells.erase(operation.address, operation.length)
+
+
+class _Workload:
+    """The part of the state that events move: attempts left and retained RAM."""
+
+    def __init__(self, state: DeviceState) -> None:
+        self.attempts_left = state.attempts_left
+        self._ram = dict(state.ram)
+
+    @property
+    def ram(self) -> tuple[tuple[str, int], ...]:
+        return tuple(sorted(self._ram.items()))
+
+    def apply(self, event: Event) -> None:
+        if event.name == ATTEMPT:
+            self.attempts_left -= 1
+        elif event.name == RETAINED:
+            self._ram[event.facts[0]] = event.facts[1]

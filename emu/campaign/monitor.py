@@ -1,0 +1,41 @@
+"""What a check must remember across resets: the monitor.
+
+It is part of the state: two devices with the same flash and different monitors are different states, because the same
+behaviour can be right for one and wrong for the other. Neighbours: `checks` reads it, `explore` carries it. It is
+moved by journal events alone, never by what the firmware says about itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from emu.events import ATTEMPT, COMMIT_BEGUN, COMMIT_RETURNED, HANDOVER
+from flash.journal import Event
+
+OLD, NEW = "old", "new"
+
+
+@dataclass(frozen=True, slots=True)
+class Monitor:
+    """``entered``: the new image was entered since the last attempt began. ``commit_begun`` and
+    ``commit_returned``: the application called commit on it, and got an answer."""
+
+    entered: bool = False
+    commit_begun: bool = False
+    commit_returned: bool = False
+
+    @property
+    def on_probation(self) -> bool:
+        """The new image has run and nobody has asked to keep it."""
+        return self.entered and not self.commit_begun
+
+    def after(self, event: Event) -> Monitor:
+        if event.name == ATTEMPT:
+            return Monitor()
+        if event.name == HANDOVER and event.facts[1] == NEW and not self.entered:
+            return replace(self, entered=True)
+        if event.name == COMMIT_BEGUN:
+            return replace(self, commit_begun=True)
+        if event.name == COMMIT_RETURNED:
+            return replace(self, commit_returned=True)
+        return self

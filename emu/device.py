@@ -1,0 +1,116 @@
+"""EmulatedDevice: the hardware a board describes, and one power session on it.
+
+What survives a reset lives here: the chips, the supply, the windows on them. What does not (timer, clock, and
+whatever the firmware makes) is in `Session`, made anew at every reset, because that is what RAM is.
+
+Neighbours: `board` describes it, `firmware` runs on a session, `update_rig` cuts its power. Knows no campaign.
+"""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from bootloader.decision import ResetCause
+from bootloader.layout import Layout, Slot
+from emu.board import Board
+from emu.clock import VirtualClock
+from emu.events import RETAINED, WATCHDOG
+from emu.timers import EventLog, HardwareTimer, Hung
+from flash.device import FlashDevice
+from flash.errors import ResetAsserted
+from flash.journal import Journal
+from flash.partition import Partition
+from flash.supply import Supply
+from flash.timing import Timing, TimingMode
+from flash.trace import Trace
+
+
+class EmulatedDevice:
+    """The hardware of ``board``. ``worn``: whether operations on worn sectors take longer."""
+
+    def __init__(
+        self, board: Board, *, timing: TimingMode = "typ", seed: int = 0, worn: bool = True, strict: bool = False
+    ) -> None:
+        self.board = board
+        self.supply = Supply()
+        self.chips = tuple(
+            FlashDevice(
+                board.parts[entry.name],
+                name=entry.name,
+                supply=self.supply,
+                timing=Timing(board.parts[entry.name], timing, seed=seed, worn=worn),
+                strict=strict,
+            )
+            for entry in board.document.flash
+        )
+        by_name = {chip.name: chip for chip in self.chips}
+        self.partitions = {
+            entry.name: Partition(entry.name, by_name[entry.flash], entry.offset, entry.size)
+            for entry in board.document.partition
+        }
+        names, fs_size = board.document.layout, board.document.layout.fs_size
+        slots = [Slot(i, name, self.partitions[name], fs_size) for i, name in enumerate(names.slots)]
+        first, second = (self.partitions[name] for name in names.configs)
+        self.layout = Layout((first, second), (slots[0], slots[1]))
+
+    def reset(self, cause: ResetCause, journal: Journal, trace: Trace | None, ram: dict[str, int]) -> Session:
+        """Power is on and the processor starts at its reset vector."""
+        self.supply.restore()
+        clock = VirtualClock()
+        for chip in self.chips:
+            chip.attach(clock, journal, trace)
+        return Session(self, cause, clock, journal, ram)
+
+
+class Session:
+    """One power session: everything in RAM, and the peripherals as a reset leaves them.
+
+    ``ram`` is retained RAM: kept by a warm reset, gone after a power cut. The correct firmware does not use it.
+    """
+
+    def __init__(
+        self, device: EmulatedDevice, cause: ResetCause, clock: VirtualClock, journal: Journal, ram: dict[str, int]
+    ) -> None:
+        timers = device.board.document.timers
+        self.device = device
+        self.cause = cause
+        self.clock = clock
+        self.log = EventLog(journal, clock, device.supply)
+        self.timer = HardwareTimer(clock, self.log, can_stop=timers.commit_can_stop, max_s=timers.commit_max_s)
+        self._ram = ram
+
+    # -- retained RAM --------------------------------------------------------------------------------------
+
+    def recall(self, key: str) -> int:
+        return self._ram.get(key, 0)
+
+    def retain(self, key: str, value: int) -> None:
+        """Write retained RAM; journaled, since it is part of the state of a warm reset."""
+        self.log.note(RETAINED, key, value)
+        self._ram[key] = value
+
+    # -- the processor -------------------------------------------------------------------------------------
+
+    @property
+    def self_test_us(self) -> int:
+        return self.device.board.document.app.self_test_ms * 1000
+
+    @property
+    def commit_timeout_us(self) -> int:
+        return self.device.board.document.timers.commit_timeout_s * 1_000_000
+
+    def wait(self, duration_us: int) -> None:
+        self.clock.advance(duration_us)
+
+    def reset(self, cause: str) -> NoReturn:
+        raise ResetAsserted(cause)
+
+    def hang(self) -> NoReturn:
+        """Nobody feeds anything any more: the next timer resets the board, or nothing ever does."""
+        watchdog_s = self.device.board.document.timers.watchdog_s
+        if watchdog_s:
+            self.clock.set_alarm(WATCHDOG, self.clock.now_us + watchdog_s * 1_000_000)
+        self.timer.starve()
+        if not self.clock.has_alarm:
+            raise Hung("the firmware hangs and no timer is running")
+        self.clock.run_to_alarm()

@@ -1,0 +1,42 @@
+"""How a user of the emulator can be wrong, as one tree. Each carries the exit code it ends the command with.
+
+    Exception
+    ├── UsageError (2)            what was asked for cannot be done: the message says what to change
+    │   ├── BoardError            a board file that is missing, malformed or contradicts itself
+    │   ├── ScenarioError         firmware and board do not go together
+    │   └── TokenError            a token of another version, or of other inputs
+    ├── NothingToRun (5)          the workload makes no flash operation
+    └── MissingExtra (4)          an optional dependency; the message has the line that installs it
+
+What a campaign finds is a value (`Finding`, `Verdict`), never one of these.
+"""
+
+from __future__ import annotations
+
+
+class UsageError(Exception):
+    exit_code = 2
+
+
+class BoardError(UsageError):
+    """A board description that cannot be used."""
+
+
+class ScenarioError(UsageError):
+    """Images, board and workload do not go together."""
+
+
+class TokenError(UsageError):
+    """A token that cannot be replayed with these inputs."""
+
+
+class NothingToRun(Exception):
+    """The uncut workload makes no flash operation: there is nothing to cut."""
+
+    exit_code = 5
+
+
+class MissingExtra(Exception):
+    """An optional dependency is not installed."""
+
+    exit_code = 4

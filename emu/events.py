@@ -1,0 +1,39 @@
+"""The events a session's journal carries besides flash operations: the vocabulary rigs and campaigns share.
+
+| event | facts | meaning |
+|---|---|---|
+| decided | rule, slot (-1: none), why | the bootloader has decided |
+| handover | slot, image, trial | an image is entered; ``image`` is found by comparing bytes |
+| attempt | | an update attempt begins |
+| staged | | the updater said the new image boots next |
+| refused | message | the updater refused |
+| commit-begun, commit-returned | | around the application's call of commit |
+| timer-armed (seconds), timer-stopped, timer-fed | | what the commit timer is doing from here on |
+| retained | key, value | retained RAM was written |
+
+Neighbours: rigs write them, `campaign` reads them. Knows nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from flash.journal import Entry, Event
+
+DECIDED, HANDOVER = "decided", "handover"
+ATTEMPT, STAGED, REFUSED = "attempt", "staged", "refused"
+COMMIT_BEGUN, COMMIT_RETURNED = "commit-begun", "commit-returned"
+ARMED, STOPPED, FED = "timer-armed", "timer-stopped", "timer-fed"
+RETAINED = "retained"
+
+COMMIT_TIMER, WATCHDOG = "commit-timer", "watchdog"
+HANG = "hang"
+"""As the cause of an interruption: the firmware stands still, and what a timer does about it follows."""
+
+
+def timer_after(entries: Sequence[Entry]) -> str:
+    """What the commit timer is doing after these entries: ARMED, FED or STOPPED."""
+    for entry in reversed(entries):
+        if isinstance(entry, Event) and entry.name in (ARMED, STOPPED, FED):
+            return entry.name
+    return STOPPED

@@ -1,0 +1,308 @@
+"""The Rig of the emulated device: boot, update when there is an attempt left, self-test, commit, settle.
+
+The workload is the life of one device: whenever the old image runs and settles with an update attempt left, it
+receives the new image in chunks, finishes, and restarts. Which image runs is not asked of the firmware: at every
+hand-over the slot's bytes are compared with the known images.
+
+Neighbours: implements `rig.Rig` over `device` and `firmware`; `campaign` never sees this file.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from bootloader.config import INITIAL_SEQUENCER, RECORD_SIZE, BootConfig, SlotConfig
+from bootloader.config_store import ConfigStore
+from bootloader.decision import Decision
+from bootloader.image import HEADER_SIZE, ImageHeader, header_for, pack_header, parse_header, version_number
+from bootloader.layout import Slot
+from emu.app import APP_MODELS, AppModel
+from emu.board import Board
+from emu.device import EmulatedDevice, Session
+from emu.errors import ScenarioError
+from emu.events import ATTEMPT, COMMIT_BEGUN, COMMIT_RETURNED, DECIDED, HANDOVER, HANG, REFUSED, STAGED
+from emu.firmware import ModelFirmware
+from emu.rig import (
+    Capabilities,
+    DeviceState,
+    Outcome,
+    Place,
+    Places,
+    Run,
+)  # fmt: skip
+from emu.timers import Hung
+from flash.cells import Cells
+from flash.device import FlashDevice
+from flash.errors import FlashError, HardwareFault, PowerLost, ResetAsserted
+from flash.journal import Interruption, Journal
+from flash.part import Part
+from flash.partition import Partition
+from flash.timing import TimingMode
+from flash.trace import Trace
+from updater.bundle import Firmware, make_bundle
+from updater.context import UpdaterContext, UpdateState
+
+OLD, NEW, UNKNOWN = "old", "new", "unknown"
+
+
+@dataclass(frozen=True)
+class ImagePair:
+    """The firmware the device leaves the factory with, and the one it is updated to. Versions like ``1.2.3``."""
+
+    old: bytes
+    new: bytes
+    old_version: str = "1.0.0"
+    new_version: str = "2.0.0"
+
+    @property
+    def digests(self) -> tuple[str, str]:
+        return hashlib.sha256(self.old).hexdigest(), hashlib.sha256(self.new).hexdigest()
+
+
+class UpdateRig:
+    """A board, a firmware, a pair of images and an application model. Raises ScenarioError when they do not fit."""
+
+    capabilities = Capabilities(snapshot=True, tears=True, deterministic=True, virtual_time=True)
+
+    def __init__(
+        self,
+        board: Board,
+        images: ImagePair,
+        *,
+        firmware: ModelFirmware | None = None,
+        app: AppModel = APP_MODELS["healthy"],
+        timing: TimingMode = "typ",
+        seed: int = 0,
+        traced: bool = True,
+    ) -> None:
+        self.board = board
+        self.images = images
+        self.firmware = firmware or ModelFirmware()
+        self.app = app
+        self.device = EmulatedDevice(board, timing=timing, seed=seed, worn=False)
+        self.bundle = make_bundle(
+            Firmware(
+                name=board.name, platform=board.document.platform, version=images.new_version, build_id="update",
+                app=images.new, load_address=board.document.load_address,
+            )
+        )  # fmt: skip
+        self._traced = traced
+        self._known = {OLD: images.old, NEW: images.new}
+        self._factory = self._make_factory_state()
+
+    # -- the contract --------------------------------------------------------------------------------------
+
+    @cached_property
+    def parts(self) -> Sequence[Part]:
+        return [chip.part for chip in self.device.chips]
+
+    @cached_property
+    def chip_names(self) -> Sequence[str]:
+        return [chip.name for chip in self.device.chips]
+
+    @property
+    def watchdog(self) -> bool:
+        return self.board.document.timers.watchdog_s > 0
+
+    @cached_property
+    def places(self) -> Places:
+        layout = self.board.document.layout
+        configs = tuple(self._place(self.device.partitions[name]) for name in layout.configs)
+        return Places(configs, tuple(self._place(self.device.partitions[name]) for name in layout.slots))
+
+    def bench_cells(self) -> list[Cells]:
+        return [Cells(part) for part in self.parts]
+
+    def initial(self, attempts: int) -> DeviceState:
+        return replace(self._factory, attempts_left=attempts)
+
+    def run(self, state: DeviceState, interruption: Interruption | None = None) -> Run:
+        for chip, snapshot in zip(self.device.chips, state.memory, strict=True):
+            chip.restore(snapshot)
+        journal, trace = Journal(interruption), Trace()
+        ram = dict(state.ram)
+        session = self.device.reset(state.cause, journal, trace if self._traced else None, ram)
+        self._trace_what_checks_read(trace)
+        life = _Life(self, session, state.attempts_left)
+        outcome = life.outcome()
+        warm = outcome.kind == "reset"
+        end = DeviceState(
+            tuple(chip.snapshot() for chip in self.device.chips),
+            outcome.cause if warm else "power",
+            life.attempts_left,
+            tuple(sorted(ram.items())) if warm else (),
+        )
+        return Run(journal.entries, outcome, end, trace)
+
+    # -- ground truth --------------------------------------------------------------------------------------
+
+    def image_in(self, slot: Slot, trace: Trace | None) -> str:
+        """Which known image stands in ``slot``, byte for byte. Looks at the cells; costs no time."""
+        chip, base = _behind(slot)
+        if trace is not None:
+            trace.consulted(chip.name, chip.cells, base, HEADER_SIZE)
+        header = parse_header(chip.cells.read(base, HEADER_SIZE))
+        if isinstance(header, str) or header.app_length > slot.app_capacity:
+            return UNKNOWN
+        if trace is not None:
+            trace.consulted(chip.name, chip.cells, base + HEADER_SIZE, header.app_length)
+        content = chip.cells.view(base + HEADER_SIZE, header.app_length)
+        return next((name for name, known in self._known.items() if content == known), UNKNOWN)
+
+    def _trace_what_checks_read(self, trace: Trace) -> None:
+        """Checks follow the config records through every session, so they are in every footprint."""
+        for place in self.places.configs:
+            chip = self.device.chips[place.chip]
+            trace.consulted(chip.name, chip.cells, place.address, RECORD_SIZE)
+
+    def _place(self, partition: Partition) -> Place:
+        chip = next(i for i, c in enumerate(self.device.chips) if c is partition.flash)
+        return Place(chip, partition.address, partition.size)
+
+    def _make_factory_state(self) -> DeviceState:
+        device, document = self.device, self.board.document
+        slot = device.layout.slots[0]
+        for which, app in self._known.items():
+            if not 0 < len(app) <= slot.app_capacity:
+                raise ScenarioError(
+                    f"the {which} image has {len(app)} bytes; {slot.name} of board {self.board.name} "
+                    f"takes 1 to {slot.app_capacity}"
+                )
+        header = header_for(
+            self.images.old,
+            load_address=document.load_address,
+            app_version=version_number(self.images.old_version),
+            crc=document.verify.crc,
+        )
+        chip, base = _behind(slot)
+        chip.load(base, pack_header(header) + self.images.old)
+        _write_factory_config(ConfigStore(device.layout.configs), header, document.timers.commit_timeout_s)
+        return DeviceState(tuple(chip.snapshot() for chip in device.chips), "power", 0)
+
+
+class _Life:
+    """One session of the workload on the rig's device."""
+
+    def __init__(self, rig: UpdateRig, session: Session, attempts_left: int) -> None:
+        self._rig = rig
+        self._session = session
+        self.attempts_left = attempts_left
+
+    def outcome(self) -> Outcome:
+        """Run the session to its end, whatever that is."""
+        try:
+            outcome = self._live()
+            self._session.log.strike_if_due()
+            return outcome
+        except PowerLost:
+            return Outcome("cut")
+        except ResetAsserted as reset:
+            return self._after_reset(reset.cause)
+        except Hung as hung:
+            return Outcome("hung", detail=str(hung))
+        except HardwareFault as fault:
+            return self._after_crash(f"unhandled fault: {fault}")
+        except (FlashError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as wrong:
+            return self._after_crash(f"the firmware crashed: {type(wrong).__name__}: {wrong}")
+
+    def _after_reset(self, cause: str) -> Outcome:
+        if cause != HANG:
+            return Outcome("reset", cause=cause)  # type: ignore[arg-type]
+        try:
+            self._session.hang()
+        except ResetAsserted as reset:
+            return Outcome("reset", cause=reset.cause)  # type: ignore[arg-type]
+        except Hung as hung:
+            return Outcome("hung", detail=str(hung))
+
+    def _after_crash(self, detail: str) -> Outcome:
+        """A default fault handler loops for ever; only a timer can end that."""
+        outcome = self._after_reset(HANG)
+        return replace(outcome, detail=detail)
+
+    def _live(self) -> Outcome:
+        session, rig = self._session, self._rig
+        report = rig.firmware.boot(session)
+        decision = report.decision
+        session.log.note(DECIDED, decision.rule, -1 if decision.slot is None else decision.slot, decision.why)
+        if decision.slot is None:
+            return Outcome("halted", detail=decision.why)
+        image = rig.image_in(session.device.layout.slots[decision.slot], rig.device.chips[0].trace)
+        session.log.note(HANDOVER, decision.slot, image, decision.trial)
+        committed = not decision.trial
+        if decision.trial:
+            trial = _Trial(session, rig.firmware)
+            model = rig.app if image == NEW else APP_MODELS["healthy"]
+            model.trial(trial)
+            committed = trial.committed
+        if image == OLD and committed and self.attempts_left:
+            self._update(decision)
+        return Outcome("settled", image, committed)
+
+    def _update(self, decision: Decision) -> None:
+        """One attempt; restarts the device when the update was applied."""
+        session, firmware = self._session, self._rig.firmware
+        session.log.note(ATTEMPT)
+        self.attempts_left -= 1
+        context, target = firmware.begin_update(session, decision)
+        if context is None:
+            session.log.note(REFUSED, target.log[-1])
+            return
+        self._feed(context)
+        if firmware.finish(context) != 1:
+            session.log.note(REFUSED, f"{context.status_msg}: {context.detail}")
+            return
+        session.log.note(STAGED)
+        session.reset("software")
+
+    def _feed(self, context: UpdaterContext) -> None:
+        link = self._rig.board.document.link
+        bundle = memoryview(self._rig.bundle)
+        for start in range(0, len(bundle), link.chunk_size):
+            chunk = bytes(bundle[start : start + link.chunk_size])
+            if link.bytes_per_s:
+                self._session.wait(len(chunk) * 1_000_000 // link.bytes_per_s)
+            if self._rig.firmware.process(context, chunk) or context.update_state is UpdateState.FINISHED:
+                return
+
+
+class _Trial:
+    """What an application model sees: implements `app.Running`."""
+
+    def __init__(self, session: Session, firmware: ModelFirmware) -> None:
+        self._session = session
+        self._firmware = firmware
+        self.committed = False
+        self.self_test_us = session.self_test_us
+        self.commit_timeout_us = session.commit_timeout_us
+
+    def wait(self, duration_us: int) -> None:
+        self._session.wait(duration_us)
+
+    def commit(self) -> None:
+        self._session.log.note(COMMIT_BEGUN)
+        self._firmware.commit(self._session)
+        self._session.log.note(COMMIT_RETURNED)
+        self.committed = True
+
+    def reset(self, cause: str) -> None:
+        self._session.reset(cause)
+
+    def hang(self) -> None:
+        self._session.hang()
+
+
+def _behind(slot: Slot) -> tuple[FlashDevice, int]:
+    """The chip a slot is on, and the slot's address there."""
+    partition = slot.flash
+    assert isinstance(partition, Partition), "slots of a board are partitions: please report"
+    assert isinstance(partition.flash, FlashDevice), "partitions of a board are on chips: please report"
+    return partition.flash, partition.address
+
+
+def _write_factory_config(store: ConfigStore, header: ImageHeader, commit_timeout_s: int) -> None:
+    described = SlotConfig(header.app_length, header.load_address, header.app_crc, header.app_version)
+    store.write(BootConfig(INITIAL_SEQUENCER, 0, None, True, False, False, commit_timeout_s, (described, SlotConfig())))

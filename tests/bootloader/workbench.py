@@ -1,0 +1,198 @@
+"""What the bootloader tests work on: a device with config copies and slots, images in them, and faulty flashes.
+
+Neighbours: every test of this folder, and the properties of the config store. Decides nothing and asserts nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+from hypothesis import strategies as st
+
+from bootloader.config import BootConfig, SlotConfig
+from bootloader.config_store import ConfigStore
+from bootloader.image import ImageHeader, header_for, pack_header
+from bootloader.layout import Layout, Slot
+from flash.contract import NorFlash
+from flash.device import FlashDevice
+from flash.geometry import Geometry
+from flash.journal import Interruption, Journal
+from flash.part import bundled_part, part_names
+from flash.partition import Partition
+
+PARTS = part_names()
+LOAD_ADDRESS = 0x0800_8100
+OLD_APP = bytes(range(251)) * 5
+NEW_APP = b"a newer application" * 61
+
+
+def make_device(part: str) -> FlashDevice:
+    """A blank chip that raises at the first misuse."""
+    return FlashDevice(bundled_part(part), strict=True)
+
+
+def copies_on(device: NorFlash) -> tuple[Partition, Partition]:
+    """The two config copies: the first two sectors."""
+    first = device.geometry.sector_at(0)
+    second = device.geometry.sector_at(first.end)
+    return Partition("config0", device, 0, first.size), Partition("config1", device, second.address, second.size)
+
+
+def layout_on(device: NorFlash) -> Layout:
+    """Config copies, and two slots of which the second half is filesystem room. Fits every bundled part."""
+    size = max(0x4000, 2 * max(run.size for run in device.geometry.runs))
+    slots = [
+        Slot(index, name, Partition(name, device, (index + 1) * size, size), fs_size=size // 2)
+        for index, name in enumerate(("app0", "app1"))
+    ]
+    return Layout(copies_on(device), (slots[0], slots[1]))
+
+
+def restart(device: FlashDevice, interruption: Interruption | None = None) -> Journal:
+    """Power is back, with a journal of its own, and perhaps the next interruption in it."""
+    device.supply.restore()
+    journal = Journal(interruption)
+    device.attach(device.clock, journal, None)
+    return journal
+
+
+# -- images ----------------------------------------------------------------------------------------------
+
+
+def put(flash: NorFlash, offset: int, data: bytes) -> None:
+    """Erase the sectors of ``data`` and program it, in legal commands."""
+    geometry = flash.geometry
+    padded = data.ljust(geometry.units_in(len(data)) * geometry.unit, bytes([geometry.erased]))
+    for sector in geometry.sectors_in(offset, len(padded)):
+        flash.erase(sector.address, sector.size)
+    for address, length in geometry.programs(offset, len(padded)):
+        flash.program(address, padded[address - offset : address - offset + length])
+
+
+def put_image(slot: Slot, app: bytes, header: ImageHeader) -> SlotConfig:
+    """Header and application; returns what a boot config says about them."""
+    put(slot.flash, 0, pack_header(header) + app)
+    return SlotConfig(header.app_length, header.load_address, header.app_crc, header.app_version)
+
+
+def put_app(slot: Slot, app: bytes, version: int) -> SlotConfig:
+    """An unsigned image, sealed with CRC-32."""
+    return put_image(slot, app, header_for(app, load_address=LOAD_ADDRESS, app_version=version))
+
+
+def spoil(flash: NorFlash, offset: int) -> None:
+    """The sector at ``offset`` loses its content."""
+    sector = flash.geometry.sector_at(offset)
+    flash.erase(sector.address, sector.size)
+
+
+# -- configs ---------------------------------------------------------------------------------------------
+
+
+def committed(active: int = 0, *slots: SlotConfig, sequencer: int = 0xFFFF_FFFE) -> BootConfig:
+    """A committed record without a revert slot."""
+    first, second = (*slots, SlotConfig(), SlotConfig())[:2]
+    return BootConfig(sequencer, active, None, True, False, False, 0, (first, second))
+
+
+def first_boot(active: int, *slots: SlotConfig, timeout_s: int = 30) -> BootConfig:
+    """What an update leaves: a new image in ``active``, the other slot to go back to."""
+    config = committed(active, *slots)
+    return replace(config, revert_slot=1 - active, committed=False, first_boot=True, commit_timeout_s=timeout_s)
+
+
+def unnumbered(config: BootConfig | None) -> BootConfig | None:
+    """Without its sequencer, which the store chooses."""
+    return None if config is None else replace(config, sequencer=0)
+
+
+u32 = st.integers(0, 0xFFFF_FFFF)
+slot_configs = st.builds(SlotConfig, u32, u32, u32, u32, u32, u32, u32)
+boot_configs = st.builds(
+    BootConfig,
+    sequencer=st.integers(0, 0xFFFF_FFFE),
+    active_slot=st.sampled_from((0, 1)),
+    revert_slot=st.sampled_from((None, 0, 1)),
+    committed=st.booleans(),
+    first_boot=st.booleans(),
+    merge_fs=st.booleans(),
+    commit_timeout_s=u32,
+    slots=st.tuples(slot_configs, slot_configs),
+)
+
+
+# -- things that answer the contracts of the bootloader ------------------------------------------------
+
+
+@dataclass
+class FakeTimer:
+    """Writes down what it is told; ``look`` is asked at that moment and its answer noted beside it."""
+
+    can_stop: bool = True
+    look: Callable[[], object] = lambda: None
+    calls: list[str] = field(default_factory=list)
+    seen: list[object] = field(default_factory=list)
+
+    def _note(self, call: str) -> None:
+        self.calls.append(call)
+        self.seen.append(self.look())
+
+    def arm(self, timeout_s: int) -> None:
+        self._note(f"arm {timeout_s}")
+
+    def stop(self) -> None:
+        self._note("stop")
+
+    def keep_fed(self) -> None:
+        self._note("keep_fed")
+
+
+class ThroughFlash:
+    """Passes every call on; the faulty flashes below change one of them."""
+
+    def __init__(self, flash: NorFlash) -> None:
+        self._flash = flash
+
+    @property
+    def geometry(self) -> Geometry:
+        return self._flash.geometry
+
+    def read(self, address: int, length: int) -> bytes:
+        return self._flash.read(address, length)
+
+    def program(self, address: int, data: bytes) -> None:
+        self._flash.program(address, data)
+
+    def erase(self, address: int, length: int) -> None:
+        self._flash.erase(address, length)
+
+
+class DeafFlash(ThroughFlash):
+    """A worn sector: its next ``count`` programs change nothing (None: none ever does)."""
+
+    def __init__(self, flash: NorFlash, count: int | None = None) -> None:
+        super().__init__(flash)
+        self._left = count
+
+    def program(self, address: int, data: bytes) -> None:
+        if self._left == 0:
+            super().program(address, data)
+        elif self._left is not None:
+            self._left -= 1
+
+
+class CountingFlash(ThroughFlash):
+    """Counts the bytes read through it."""
+
+    read_bytes = 0
+
+    def read(self, address: int, length: int) -> bytes:
+        self.read_bytes += length
+        return super().read(address, length)
+
+
+def deaf_store(device: FlashDevice, count: int | None = None) -> ConfigStore:
+    """A store whose copies both do not take programs."""
+    first, second = copies_on(device)
+    return ConfigStore((DeafFlash(first, count), DeafFlash(second, count)))

@@ -1,0 +1,100 @@
+"""The power latch: nobody gets past it, whatever they catch."""
+
+from __future__ import annotations
+
+import pytest
+
+from flash.device import FlashDevice
+from flash.errors import FlashError, HardwareFault, Interrupted, PowerLost, ResetAsserted
+from flash.supply import Supply
+from tests.flash.small_parts import SERIAL, WORDS
+
+
+def test_a_cut_raises_and_stays() -> None:
+    supply = Supply()
+    assert supply.on
+    supply.require()
+    with pytest.raises(PowerLost, match="power was cut"):
+        supply.cut()
+    assert not supply.on
+    for _ in range(3):
+        with pytest.raises(PowerLost, match="until it returns"):
+            supply.require()
+    supply.restore()
+    assert supply.on
+    supply.require()
+
+
+def test_cutting_twice_and_restoring_twice_is_the_same_as_once() -> None:
+    supply = Supply()
+    for _ in range(2):
+        with pytest.raises(PowerLost):
+            supply.cut()
+    supply.restore()
+    supply.restore()
+    assert supply.on
+
+
+def test_what_stops_the_processor_is_no_exception_a_firmware_may_catch() -> None:
+    for kind in (Interrupted, PowerLost, ResetAsserted):
+        assert issubclass(kind, BaseException)
+        assert not issubclass(kind, Exception)
+    for kind in (FlashError, HardwareFault):
+        assert issubclass(kind, Exception)
+
+
+def test_a_firmware_that_catches_exception_does_not_survive() -> None:
+    device = FlashDevice(SERIAL)
+    survived = False
+
+    def firmware() -> None:
+        nonlocal survived
+        try:
+            device.supply.cut()
+        except Exception:
+            pass
+        survived = True
+
+    with pytest.raises(PowerLost):
+        firmware()
+    assert not survived
+
+
+def test_swallowing_power_loss_does_not_help() -> None:
+    device = FlashDevice(SERIAL)
+    device.program(0, b"\x55")
+    entries = len(device.journal.entries)
+
+    def stubborn() -> int:
+        """A callback that swallows everything, as one called from C does."""
+        swallowed = 0
+        for attempt in (
+            device.supply.cut,
+            lambda: device.program(1, b"\x00"),
+            lambda: device.erase(0, 64),
+            lambda: device.read(0, 1),
+            lambda: device.program(2, b"\x00"),
+        ):
+            try:
+                attempt()
+            except BaseException:
+                swallowed += 1
+        return swallowed
+
+    assert stubborn() == 5
+    assert device.cells.read(0, 4) == b"\x55\xff\xff\xff"
+    assert len(device.journal.entries) == entries
+    device.supply.restore()
+    assert device.read(0, 1) == b"\x55"
+
+
+def test_one_rail_feeds_every_chip_on_it() -> None:
+    supply = Supply()
+    left, right = FlashDevice(SERIAL, supply=supply), FlashDevice(WORDS, supply=supply)
+    other = FlashDevice(WORDS)
+    with pytest.raises(PowerLost):
+        supply.cut()
+    for device in (left, right):
+        with pytest.raises(PowerLost):
+            device.read(0, 1)
+    assert other.read(0, 1) == b"\xff"
