@@ -16,9 +16,7 @@ Neighbours: rigs write them, `campaign` reads them. Knows nothing else.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
-from flash.journal import Entry, Event
+from typing import Final
 
 DECIDED, HANDOVER = "decided", "handover"
 ATTEMPT, STAGED, REFUSED = "attempt", "staged", "refused"
@@ -26,14 +24,7 @@ COMMIT_BEGUN, COMMIT_RETURNED = "commit-begun", "commit-returned"
 ARMED, STOPPED, FED = "timer-armed", "timer-stopped", "timer-fed"
 RETAINED = "retained"
 
-COMMIT_TIMER, WATCHDOG = "commit-timer", "watchdog"
-HANG = "hang"
+COMMIT_TIMER: Final = "commit-timer"
+WATCHDOG: Final = "watchdog"
+HANG: Final = "hang"
 """As the cause of an interruption: the firmware stands still, and what a timer does about it follows."""
-
-
-def timer_after(entries: Sequence[Entry]) -> str:
-    """What the commit timer is doing after these entries: ARMED, FED or STOPPED."""
-    for entry in reversed(entries):
-        if isinstance(entry, Event) and entry.name in (ARMED, STOPPED, FED):
-            return entry.name
-    return STOPPED

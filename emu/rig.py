@@ -10,7 +10,7 @@ knows this contract and no rig. Knows no check.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol
 
@@ -93,6 +93,14 @@ class Run:
 
 
 @dataclass(frozen=True, slots=True)
+class Input:
+    """Something a result depends on: what to call it, and a SHA-256 over all of it, in hex."""
+
+    label: str
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
 class Place:
     """A range on a chip that a check protects."""
 
@@ -114,6 +122,11 @@ class Rig(Protocol):
 
     @property
     def capabilities(self) -> Capabilities: ...
+
+    @property
+    def inputs(self) -> Mapping[str, Input]:
+        """Everything a result depends on, by role; "board" is always there. Tokens name the one that differs."""
+        ...
 
     @property
     def parts(self) -> Sequence[Part]:

@@ -10,7 +10,7 @@ Neighbours: implements `rig.Rig` over `device` and `firmware`; `campaign` never 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -28,6 +28,7 @@ from emu.firmware import ModelFirmware
 from emu.rig import (
     Capabilities,
     DeviceState,
+    Input,
     Outcome,
     Place,
     Places,
@@ -90,10 +91,25 @@ class UpdateRig:
             )
         )  # fmt: skip
         self._traced = traced
+        self._timing = timing
+        self._seed = seed
+        if images.old == images.new:
+            raise ScenarioError("the two images are the same, byte for byte: an update would change nothing")
         self._known = {OLD: images.old, NEW: images.new}
         self._factory = self._make_factory_state()
 
     # -- the contract --------------------------------------------------------------------------------------
+
+    @cached_property
+    def inputs(self) -> Mapping[str, Input]:
+        old, new = self.images.digests
+        workload = f"{self.firmware.name}|{self.app.name}|{self._timing}|{self._seed}"
+        return {
+            "board": Input(self.board.name, self.board.digest),
+            "from": Input(f"{len(self.images.old)} bytes", old),
+            "to": Input(f"{len(self.images.new)} bytes", new),
+            "workload": Input(workload, hashlib.sha256(workload.encode()).hexdigest()),
+        }
 
     @cached_property
     def parts(self) -> Sequence[Part]:

@@ -126,6 +126,10 @@ class Snapshot:
     def wear_key(self) -> bytes:
         return hashlib.sha256(self.wear).digest()[:KEY_BYTES]
 
+    def with_blocks(self, changed: Mapping[int, Block]) -> Snapshot:
+        """The same state with some blocks exchanged; erase counts stay as they are."""
+        return Snapshot(self.tree.replaced(changed), self.wear)
+
     def same(self, other: Snapshot) -> bool:
         """Whether both hold the same content, compared where they may differ."""
         return all(self.tree.block(i).same(other.tree.block(i)) for i in self.tree.differing(other.tree))

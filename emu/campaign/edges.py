@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bootloader.decision import ResetCause
-from emu.events import ARMED, ATTEMPT, COMMIT_TIMER, FED, HANG, RETAINED, WATCHDOG, timer_after
+from emu.events import ARMED, ATTEMPT, COMMIT_TIMER, FED, HANG, RETAINED, STOPPED, WATCHDOG
 from emu.rig import DeviceState, Rig, Run
 from flash.cells import Cells
-from flash.journal import Entry, Event, Interruption, Operation
+from flash.journal import Event, Interruption, Operation
 from flash.snapshot import Snapshot
 from flash.tears import TearSet, tear_named, tears_of
 
@@ -75,17 +75,17 @@ class EdgeWalker:
             cells.restore(snapshot)
         workload = _Workload(state)
         for index, entry in enumerate(run.entries):
-            yield from self._point(index, run.entries, workload)
+            yield from self._point(index, workload)
             if isinstance(entry, Operation):
                 yield from self._torn(index, entry, workload)
                 replay(self._cells[entry.device], entry)
             elif isinstance(entry, Event):
                 workload.apply(entry)
-        yield from self._point(len(run.entries), run.entries, workload)
+        yield from self._point(len(run.entries), workload)
 
-    def _point(self, index: int, entries: list[Entry], workload: _Workload) -> Iterator[Child]:
+    def _point(self, index: int, workload: _Workload) -> Iterator[Child]:
         memory = self._memory()
-        timer = timer_after(entries[:index]) if self._events else ""
+        timer = workload.timer
         armed = timer == ARMED
         yield Child(Edge(index, CUT, CUT), DeviceState(memory, "power", workload.attempts_left), armed)
         for event in self._events:
@@ -127,10 +127,11 @@ def replay(cells: Cells, operation: Operation) -> None:
 
 
 class _Workload:
-    """The part of the state that events move: attempts left and retained RAM."""
+    """The part of the state that events move: attempts left, retained RAM, the commit timer."""
 
     def __init__(self, state: DeviceState) -> None:
         self.attempts_left = state.attempts_left
+        self.timer = STOPPED
         self._ram = dict(state.ram)
 
     @property
@@ -140,5 +141,7 @@ class _Workload:
     def apply(self, event: Event) -> None:
         if event.name == ATTEMPT:
             self.attempts_left -= 1
+        elif event.name in (ARMED, STOPPED, FED):
+            self.timer = event.name
         elif event.name == RETAINED:
             self._ram[event.facts[0]] = event.facts[1]

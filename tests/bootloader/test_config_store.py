@@ -35,7 +35,8 @@ def touched(device: FlashDevice, copies: tuple[Partition, Partition]) -> set[int
     """Indexes of the copies the journal's operations lie in; an operation outside both fails."""
     found = set()
     for op in device.journal.operations():
-        inside = [i for i, c in enumerate(copies) if c.address <= op.address and op.address + op.length <= c.address + c.size]
+        end = op.address + op.length
+        inside = [i for i, copy in enumerate(copies) if copy.address <= op.address and end <= copy.address + copy.size]
         assert len(inside) == 1, f"{op.kind} of [{op.address:#x}, +{op.length:#x}) is not inside one config copy"
         found.update(inside)
     return found

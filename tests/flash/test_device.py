@@ -568,7 +568,7 @@ def test_an_interruption_past_the_end_never_strikes() -> None:
 
 def test_a_tear_of_the_wrong_kind_is_refused() -> None:
     device = FlashDevice(SERIAL, journal=Journal(Interruption(0, tear=tear_named("front-1"))))
-    with pytest.raises(FlashError, match="entry 0 is no erase.* front-1 cannot tear it"):
+    with pytest.raises(FlashError, match=r"entry 0 is no erase.* front-1 cannot tear it"):
         device.program(0, b"\x00")
     device = FlashDevice(SERIAL, journal=Journal(Interruption(0, tear=tear_named("prefix-1"))))
     with pytest.raises(FlashError, match="prefix-1 cannot tear it"):

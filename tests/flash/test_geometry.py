@@ -144,7 +144,7 @@ def cheapest_cover(geometry: Geometry, address: int, length: int, limit: int) ->
     """By trying every legal erase at every sector boundary, from the end backwards."""
     cost = dict(geometry.erase_times_us)
     first = geometry.sector_at(address).address
-    best = {at: 0 for at in range(address + length, limit + 1)}
+    best = dict.fromkeys(range(address + length, limit + 1), 0)
     for sector in reversed([s for s in sectors_of(geometry) if first <= s.address < address + length]):
         options = [
             cost[size] + best[sector.address + size]

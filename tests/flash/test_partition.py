@@ -105,7 +105,7 @@ def test_a_partition_of_a_partition_adds_up() -> None:
     assert device.journal.operations()[0].address == START + 128
     with pytest.raises(OutOfBounds, match="partition 'slot-a/header'"):
         inner.read(0, 65)
-    with pytest.raises(FlashError, match="partition 'slot-a/tail': .*does not fit"):
+    with pytest.raises(FlashError, match=r"partition 'slot-a/tail': .*does not fit"):
         slot.window("tail", 960, 128)
 
 

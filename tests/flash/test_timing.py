@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from math import ceil
 from statistics import median
 
@@ -66,7 +67,7 @@ def test_with_a_first_byte_time_a_short_program_takes_less(mode: str) -> None:
     assert taken == sorted(taken)
     assert taken[0] * 4 < taken[-1]
     assert taken[-1] == Timing(SERIAL, mode).program_us(32, 16, 0)  # type: ignore[arg-type]
-    steps = [after - before for before, after in zip(taken, taken[1:], strict=False)]
+    steps = [after - before for before, after in pairwise(taken)]
     assert max(steps) - min(steps) <= 1
 
 

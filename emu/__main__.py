@@ -1,0 +1,5 @@
+"""`python -m emu` is the same command as `brownout`."""
+
+from emu.cli import main
+
+main()

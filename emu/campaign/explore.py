@@ -1,0 +1,311 @@
+"""The exploration: every edge of the uncut workload, and at depth 2 every edge of what follows each.
+
+Layer by layer, shortest first: layer d holds the states that d interruptions reach. A state is judged by its
+*chain*, the sessions from it until the device settles. Equal states are judged once; what they lead to is counted for
+every edge that reaches them. A finding on a state that fewer interruptions reach as well is reported there alone.
+
+Neighbours: `edges` makes states, `cache` recognises sessions, `checks` judge them. Knows the rig's contract only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from emu.board import CheckEntry, CheckName
+from emu.campaign.cache import RunCache
+from emu.campaign.checks import CHECKS, Breach, Scene, monitors_of
+from emu.campaign.edges import CUT, EVENT_NAMES, TIMER, Child, EdgeWalker, EventName
+from emu.campaign.monitor import NEW, OLD, Monitor
+from emu.campaign.verdict import Coverage, Finding, FindingKey, Path, Step, Verdict
+from emu.clock import Stopwatch
+from emu.errors import NothingToRun, ScenarioError
+from emu.events import REFUSED
+from emu.rig import DeviceState, Outcome, Rig, Run
+from flash.journal import Event, Operation
+from flash.tears import TEAR_SETS, TearSet
+
+
+@dataclass(frozen=True)
+class Options:
+    """What to try. ``budget_s`` 0: no limit. ``cache`` False: every edge is executed, for measuring."""
+
+    tears: TearSet = TEAR_SETS["T1"]
+    depth: int = 1
+    attempts: int = 1
+    events: tuple[EventName, ...] = ()
+    budget_s: float = 0.0
+    cache: bool = True
+    keeps_new: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A device and what the checks remember about it."""
+
+    device: DeviceState
+    monitor: Monitor
+
+    @property
+    def key(self) -> tuple[bytes, Monitor]:
+        return self.device.key, self.monitor
+
+
+@dataclass(slots=True)
+class Judged:
+    """One session of a chain, judged: what it did, the monitor at every point, what was broken."""
+
+    state: State
+    run: Run
+    monitors: list[Monitor]
+    breaches: list[Breach]
+
+
+@dataclass(slots=True)
+class Chain:
+    """The sessions from a state until the device settles, and everything they broke."""
+
+    sessions: list[Judged]
+    outcome: Outcome
+    breaches: list[Breach]
+    executed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What is known of a state: the layer it was first met in, how it ends, what it breaks."""
+
+    layer: int
+    outcome: str
+    breaches: tuple[tuple[CheckName, str], ...]
+
+
+class BudgetSpent(Exception):
+    """The time is up: what is known is kept."""
+
+
+Progress = Callable[[Coverage, int, str], None]
+
+
+class Explorer:
+    """One campaign on one rig. ``bounds`` are the board's checks and limits."""
+
+    def __init__(self, rig: Rig, bounds: CheckEntry, options: Options, progress: Progress | None = None) -> None:
+        self.notes: list[str] = []
+        self._rig = rig
+        self._bounds = bounds
+        self._options = self._degraded(options)
+        self._progress = progress or (lambda coverage, layer, where: None)
+        self._cache = RunCache(rig, enabled=options.cache)
+        self._walkers = [EdgeWalker(rig, self._options.tears, options.events) for _ in range(options.depth)]
+        self._judged: dict[tuple[int, Monitor], list[Breach]] = {}
+        self._runs_kept: list[Run] = []
+        self._seen: dict[tuple[bytes, Monitor], _Seen] = {}
+        self._findings: dict[FindingKey, Finding] = {}
+        self._cover = Coverage()
+        self._watch = Stopwatch()
+        self._expanded: set[tuple[bytes, Monitor]] = set()
+        self.interrupted = False
+        self.checks: tuple[CheckName, ...] = tuple(
+            name for name in bounds.apply if name != "retries" or options.keeps_new
+        )
+
+    # -- the campaign --------------------------------------------------------------------------------------
+
+    def explore(self) -> Verdict:
+        """Run the campaign. Ctrl-C and the budget end it early; what is known is kept and ``complete`` is False."""
+        root = State(self._rig.initial(self._options.attempts), Monitor())
+        golden = self._golden(root)
+        complete = True
+        try:
+            for layer in range(1, self._options.depth + 1):
+                self._expanded.clear()
+                self._descend(golden, (), (), layer, layer)
+                self._cover.depth_done = layer
+        except (BudgetSpent, KeyboardInterrupt) as stop:
+            complete = False
+            self.interrupted = isinstance(stop, KeyboardInterrupt)
+            self.notes.append("stopped by the user" if self.interrupted else "the budget is spent")
+        return self._verdict(complete)
+
+    def judge_chain(self, state: State) -> Chain:
+        """Let the device run from ``state`` until it settles, and judge every session on the way."""
+        sessions: list[Judged] = []
+        breaches: list[Breach] = []
+        executed = False
+        while True:
+            run, end, fresh = self._cache.run(state.device)
+            executed |= fresh
+            self._cover.runs += fresh
+            self._cover.boots += 1
+            monitors = monitors_of(state.monitor, run)
+            found = self._judge(state, run, monitors)
+            sessions.append(Judged(state, run, monitors, found))
+            breaches += found
+            if run.outcome.kind != "reset":
+                break
+            state = State(end, monitors[-1])
+            if len(sessions) > self._bounds.max_resets:
+                breaches += self._loop(len(run.entries))
+                break
+        outcome = sessions[-1].run.outcome
+        if "retries" in self.checks and outcome.kind == "settled" and outcome.image == OLD:
+            breaches += self._retry(end, len(run.entries))
+        return Chain(sessions, outcome, breaches, executed)
+
+    # -- layers --------------------------------------------------------------------------------------------
+
+    def _golden(self, root: State) -> Chain:
+        """The uncut workload. It must write flash, and it must work."""
+        golden = self.judge_chain(root)
+        for judged in golden.sessions:
+            for entry in judged.run.entries:
+                if isinstance(entry, Operation):
+                    self._cover.operations[entry.kind] += 1
+                if isinstance(entry, Event) and entry.name == REFUSED:
+                    raise ScenarioError(f"the uncut update is refused: {entry.facts[0]}")
+        if not self._cover.operations:
+            raise NothingToRun("the uncut update makes no flash operation: there is nothing to cut")
+        expected = NEW if self._options.keeps_new else OLD
+        if not golden.breaches and golden.outcome.image != expected:
+            raise ScenarioError(f"the uncut update ends with: {golden.outcome}; the {expected} image should run")
+        for breach in golden.breaches:
+            self._report((), (), breach.check, breach.message, str(golden.outcome))
+        return golden
+
+    def _descend(self, chain: Chain, path: Path, kinds: tuple[str, ...], layer: int, target: int) -> None:
+        """Walk every edge of every session of ``chain``; ``layer`` counts down to the one that is judged."""
+        walker = self._walkers[layer - 1]
+        for number, judged in enumerate(chain.sessions):
+            for child in walker.children(judged.state.device, judged.run):
+                step = Step(number, child.edge.entry, child.edge.how)
+                monitor = judged.monitors[child.edge.entry]
+                below, names = (*path, step), (*kinds, child.edge.kind)
+                if layer == 1:
+                    self._edge(child, monitor, below, names, target)
+                elif child.state is not None:
+                    state = State(child.state, monitor)
+                    if state.key not in self._expanded:
+                        self._expanded.add(state.key)
+                        self._descend(self.judge_chain(state), below, names, layer - 1, target)
+
+    def _edge(self, child: Child, monitor: Monitor, path: Path, kinds: tuple[str, ...], layer: int) -> None:
+        """Judge what one edge leads to."""
+        self._check_budget()
+        if child.edge.how == TIMER and monitor.commit_returned:
+            self._report(path, kinds, "durable", "commit has returned and the commit timer still runs", "armed")
+        if child.state is None:
+            if monitor.on_probation:
+                self._report(path, kinds, "reverts", "the uncommitted image hangs and no timer resets it", "hangs")
+            return
+        self._cover.edge_kinds[child.edge.kind] += 1
+        state = State(child.state, monitor)
+        key = state.key
+        known = self._seen.get(key)
+        if known is None or not self._options.cache:
+            chain = self.judge_chain(state)
+            executed = chain.executed
+            facts = tuple((breach.check, breach.message) for breach in chain.breaches)
+            met = _Seen(layer, str(chain.outcome), facts)
+            if known is None:
+                self._seen[key] = met
+            known = self._seen[key]
+            assert (known.outcome, known.breaches) == (met.outcome, met.breaches), "one state, two ends: please report"
+        else:
+            executed = False
+        if executed:
+            self._cover.edges_executed += 1
+        else:
+            self._cover.edges_inherited += 1
+        self._cover.outcomes[known.outcome] += 1
+        if known.layer == layer:
+            for check, message in known.breaches:
+                self._report(path, kinds, check, message, known.outcome)
+        self._progress(self._cover, layer, f"entry {path[0].entry}")
+
+    # -- judging -------------------------------------------------------------------------------------------
+
+    def _judge(self, state: State, run: Run, monitors: list[Monitor]) -> list[Breach]:
+        """Breaches of one session; the same session with the same monitor is judged once."""
+        key = (id(run), state.monitor)
+        found = self._judged.get(key) if self._options.cache else None
+        if found is None:
+            scene = Scene(state.device, run, monitors, self._rig, self._bounds)
+            rows = [CHECKS[name] for name in self.checks]
+            found = [breach for row in rows for breach in row.judge(scene)]
+            for row in rows:
+                self._cover.exercised[row.name] += row.counts(scene)
+            if self._options.cache:
+                self._judged[key] = found
+                self._runs_kept.append(run)
+        return found
+
+    def _retry(self, settled: DeviceState, entry: int) -> list[Breach]:
+        """One uncut update from a settled device with the old image. It does not count towards the attempts."""
+        self._cover.exercised["retries"] += 1
+        device = replace(settled, cause="power", attempts_left=1, ram=())
+        last = ""
+        for _ in range(self._bounds.max_resets + 1):
+            run, end, fresh = self._cache.run(device)
+            self._cover.runs += fresh
+            refused = [e.facts[0] for e in run.entries if isinstance(e, Event) and e.name == REFUSED]
+            last = f"{run.outcome}{f' ({refused[-1]})' if refused else ''}"
+            if run.outcome.kind != "reset":
+                done = run.outcome.kind == "settled" and run.outcome.image == NEW and run.outcome.committed
+                return [] if done else [Breach("retries", entry, f"the next update does not succeed: {last}")]
+            device = end
+        return [Breach("retries", entry, f"the next update does not settle: {last}")]
+
+    def _loop(self, entry: int) -> list[Breach]:
+        if "boots" not in self.checks:
+            return []
+        return [Breach("boots", entry, f"boot loop: {self._bounds.max_resets} resets in a row without settling")]
+
+    def _report(self, path: Path, kinds: tuple[str, ...], check: CheckName, message: str, outcome: str) -> None:
+        if check not in self.checks:
+            return
+        key = FindingKey(check, tuple((step.run, step.entry) for step in path), kinds, outcome)
+        torn = sum(1 for kind in kinds if kind not in (CUT, *EVENT_NAMES))
+        finding = Finding(key, path, torn, message)
+        known = self._findings.setdefault(key, finding)
+        if known is not finding:
+            known.count += 1
+
+    def _check_budget(self) -> None:
+        if self._options.budget_s and self._watch.seconds > self._options.budget_s:
+            raise BudgetSpent
+
+    def _degraded(self, options: Options) -> Options:
+        """What the rig cannot do is left out, and said."""
+        able = self._rig.capabilities
+        if not able.snapshot:
+            raise ScenarioError("this rig cannot take snapshots; an exact campaign makes every edge from one")
+        if not able.tears and options.tears.tiers:
+            self.notes.append("the rig cannot tear operations: clean cuts only")
+            options = replace(options, tears=TEAR_SETS["none"])
+        if not able.deterministic:
+            self.notes.append("the rig is not deterministic: every edge is executed, the result is a sample")
+            options = replace(options, cache=False)
+        return options
+
+    def _verdict(self, complete: bool) -> Verdict:
+        options = self._options
+        return Verdict(
+            board=self._rig.inputs["board"].label,
+            depth=options.depth,
+            attempts=options.attempts,
+            tears=options.tears.name,
+            events=options.events,
+            checks=self.checks,
+            coverage=self._cover,
+            findings=sorted(self._findings.values(), key=lambda f: f.rank),
+            complete=complete,
+            seconds=self._watch.seconds,
+            notes=self.notes,
+        )
+
+    @property
+    def hit_rate(self) -> float:
+        """Share of sessions that were recognised instead of run."""
+        total = self._cache.hits + self._cache.misses
+        return self._cache.hits / total if total else 0.0

@@ -1,0 +1,117 @@
+"""Follow a token through the real code path: live interruptions, no snapshots of prefixes.
+
+A campaign makes states by replaying journal prefixes; a replay cuts the running firmware itself. Both must leave the
+same cells, and this module insists on it: a difference is our own fault, never a finding.
+
+Neighbours: `explore` judges the chain after the last interruption. Returns a `Story`; `report` tells it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from emu.campaign.checks import Breach
+from emu.campaign.edges import CUT, TIMER, Edge, replay
+from emu.campaign.explore import Explorer, State
+from emu.campaign.monitor import Monitor
+from emu.campaign.token import Token
+from emu.campaign.verdict import Step
+from emu.errors import TokenError
+from emu.rig import DeviceState, Outcome, Rig, Run
+from flash.cells import Cells
+from flash.journal import Event, Operation
+
+
+@dataclass(frozen=True, slots=True)
+class Torn:
+    """The range an interrupted operation was working on, before and after."""
+
+    operation: Operation
+    before: bytes
+    after: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One session of the story. ``step`` is set when it was interrupted, ``torn`` when inside an operation."""
+
+    state: DeviceState
+    run: Run
+    step: Step | None
+    torn: Torn | None
+
+
+@dataclass(frozen=True, slots=True)
+class Story:
+    """What happened from the factory state to the end, and what it broke."""
+
+    sessions: list[Session]
+    outcome: Outcome
+    breaches: list[Breach]
+
+
+def follow(rig: Rig, explorer: Explorer, token: Token) -> Story:
+    """Replay ``token``. Raises TokenError when its inputs or its places do not exist here."""
+    token.check_inputs(rig.inputs)
+    state = State(rig.initial(token.attempts), Monitor())
+    sessions: list[Session] = []
+    breaches: list[Breach] = []
+    for step in token.path:
+        for _ in range(step.run):
+            run = rig.run(state.device)
+            if run.outcome.kind != "reset":
+                raise TokenError(f"the token's place {step.run}.{step.entry} does not exist: the device {run.outcome}")
+            sessions.append(Session(state.device, run, None, None))
+            state = State(run.end, _monitor_after(state.monitor, run, len(run.entries)))
+        session = _interrupted(rig, state.device, step)
+        sessions.append(session)
+        state = State(session.run.end, _monitor_after(state.monitor, session.run, step.entry))
+        if step.how == TIMER and state.monitor.commit_returned:
+            breaches.append(Breach("durable", step.entry, "commit has returned and the commit timer still runs"))
+        if session.run.outcome.kind == "hung":
+            if state.monitor.on_probation:
+                breaches.append(Breach("reverts", step.entry, "the uncommitted image hangs and no timer resets it"))
+            return Story(sessions, session.run.outcome, breaches)
+    chain = explorer.judge_chain(state)
+    sessions += [Session(judged.state.device, judged.run, None, None) for judged in chain.sessions]
+    return Story(sessions, chain.outcome, breaches + chain.breaches)
+
+
+def _interrupted(rig: Rig, state: DeviceState, step: Step) -> Session:
+    """Cut the running session, and hold the result against the journal's prefix replayed on bench cells."""
+    whole = rig.run(state)
+    operation = whole.entries[step.entry] if step.entry < len(whole.entries) else None
+    edge = Edge(step.entry, step.how, CUT)
+    if step.entry > len(whole.entries) or (edge.is_torn and not isinstance(operation, Operation)):
+        raise TokenError(f"the token's place {step.run}.{step.entry} does not exist in this session")
+    run = rig.run(state, edge.interruption())
+    cells = _prefix(rig, state, whole, step.entry)
+    torn: Torn | None = None
+    if edge.is_torn:
+        assert isinstance(operation, Operation)
+        tear = edge.interruption().tear
+        assert tear is not None
+        target = cells[operation.device]
+        before = target.read(operation.address, operation.length)
+        tear.apply(target, operation)
+        torn = Torn(operation, before, target.read(operation.address, operation.length))
+    for made, cut in zip(cells.values(), run.end.memory, strict=True):
+        assert made.snapshot().same(cut), f"cutting live at {step} differs from replaying the prefix: please report"
+    return Session(state, run, step, torn)
+
+
+def _prefix(rig: Rig, state: DeviceState, run: Run, end: int) -> dict[str, Cells]:
+    cells = dict(zip(rig.chip_names, rig.bench_cells(), strict=True))
+    for chip, snapshot in zip(cells.values(), state.memory, strict=True):
+        chip.restore(snapshot)
+    for entry in run.entries[:end]:
+        if isinstance(entry, Operation):
+            replay(cells[entry.device], entry)
+    return cells
+
+
+def _monitor_after(monitor: Monitor, run: Run, point: int) -> Monitor:
+    for entry in run.entries[:point]:
+        if isinstance(entry, Event):
+            monitor = monitor.after(entry)
+    return monitor

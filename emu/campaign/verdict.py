@@ -1,0 +1,119 @@
+"""What a campaign found: findings, coverage, and one word.
+
+Neighbours: `explore` fills it, `token` names findings, `report` shows it. The digest covers verdict, findings,
+outcomes and coverage; not which state stood for which, not what was cached, not time. Knows no rig.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Literal
+
+import msgspec
+
+from emu.board import CheckName
+
+SCHEMA = "brownout/run/1"
+
+VerdictWord = Literal["held", "findings", "inconclusive"]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Step:
+    """One interruption on the way to a state: in the ``run``-th session after the last one, at ``entry``."""
+
+    run: int
+    entry: int
+    how: str
+
+
+Path = tuple[Step, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FindingKey:
+    """Findings are one when check, place in the journal, tear (without its argument) and outcome are equal."""
+
+    check: CheckName
+    place: tuple[tuple[int, int], ...]
+    tears: tuple[str, ...]
+    outcome: str
+
+
+@dataclass(slots=True)
+class Finding:
+    """A way to break a check, with the mildest path to it and how many edges lead there."""
+
+    key: FindingKey
+    path: Path
+    torn: int
+    message: str
+    count: int = 1
+
+    @property
+    def cuts(self) -> int:
+        return len(self.path)
+
+    @property
+    def rank(self) -> tuple[object, ...]:
+        """Fewest cuts first, clean cuts before torn ones, then the earliest."""
+        return (self.cuts, self.torn, self.path, self.key.check)
+
+
+@dataclass(slots=True)
+class Coverage:
+    """What was tried. ``operations``: flash operations of the uncut workload, by kind."""
+
+    operations: Counter[str] = field(default_factory=Counter)
+    edge_kinds: Counter[str] = field(default_factory=Counter)
+    outcomes: Counter[str] = field(default_factory=Counter)
+    exercised: Counter[str] = field(default_factory=Counter)
+    edges_executed: int = 0
+    edges_inherited: int = 0
+    boots: int = 0
+    runs: int = 0
+    depth_done: int = 0
+
+    @property
+    def edges(self) -> int:
+        return self.edges_executed + self.edges_inherited
+
+
+@dataclass(slots=True)
+class Verdict:
+    """The result of a campaign. ``complete`` False: a budget or the user ended it early."""
+
+    board: str
+    depth: int
+    attempts: int
+    tears: str
+    events: tuple[str, ...]
+    checks: tuple[CheckName, ...]
+    coverage: Coverage
+    findings: list[Finding]
+    complete: bool
+    seconds: float
+    notes: list[str]
+
+    @property
+    def word(self) -> VerdictWord:
+        if self.findings:
+            return "findings"
+        return "held" if self.complete else "inconclusive"
+
+    @property
+    def exit_code(self) -> int:
+        return {"held": 0, "findings": 1, "inconclusive": 3}[self.word]
+
+    @property
+    def digest(self) -> str:
+        """Equal for equal campaigns, whatever was cached and however long it took."""
+        cover = self.coverage
+        facts = [
+            self.word, self.board, self.depth, self.attempts, self.tears, self.events, self.checks, self.complete,
+            sorted(cover.operations.items()), sorted(cover.edge_kinds.items()), sorted(cover.outcomes.items()),
+            [[f.key.check, f.key.place, f.key.tears, f.key.outcome, f.count] for f in self.findings],
+        ]  # fmt: skip
+        return hashlib.sha256(msgspec.json.encode(facts)).hexdigest()

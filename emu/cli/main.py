@@ -1,0 +1,103 @@
+"""The command group, and the one place where exceptions become exit codes.
+
+Neighbours: `run`, `replay` and `bench` are loaded when they are called, so that `--help` stays quick. No traceback
+reaches a user: what is the user's is one line with code 2, what is ours asks to be reported with code 70.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from importlib.metadata import PackageNotFoundError, version
+
+import click
+
+EXIT_USAGE, EXIT_INTERNAL, EXIT_INTERRUPTED = 2, 70, 130
+COMMANDS = {
+    "run": "Cut the power at every flash write of an update, and judge what survives.",
+    "replay": "Reproduce one finding, step by step.",
+    "bench": "Chunk throughput of an update on a board, and which limit binds.",
+}
+
+
+class _LazyGroup(click.Group):
+    """Knows its commands by name and one line; imports one when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"emu.cli.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+def _version() -> str:
+    try:
+        return version("brownout")
+    except PackageNotFoundError:
+        return "not installed"
+
+
+@click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(_version(), prog_name="brownout")
+def _cli() -> None:
+    """Prove that a firmware update cannot brick a device.
+
+    Exit codes: 0 held, 1 findings, 2 usage, 3 inconclusive or not reproduced, 4 missing extra, 5 nothing to run,
+    70 internal error, 130 interrupted.
+    """
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point of `brownout` and `python -m emu`. Always exits."""
+    sys.exit(_guarded(arguments))
+
+
+def _guarded(arguments: list[str] | None) -> int:
+    try:
+        code = _cli.main(args=arguments, prog_name="brownout", standalone_mode=False)
+        sys.stdout.flush()
+    except click.ClickException as wrong:
+        wrong.show()
+        return EXIT_USAGE
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_INTERNAL
+    except Exception as wrong:
+        return _failed(wrong)
+    return code if isinstance(code, int) else 0
+
+
+def _failed(wrong: Exception) -> int:
+    from emu.errors import MissingExtra, NothingToRun, UsageError
+    from flash.errors import FlashError
+
+    if isinstance(wrong, UsageError | NothingToRun | MissingExtra):
+        click.echo(f"brownout: {wrong}", err=True)
+        return wrong.exit_code
+    if isinstance(wrong, FlashError):
+        click.echo(f"brownout: {wrong}", err=True)
+        return EXIT_USAGE
+    if isinstance(wrong, OSError):
+        where = f"{wrong.filename}: " if wrong.filename else ""
+        click.echo(f"brownout: {where}{wrong.strerror or wrong}", err=True)
+        return EXIT_USAGE
+    if os.environ.get("BROWNOUT_TRACEBACK"):
+        raise wrong
+    click.echo(
+        f"brownout: internal error: {type(wrong).__name__}: {wrong}\n"
+        "This is our fault. Please report it, with the command and the output of the same command with "
+        "BROWNOUT_TRACEBACK=1 set.",
+        err=True,
+    )
+    return EXIT_INTERNAL

@@ -1,0 +1,36 @@
+"""`brownout replay TOKEN`: one finding, reproduced and told step by step.
+
+Takes the same input options as `run`. Exit codes: 1 it reproduces, 3 it does not, 2 an input differs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import click
+
+from emu.campaign.explore import Explorer, Options
+from emu.campaign.replay import follow
+from emu.campaign.token import parse_token
+from emu.cli.inputs import Inputs, input_options, make_rig
+from emu.report.story import tell
+
+EXIT_REPRODUCED, EXIT_NOT_REPRODUCED = 1, 3
+
+
+@click.command("replay")
+@click.argument("token")
+@input_options
+def command(inputs: Inputs, token: str) -> int:
+    """Reproduce one finding, step by step.
+
+    Give the same --from, --to, --board and other input options as the run that printed TOKEN. Exits 1 when the
+    finding reproduces, 3 when every check holds, 2 when an input differs (and says which).
+    """
+    parsed = parse_token(token)
+    rig = make_rig(inputs)
+    options = replace(Options(), attempts=parsed.attempts, keeps_new=rig.app.keeps)
+    explorer = Explorer(rig, rig.board.document.checks, options)
+    story = follow(rig, explorer, parsed)
+    click.echo(tell(story))
+    return EXIT_REPRODUCED if story.breaches else EXIT_NOT_REPRODUCED

@@ -1,0 +1,121 @@
+"""`brownout run`: the main job.
+
+Neighbours: `inputs` makes the rig, `campaign.explore` does the work, `report` shows it. Progress on stderr.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from emu.campaign.edges import EVENT_NAMES, EventName
+from emu.campaign.explore import Explorer, Options, Progress
+from emu.campaign.verdict import Coverage
+from emu.cli.inputs import Inputs, input_options, make_rig
+from emu.cli.output import check_writable, write_text
+from emu.errors import UsageError
+from emu.report.document import to_document, to_junit
+from emu.report.summary import summary
+from flash.tears import TEAR_SETS
+
+EXIT_INTERRUPTED = 130
+_SHOW_EVERY = 500
+
+
+@click.command("run")
+@input_options
+@click.option(
+    "--tears",
+    type=click.Choice(list(TEAR_SETS)),
+    default="T1",
+    show_default=True,
+    help="; ".join(f"{s.name}: {s.help}" for s in TEAR_SETS.values()) + ".",
+)
+@click.option(
+    "--depth", type=click.IntRange(1, 2), default=1, show_default=True, help="How many interruptions in a row."
+)
+@click.option(
+    "--events",
+    default="",
+    metavar="LIST",
+    help="Besides power cuts, place at every point: reset, hang, timer, or all (comma separated).",
+)
+@click.option("--budget", default="", metavar="TIME", help="Stop after this long, e.g. 60s or 5m: inconclusive.")
+@click.option(
+    "--json", "json_file", type=click.Path(path_type=Path), metavar="FILE|-", help="Write the result as JSON."
+)
+@click.option("--junit", "junit_file", type=click.Path(path_type=Path), metavar="FILE", help="Write JUnit XML.")
+@click.option("--no-cache", is_flag=True, help="Execute every edge, recognise none: slow, for measuring.")
+def command(inputs: Inputs, tears: str, depth: int, events: str, budget: str, json_file: Path | None,
+            junit_file: Path | None, no_cache: bool) -> int:  # fmt: skip
+    """Cut the power at every flash write of an update, and judge what survives.
+
+    Records what the update does to flash once, makes every state a power cut can leave (before, inside and after
+    each operation), boots each of them, and holds the result against the board's checks. Without --from and --to,
+    a bundled pair of firmware images is used.
+    """
+    for target in (json_file, junit_file):
+        check_writable(target)
+    rig = make_rig(inputs)
+    options = Options(
+        tears=TEAR_SETS[tears],
+        depth=depth,
+        events=_events(events),
+        budget_s=_seconds(budget),
+        cache=not no_cache,
+        keeps_new=rig.app.keeps,
+    )
+    explorer = Explorer(rig, rig.board.document.checks, options, _progress())
+    verdict = explorer.explore()
+    _clear_progress()
+    if json_file is None or str(json_file) != "-":
+        click.echo(summary(verdict, rig.inputs, explorer.hit_rate))
+    if json_file is not None:
+        write_text(json_file, json.dumps(to_document(verdict, rig.inputs), indent=2))
+    if junit_file is not None:
+        write_text(junit_file, to_junit(verdict, rig.inputs))
+    return EXIT_INTERRUPTED if explorer.interrupted else verdict.exit_code
+
+
+def _events(text: str) -> tuple[EventName, ...]:
+    names = [name.strip() for name in text.split(",") if name.strip()]
+    if names == ["all"]:
+        return EVENT_NAMES
+    for name in names:
+        if name not in EVENT_NAMES:
+            raise UsageError(f"--events: {name!r} is none of {', '.join(EVENT_NAMES)}, all")
+    return tuple(name for name in EVENT_NAMES if name in names)
+
+
+def _seconds(text: str) -> float:
+    if not text:
+        return 0.0
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|h)?", text)
+    if found is None or not float(found.group(1)):
+        raise UsageError(f"--budget: {text!r} is no time; write 60s, 5m or 1h")
+    return float(found.group(1)) * {"s": 1, "m": 60, "h": 3600, None: 1}[found.group(2)]
+
+
+def _progress() -> Progress:
+    """A line that rewrites itself on a terminal; nothing where stderr is a file."""
+    if not sys.stderr.isatty():
+        return lambda coverage, layer, where: None
+    from rich.console import Console
+
+    console: Any = Console(stderr=True)
+
+    def show(coverage: Coverage, layer: int, where: str) -> None:
+        if coverage.edges % _SHOW_EVERY == 0:
+            console.print(f"depth {layer}, {where}: {coverage.edges:,} edges", end="\r", highlight=False)
+
+    return show
+
+
+def _clear_progress() -> None:
+    if sys.stderr.isatty():
+        click.echo("\x1b[2K\r", nl=False, err=True)

@@ -1,0 +1,1 @@
+"""Results for people and machines. Reads verdicts and stories, and runs nothing."""

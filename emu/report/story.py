@@ -1,0 +1,129 @@
+"""A replayed token, told step by step: what each boot decided, what was written, where it was cut, what was torn.
+
+Neighbours: `campaign.replay` has the facts. Plain text. Runs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from emu.campaign.replay import Session, Story, Torn
+from emu.campaign.verdict import Step
+from emu.events import ARMED, DECIDED, HANDOVER, REFUSED, RETAINED
+from flash.journal import Entry, Event, Misuse, Operation
+
+ROW = 16
+CONTEXT_ROWS = 3
+
+
+def tell(story: Story) -> str:
+    """The whole story as text."""
+    lines: list[str] = []
+    for number, session in enumerate(story.sessions, 1):
+        lines.append(f"session {number}: reset by {session.state.cause}")
+        end = len(session.run.entries) if session.step is None else session.step.entry
+        lines += [f"  {line}" for line in _entries(session.run.entries[:end])]
+        if session.step is None:
+            lines.append(f"  => {session.run.outcome}")
+        else:
+            lines += [f"  {line}" for line in _interruption(session, session.step)]
+        lines.append("")
+    if story.breaches:
+        lines += [f"BROKEN {breach.check}: {breach.message}" for breach in story.breaches]
+    else:
+        lines.append("every check held on this path")
+    return "\n".join(lines)
+
+
+def hexdump(before: bytes, after: bytes, address: int) -> Iterator[str]:
+    """Rows where ``after`` differs from ``before``, with a few around them; changed bytes are in [brackets]."""
+    rows = range(0, len(after), ROW)
+    changed = {row for row in rows if before[row : row + ROW] != after[row : row + ROW]}
+    near = {row + delta * ROW for row in changed for delta in (-1, 0, 1)} & set(rows)
+    shown = sorted(near)[: 2 * CONTEXT_ROWS] + sorted(near)[-2 * CONTEXT_ROWS :]
+    last = None
+    for row in sorted(set(shown)):
+        if last is not None and row != last + ROW:
+            yield "    ..."
+        last = row
+        cells = [
+            f"[{new:02x}]" if new != old else f" {new:02x} "
+            for old, new in zip(before[row : row + ROW], after[row : row + ROW], strict=True)
+        ]
+        yield f"    {address + row:08x} {''.join(cells)}"
+    if not changed:
+        yield "    (no byte changed)"
+
+
+def _entries(entries: list[Entry]) -> Iterator[str]:
+    """Journal entries as lines; neighbouring operations of one kind are folded into one line."""
+    index = 0
+    while index < len(entries):
+        entry = entries[index]
+        if isinstance(entry, Operation):
+            stop = index
+            while stop < len(entries) and _continues(entries[stop], entry):
+                stop += 1
+            yield _operations(index, [e for e in entries[index:stop] if isinstance(e, Operation)])
+            index = stop
+            continue
+        yield f"{index:>5}  {_event(entry)}" if isinstance(entry, Event) else f"{index:>5}  MISUSE {_misuse(entry)}"
+        index += 1
+
+
+def _continues(entry: Entry, first: Operation) -> bool:
+    return isinstance(entry, Operation) and (entry.kind, entry.device) == (first.kind, first.device)
+
+
+def _operations(index: int, done: list[Operation]) -> str:
+    first, last = done[0], done[-1]
+    span = f"{min(o.address for o in done):#x}..{max(o.address + o.length for o in done):#x}"
+    count = f"{len(done)} {first.kind}s" if len(done) > 1 else first.kind
+    took = (last.end_us - first.start_us) / 1000
+    return f"{index:>5}  {count} in {first.device} {span}, {sum(o.length for o in done)} bytes, {took:.1f} ms"
+
+
+def _event(event: Event) -> str:
+    facts = event.facts
+    match event.name:
+        case _ if event.name == DECIDED:
+            return f"bootloader: {facts[0]}, slot {facts[1] if facts[1] >= 0 else 'none'} ({facts[2]})"
+        case _ if event.name == HANDOVER:
+            return f"hand-over to slot {facts[0]}: the {facts[1]} image{', on trial' if facts[2] else ''}"
+        case _ if event.name == ARMED:
+            return f"commit timer armed, {facts[0]} s"
+        case _ if event.name == REFUSED:
+            return f"update refused: {facts[0]}"
+        case _ if event.name == RETAINED:
+            return f"retained RAM: {facts[0]} = {facts[1]}"
+        case _:
+            return event.name
+
+
+def _misuse(entry: Entry) -> str:
+    assert isinstance(entry, Misuse), "journals hold operations, events and misuses: please report"
+    return entry.message
+
+
+def _interruption(session: Session, step: Step) -> Iterator[str]:
+    if session.torn is None:
+        what = {
+            "cut": "POWER CUT",
+            "reset": "RESET LINE PULLED",
+            "hang": "FIRMWARE HANGS",
+            "timer": "COMMIT TIMER FIRES",
+        }
+        yield f"{step.entry:>5}  *** {what[step.how]} here"
+    else:
+        yield from _torn(session.torn, step)
+    if session.run.outcome.kind != "cut":
+        yield f"  => {session.run.outcome}"
+
+
+def _torn(torn: Torn, step: Step) -> Iterator[str]:
+    operation = torn.operation
+    yield (
+        f"{step.entry:>5}  *** POWER CUT inside {operation.kind} of {operation.length} bytes "
+        f"at {operation.device} {operation.address:#x}: {step.how}"
+    )
+    yield from hexdump(torn.before, torn.after, operation.address)
