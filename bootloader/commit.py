@@ -25,7 +25,7 @@ class CommitTimer(Protocol):
         ...
 
     def arm(self, timeout_s: int) -> None:
-        """Start, or start over. Raises BootError for a timeout the hardware cannot count."""
+        """Start, or start over. A timeout longer than the hardware counts is cut to what it counts."""
         ...
 
     def stop(self) -> None:

@@ -148,6 +148,12 @@ def make_board(document: BoardFile, folder: Path, where: str) -> Board:
     if len(parts) != len(document.flash):
         raise BoardError(f"{where}: two flash entries share a name")
     _check_partitions(document, parts, where)
+    timers = document.timers
+    if timers.commit_max_s and timers.commit_timeout_s > timers.commit_max_s:
+        raise BoardError(
+            f"{where}: timers: commit_timeout_s {timers.commit_timeout_s} is more than the hardware counts, "
+            f"commit_max_s {timers.commit_max_s}"
+        )
     policy, key_bytes = _policy(document.verify, folder, where)
     hashed = hashlib.sha256(msgspec.json.encode(document))
     for name in sorted(parts):

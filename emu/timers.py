@@ -51,8 +51,8 @@ class HardwareTimer:
         self._fed = False
 
     def arm(self, timeout_s: int) -> None:
-        if self._max_s and timeout_s > self._max_s:
-            raise BootError(f"the commit timer counts {self._max_s} s at most, {timeout_s} s were asked for")
+        if self._max_s:
+            timeout_s = min(timeout_s, self._max_s)
         self._log.note(ARMED, timeout_s)
         self._timeout_s = timeout_s
         self._clock.set_alarm(COMMIT_TIMER, self._clock.now_us + timeout_s * 1_000_000)

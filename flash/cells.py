@@ -14,6 +14,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from flash.errors import EccFault
 from flash.geometry import Geometry
 from flash.part import Part
 from flash.snapshot import Block, Snapshot, SnapshotTree
@@ -215,6 +216,20 @@ class Cells:
     def _blank_snapshot(self) -> Snapshot:
         count = self.geometry.size // self.block_size
         return Snapshot(SnapshotTree.uniform(self._block(0), count), self.wear.tobytes())
+
+
+def read_snapshot(part: Part, snapshot: Snapshot, address: int, length: int) -> bytes:
+    """What a read would return in a state, without restoring it. Raises EccFault where one would."""
+    size, unit = block_size_of(part.geometry), part.geometry.unit
+    first, last = address // size, (address + length - 1) // size
+    blocks = [snapshot.tree.block(index).content for index in range(first, last + 1)]
+    start = address - first * size
+    if part.kind == "mcu-ecc":
+        broken = b"".join(content[-(size // unit) :] for content in blocks)
+        hit = broken.find(1, start // unit, -(-(start + length) // unit))
+        if hit >= 0:
+            raise EccFault(first * size + hit * unit, unit)
+    return b"".join(content[:size] for content in blocks)[start : start + length]
 
 
 def block_size_of(geometry: Geometry) -> int:

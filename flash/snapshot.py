@@ -9,7 +9,7 @@ nothing of what a block means.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cached_property
 
 FAN_OUT = 64
@@ -80,6 +80,21 @@ class SnapshotTree:
     def block(self, index: int) -> Block:
         return self._groups[index // FAN_OUT].blocks[index % FAN_OUT]
 
+    def part(self, indexes: Iterable[int]) -> TreePart:
+        """Some blocks of this tree, to be held against other trees."""
+        by_group: dict[int, list[int]] = {}
+        for index in indexes:
+            by_group.setdefault(index // FAN_OUT, []).append(index % FAN_OUT)
+        return TreePart(
+            [
+                (number, self._groups[number], [(i, self._groups[number].blocks[i]) for i in members])
+                for number, members in by_group.items()
+            ]
+        )
+
+    def group(self, number: int) -> _Group:
+        return self._groups[number]
+
     def replaced(self, changed: Mapping[int, Block]) -> SnapshotTree:
         """The same tree with some blocks exchanged."""
         if not changed:
@@ -105,6 +120,28 @@ class SnapshotTree:
             for within, (left, right) in enumerate(zip(mine.blocks, theirs.blocks, strict=True)):
                 if left is not right:
                     yield number * FAN_OUT + within
+
+
+class TreePart:
+    """Chosen blocks of a tree; ``fits`` asks whether another tree has the same ones."""
+
+    __slots__ = ("_groups",)
+
+    def __init__(self, groups: list[tuple[int, _Group, list[tuple[int, Block]]]]) -> None:
+        self._groups = groups
+
+    def fits(self, tree: SnapshotTree) -> bool:
+        """Groups that are the same object are not looked into: that is what makes this cheap."""
+        for number, group, members in self._groups:
+            theirs = tree.group(number)
+            if theirs is group:
+                continue
+            blocks = theirs.blocks
+            for within, block in members:
+                other = blocks[within]
+                if other is not block and other.key != block.key:
+                    return False
+        return True
 
 
 class Snapshot:

@@ -22,7 +22,7 @@ from bootloader.layout import Slot
 from updater.archive import EntryHeader, at_end, parse_entry
 from updater.errors import UpdateRefused
 from updater.manifest import Manifest, PartInfo, parse_manifest
-from updater.slot_writer import SlotWriter
+from updater.slot_writer import SlotWriter, read_back
 from updater.target import DEFAULT_TIMEOUT_S, UpdateTarget
 
 MAX_MANIFEST_SIZE = 16384
@@ -188,10 +188,10 @@ class UpdaterContext:
         assert self.manifest is not None
         slot, crc = self._slot, self.target.crc
         places = (
-            (self.manifest.app, slot.app_offset, slot.app_capacity, slot.fs_offset),
-            (self.manifest.fs, slot.fs_offset, slot.fs_size, slot.flash.geometry.size),
+            (self.manifest.app, slot.app_offset, 0, slot.app_capacity, slot.fs_offset),
+            (self.manifest.fs, slot.fs_offset, slot.fs_offset, slot.fs_size, slot.flash.geometry.size),
         )
-        for part, offset, room, limit in places:
+        for part, offset, erase_from, room, limit in places:
             if part is None or part.src != header.name:
                 continue
             if part.src in self._written:
@@ -205,7 +205,7 @@ class UpdaterContext:
                     -7, "Invalid size", f"{part.src} has {header.size} bytes, {slot.name} takes 1 to {room}"
                 )
             self.target.say(f"Start writing {part.src} ({header.size}) @ {slot.name}+{offset:#x}")
-            return part, self.target.make_writer(slot.flash, offset, header.size, limit, crc)
+            return part, self.target.make_writer(slot.flash, offset, header.size, limit, crc, erase_from=erase_from)
         if header.size > slot.flash.geometry.size:
             raise UpdateRefused(-7, "Invalid size", f"{header.name} claims {header.size} bytes, more than a whole slot")
         return None, None
@@ -286,7 +286,7 @@ class UpdaterContext:
         flash, raw = self._slot.flash, pack_header(header)
         for offset, length in flash.geometry.programs(0, HEADER_SIZE):
             flash.program(offset, raw[offset : offset + length])
-        if flash.read(0, HEADER_SIZE) != raw:
+        if read_back(flash, 0, HEADER_SIZE) != raw:
             raise UpdateRefused(-12, "Write failed", "the image header does not read back")
 
     def end(self, result: int, message: str, detail: str) -> int:

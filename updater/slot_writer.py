@@ -20,16 +20,30 @@ from updater.errors import UpdateRefused
 class SlotWriter:
     """Writes [offset, offset + length) of ``flash``; never erases at or beyond ``limit``.
 
+    ``erase_from``: the first offset that has to be erased as well, for what will be programmed there later (None:
+    ``offset``). It matters on parts whose sectors are smaller than what lies in front: the header's own sectors
+    would otherwise keep what an earlier, torn attempt left in them.
+
     ``crc``, ``sha1`` and ``sha256`` are taken over what was read back, not over what was asked for.
     """
 
-    def __init__(self, flash: NorFlash, offset: int, length: int, limit: int, crc: CrcName = "crc-32") -> None:
+    def __init__(
+        self,
+        flash: NorFlash,
+        offset: int,
+        length: int,
+        limit: int,
+        crc: CrcName = "crc-32",
+        *,
+        erase_from: int | None = None,
+    ) -> None:
+        first = offset if erase_from is None else erase_from
         geometry = flash.geometry
         self._flash = flash
         self._start = self._at = offset
         self._end = offset + length
         self._pending = bytearray()
-        self._erases = geometry.erase_cover(offset, length, limit) if length else []
+        self._erases = geometry.erase_cover(first, self._end - first, limit) if length else []
         self._step = geometry.page_size or geometry.burst_size
         self.crc = Crc(crc)
         self.sha1 = hashlib.sha1()
@@ -55,7 +69,7 @@ class SlotWriter:
     def _put(self, piece: bytes) -> None:
         self._erase_up_to(self._at + len(piece))
         self._program(self._at, piece)
-        held = self._read_back(self._at, len(piece))
+        held = read_back(self._flash, self._at, len(piece))
         if held != piece:
             wrong = next(i for i, (a, b) in enumerate(zip(piece, held, strict=True)) if a != b)
             raise UpdateRefused(
@@ -84,8 +98,10 @@ class SlotWriter:
         low, high = geometry.align_down(head, geometry.unit), geometry.align_up(tail, geometry.unit)
         self._flash.program(offset + low, piece[low:high].ljust(high - low, blank))
 
-    def _read_back(self, offset: int, length: int) -> bytes:
-        try:
-            return self._flash.read(offset, length)
-        except EccFault as fault:
-            raise UpdateRefused(-12, "Write failed", f"read back: {fault}") from None
+
+def read_back(flash: NorFlash, offset: int, length: int) -> bytes:
+    """What flash holds now. Raises UpdateRefused where the silicon cannot say."""
+    try:
+        return flash.read(offset, length)
+    except EccFault as fault:
+        raise UpdateRefused(-12, "Write failed", f"read back: {fault}") from None

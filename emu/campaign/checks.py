@@ -12,12 +12,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from bootloader.config import RECORD_SIZE, Configs, newest_of, read_config
+from bootloader.config import RECORD_SIZE, Configs, CopyReading, newest_of, read_config
 from emu.board import CheckEntry, CheckName
 from emu.campaign.monitor import NEW, Monitor
 from emu.events import HANDOVER
 from emu.rig import DeviceState, Place, Places, Rig, Run
-from flash.cells import block_size_of, combined
+from flash.cells import combined, read_snapshot
+from flash.errors import EccFault
 from flash.journal import Event, Misuse, Operation
 
 
@@ -44,6 +45,12 @@ class Scene:
         for index, entry in enumerate(self.run.entries):
             if isinstance(entry, Event) and entry.name == name:
                 yield index, entry, self.monitors[index]
+
+    @property
+    def hangs_on_probation(self) -> bool:
+        """Whether the session ended with the uncommitted new image standing still."""
+        entered = any(event.facts[1] == NEW for _, event, _ in self.events(HANDOVER))
+        return self.run.outcome.kind == "hung" and entered and self.monitors[-1].on_probation
 
     @property
     def end(self) -> int:
@@ -74,7 +81,7 @@ def monitors_of(start: Monitor, run: Run) -> list[Monitor]:
 
 def _boots(scene: Scene) -> Iterator[Breach]:
     outcome = scene.run.outcome
-    if outcome.kind == "halted" or (outcome.kind == "hung" and not scene.monitors[-1].on_probation):
+    if outcome.kind == "halted" or (outcome.kind == "hung" and not scene.hangs_on_probation):
         yield Breach("boots", scene.end, str(outcome))
 
 
@@ -94,10 +101,10 @@ def _reverts(scene: Scene) -> Iterator[Breach]:
     for index, event, monitor in scene.events(HANDOVER):
         if event.facts[1] == NEW and monitor.on_probation:
             yield Breach("reverts", index, "the new image was not committed, and is entered a second time")
-    outcome, last = scene.run.outcome, scene.monitors[-1]
+    outcome = scene.run.outcome
     if outcome.kind == "settled" and not outcome.committed:
         yield Breach("reverts", scene.end, f"the {outcome.image} image stays without commit; no timer resets the board")
-    if outcome.kind == "hung" and last.on_probation:
+    if scene.hangs_on_probation:
         yield Breach("reverts", scene.end, "the uncommitted image hangs and no timer resets the board")
 
 
@@ -191,7 +198,9 @@ class ConfigWatch:
     def __init__(self, state: DeviceState, places: Places, rig: Rig) -> None:
         self._erased = [rig.parts[place.chip].erased for place in places.configs]
         self._places = places.configs
-        self._content = [bytearray(content_of(state, rig, place, RECORD_SIZE)) for place in places.configs]
+        read = [content_of(state, rig, place, RECORD_SIZE) for place in places.configs]
+        self._content = [bytearray(content) for content, _ in read]
+        self._broken = [broken for _, broken in read]
 
     @property
     def newest(self) -> int | None:
@@ -203,7 +212,11 @@ class ConfigWatch:
             bytes(raw) if erased == 0xFF else bytes(b ^ 0xFF for b in raw)
             for raw, erased in zip(self._content, self._erased, strict=True)
         ]
-        return newest_of(read_config(records[0]), read_config(records[1]))
+        first, second = (
+            CopyReading(None, "uncorrectable") if broken else read_config(record)
+            for record, broken in zip(records, self._broken, strict=True)
+        )
+        return newest_of(first, second)
 
     def apply(self, copy: int, operation: Operation) -> None:
         content, erased = self._content[copy], self._erased[copy]
@@ -214,19 +227,18 @@ class ConfigWatch:
             return
         if operation.kind == "erase":
             content[low:high] = bytes([erased]) * (high - low)
+            self._broken[copy] = False
         else:
             piece = operation.data[shift : shift + high - low]
             content[low:high] = combined(bytes(content[low:high]), piece, erased == 0xFF)
 
 
-def content_of(state: DeviceState, rig: Rig, place: Place, length: int) -> bytes:
-    """The first ``length`` bytes of a place, from a state's snapshot blocks."""
-    size = block_size_of(rig.parts[place.chip].geometry)
-    tree = state.memory[place.chip].tree
-    first, last = place.address // size, (place.address + length - 1) // size
-    joined = b"".join(tree.block(index).content[:size] for index in range(first, last + 1))
-    start = place.address - first * size
-    return joined[start : start + length]
+def content_of(state: DeviceState, rig: Rig, place: Place, length: int) -> tuple[bytes, bool]:
+    """The first ``length`` bytes of a place, from a state's snapshot blocks; and whether ECC refuses to read them."""
+    try:
+        return read_snapshot(rig.parts[place.chip], state.memory[place.chip], place.address, length), False
+    except EccFault:
+        return bytes(length), True
 
 
 def _hits(operation: Operation, place: Place, names: Sequence[str]) -> bool:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from bootloader.decision import ResetCause
-from emu.events import ARMED, ATTEMPT, COMMIT_TIMER, FED, HANG, RETAINED, STOPPED, WATCHDOG
+from emu.events import ARMED, ATTEMPT, COMMIT_TIMER, FED, HANDOVER, HANG, RETAINED, STOPPED, WATCHDOG
 from emu.rig import DeviceState, Rig, Run
 from flash.cells import Cells
 from flash.journal import Event, Interruption, Operation
@@ -51,12 +51,12 @@ class Edge:
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """Where an edge leads. ``state`` None: to nowhere, the device stands still for good. ``armed``: the commit
-    timer was running."""
+    """Where an edge leads. ``state`` None: to nowhere, the device stands still for good. ``running``: the image
+    entered in this session so far, "" while the bootloader runs."""
 
     edge: Edge
     state: DeviceState | None
-    armed: bool
+    running: str
 
 
 class EdgeWalker:
@@ -86,14 +86,14 @@ class EdgeWalker:
     def _point(self, index: int, workload: _Workload) -> Iterator[Child]:
         memory = self._memory()
         timer = workload.timer
-        armed = timer == ARMED
-        yield Child(Edge(index, CUT, CUT), DeviceState(memory, "power", workload.attempts_left), armed)
+        running = workload.running
+        yield Child(Edge(index, CUT, CUT), DeviceState(memory, "power", workload.attempts_left), running)
         for event in self._events:
             cause = self._cause(event, timer)
             if cause is None and event == TIMER:
                 continue
             state = None if cause is None else DeviceState(memory, cause, workload.attempts_left, workload.ram)
-            yield Child(Edge(index, event, event), state, armed)
+            yield Child(Edge(index, event, event), state, running)
 
     def _cause(self, event: EventName, timer: str) -> ResetCause | None:
         """What resets the device after ``event``; None: nothing does."""
@@ -112,7 +112,7 @@ class EdgeWalker:
             tear.apply(cells, operation)
             state = DeviceState(self._memory(), "power", workload.attempts_left)
             cells.restore(before)
-            yield Child(Edge(index, tear.name, tear.row.name), state, False)
+            yield Child(Edge(index, tear.name, tear.row.name), state, workload.running)
 
     def _memory(self) -> tuple[Snapshot, ...]:
         return tuple(cells.snapshot() for cells in self._cells.values())
@@ -127,11 +127,12 @@ def replay(cells: Cells, operation: Operation) -> None:
 
 
 class _Workload:
-    """The part of the state that events move: attempts left, retained RAM, the commit timer."""
+    """The part of the state that events move: attempts left, retained RAM, timer, running image."""
 
     def __init__(self, state: DeviceState) -> None:
         self.attempts_left = state.attempts_left
         self.timer = STOPPED
+        self.running = ""
         self._ram = dict(state.ram)
 
     @property
@@ -143,5 +144,7 @@ class _Workload:
             self.attempts_left -= 1
         elif event.name in (ARMED, STOPPED, FED):
             self.timer = event.name
+        elif event.name == HANDOVER:
+            self.running = event.facts[1]
         elif event.name == RETAINED:
             self._ram[event.facts[0]] = event.facts[1]

@@ -17,7 +17,7 @@ from emu.campaign.cache import RunCache
 from emu.campaign.checks import CHECKS, Breach, Scene, monitors_of
 from emu.campaign.edges import CUT, EVENT_NAMES, TIMER, Child, EdgeWalker, EventName
 from emu.campaign.monitor import NEW, OLD, Monitor
-from emu.campaign.verdict import Coverage, Finding, FindingKey, Path, Step, Verdict
+from emu.campaign.verdict import Coverage, CutPath, Finding, FindingKey, Step, Verdict
 from emu.clock import Stopwatch
 from emu.errors import NothingToRun, ScenarioError
 from emu.events import REFUSED
@@ -134,9 +134,10 @@ class Explorer:
         breaches: list[Breach] = []
         executed = False
         while True:
-            run, end, fresh = self._cache.run(state.device)
-            executed |= fresh
-            self._cover.runs += fresh
+            session = self._cache.session(state.device)
+            run = session.run
+            executed |= session.executed
+            self._cover.runs += session.executed
             self._cover.boots += 1
             monitors = monitors_of(state.monitor, run)
             found = self._judge(state, run, monitors)
@@ -144,13 +145,13 @@ class Explorer:
             breaches += found
             if run.outcome.kind != "reset":
                 break
-            state = State(end, monitors[-1])
+            state = State(session.end, monitors[-1])
             if len(sessions) > self._bounds.max_resets:
                 breaches += self._loop(len(run.entries))
                 break
         outcome = sessions[-1].run.outcome
         if "retries" in self.checks and outcome.kind == "settled" and outcome.image == OLD:
-            breaches += self._retry(end, len(run.entries))
+            breaches += self._retry(session.end, len(run.entries))
         return Chain(sessions, outcome, breaches, executed)
 
     # -- layers --------------------------------------------------------------------------------------------
@@ -173,7 +174,7 @@ class Explorer:
             self._report((), (), breach.check, breach.message, str(golden.outcome))
         return golden
 
-    def _descend(self, chain: Chain, path: Path, kinds: tuple[str, ...], layer: int, target: int) -> None:
+    def _descend(self, chain: Chain, path: CutPath, kinds: tuple[str, ...], layer: int, target: int) -> None:
         """Walk every edge of every session of ``chain``; ``layer`` counts down to the one that is judged."""
         walker = self._walkers[layer - 1]
         for number, judged in enumerate(chain.sessions):
@@ -189,13 +190,13 @@ class Explorer:
                         self._expanded.add(state.key)
                         self._descend(self.judge_chain(state), below, names, layer - 1, target)
 
-    def _edge(self, child: Child, monitor: Monitor, path: Path, kinds: tuple[str, ...], layer: int) -> None:
+    def _edge(self, child: Child, monitor: Monitor, path: CutPath, kinds: tuple[str, ...], layer: int) -> None:
         """Judge what one edge leads to."""
         self._check_budget()
         if child.edge.how == TIMER and monitor.commit_returned:
             self._report(path, kinds, "durable", "commit has returned and the commit timer still runs", "armed")
         if child.state is None:
-            if monitor.on_probation:
+            if monitor.on_probation and child.running == NEW:
                 self._report(path, kinds, "reverts", "the uncommitted image hangs and no timer resets it", "hangs")
             return
         self._cover.edge_kinds[child.edge.kind] += 1
@@ -244,24 +245,23 @@ class Explorer:
         """One uncut update from a settled device with the old image. It does not count towards the attempts."""
         self._cover.exercised["retries"] += 1
         device = replace(settled, cause="power", attempts_left=1, ram=())
-        last = ""
         for _ in range(self._bounds.max_resets + 1):
-            run, end, fresh = self._cache.run(device)
-            self._cover.runs += fresh
-            refused = [e.facts[0] for e in run.entries if isinstance(e, Event) and e.name == REFUSED]
-            last = f"{run.outcome}{f' ({refused[-1]})' if refused else ''}"
-            if run.outcome.kind != "reset":
-                done = run.outcome.kind == "settled" and run.outcome.image == NEW and run.outcome.committed
-                return [] if done else [Breach("retries", entry, f"the next update does not succeed: {last}")]
-            device = end
-        return [Breach("retries", entry, f"the next update does not settle: {last}")]
+            session = self._cache.session(device)
+            self._cover.runs += session.executed
+            outcome = session.run.outcome
+            if outcome.kind == "settled" and outcome.image == NEW and outcome.committed:
+                return []
+            if outcome.kind != "reset":
+                return [Breach("retries", entry, f"the next update does not succeed: {outcome}{_refusal(session.run)}")]
+            device = session.end
+        return [Breach("retries", entry, f"the next update does not settle: {outcome}")]
 
     def _loop(self, entry: int) -> list[Breach]:
         if "boots" not in self.checks:
             return []
         return [Breach("boots", entry, f"boot loop: {self._bounds.max_resets} resets in a row without settling")]
 
-    def _report(self, path: Path, kinds: tuple[str, ...], check: CheckName, message: str, outcome: str) -> None:
+    def _report(self, path: CutPath, kinds: tuple[str, ...], check: CheckName, message: str, outcome: str) -> None:
         if check not in self.checks:
             return
         key = FindingKey(check, tuple((step.run, step.entry) for step in path), kinds, outcome)
@@ -309,3 +309,8 @@ class Explorer:
         """Share of sessions that were recognised instead of run."""
         total = self._cache.hits + self._cache.misses
         return self._cache.hits / total if total else 0.0
+
+
+def _refusal(run: Run) -> str:
+    said = [e.facts[0] for e in run.entries if isinstance(e, Event) and e.name == REFUSED]
+    return f" ({said[-1]})" if said else ""

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from emu.campaign.checks import Breach
 from emu.campaign.edges import CUT, TIMER, Edge, replay
 from emu.campaign.explore import Explorer, State
-from emu.campaign.monitor import Monitor
+from emu.campaign.monitor import NEW, Monitor
 from emu.campaign.token import Token
 from emu.campaign.verdict import Step
 from emu.errors import TokenError
+from emu.events import HANDOVER
 from emu.rig import DeviceState, Outcome, Rig, Run
 from flash.cells import Cells
-from flash.journal import Event, Operation
+from flash.journal import Entry, Event, Operation
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +70,7 @@ def follow(rig: Rig, explorer: Explorer, token: Token) -> Story:
         if step.how == TIMER and state.monitor.commit_returned:
             breaches.append(Breach("durable", step.entry, "commit has returned and the commit timer still runs"))
         if session.run.outcome.kind == "hung":
-            if state.monitor.on_probation:
+            if state.monitor.on_probation and _entered_new(session.run.entries[: step.entry]):
                 breaches.append(Breach("reverts", step.entry, "the uncommitted image hangs and no timer resets it"))
             return Story(sessions, session.run.outcome, breaches)
     chain = explorer.judge_chain(state)
@@ -108,6 +109,10 @@ def _prefix(rig: Rig, state: DeviceState, run: Run, end: int) -> dict[str, Cells
         if isinstance(entry, Operation):
             replay(cells[entry.device], entry)
     return cells
+
+
+def _entered_new(entries: list[Entry]) -> bool:
+    return any(isinstance(e, Event) and e.name == HANDOVER and e.facts[1] == NEW for e in entries)
 
 
 def _monitor_after(monitor: Monitor, run: Run, point: int) -> Monitor:

@@ -19,7 +19,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from emu.campaign.edges import CUT, EVENT_NAMES
-from emu.campaign.verdict import Path, Step
+from emu.campaign.verdict import CutPath, Step
 from emu.errors import TokenError
 from emu.rig import Input
 from flash.errors import FlashError
@@ -37,7 +37,7 @@ class Token:
 
     attempts: int
     digests: tuple[str, ...]
-    path: Path
+    path: CutPath
 
     def __str__(self) -> str:
         steps = "+".join(f"{step.run}.{step.entry}.{step.how}" for step in self.path) or UNCUT
@@ -55,7 +55,7 @@ class Token:
             raise TokenError(f"the token was made with other inputs: {'; '.join(wrong)}")
 
 
-def token_for(attempts: int, inputs: Mapping[str, Input], path: Path) -> Token:
+def token_for(attempts: int, inputs: Mapping[str, Input], path: CutPath) -> Token:
     return Token(attempts, _short(inputs), path)
 
 
@@ -74,7 +74,7 @@ def parse_token(text: str) -> Token:
     return Token(int(fields[1]), tuple(fields[2:-1]), _path(fields[-1]))
 
 
-def _path(text: str) -> Path:
+def _path(text: str) -> CutPath:
     if text == UNCUT:
         return ()
     steps = []

@@ -29,7 +29,7 @@ class Step:
     how: str
 
 
-Path = tuple[Step, ...]
+CutPath = tuple[Step, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class Finding:
     """A way to break a check, with the mildest path to it and how many edges lead there."""
 
     key: FindingKey
-    path: Path
+    path: CutPath
     torn: int
     message: str
     count: int = 1

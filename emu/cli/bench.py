@@ -1,0 +1,100 @@
+"""`brownout bench`: chunk throughput of an update on a board, and which limit binds.
+
+Neighbours: `throughput` measures. Device figures repeat exactly; host figures are this machine's.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import click
+
+from emu.app import APP_MODELS
+from emu.board import load_board
+from emu.cli.inputs import Inputs, input_options, make_rig
+from emu.cli.output import check_writable, write_text
+from emu.throughput import CHUNK_SIZES, Throughput, measure
+from emu.update_rig import ImagePair, UpdateRig
+from flash.draws import uniforms
+
+SCHEMA = "brownout/bench/1"
+DEFAULT_SIZE = 512 * 1024
+
+
+@click.command("bench")
+@input_options
+@click.option(
+    "--link",
+    type=click.IntRange(min=0),
+    metavar="BYTES/S",
+    help="Speed of the link; 0: not the limit. Default: the board's.",
+)
+@click.option("--json", "json_file", type=click.Path(path_type=Path), metavar="FILE|-", help="Write the table as JSON.")
+def command(inputs: Inputs, link: int | None, json_file: Path | None) -> int:  # fmt: skip
+    """Chunk throughput of an update on a board, and which limit binds.
+
+    Without --from and --to the update is 512 KiB of bytes that are never blank (or as much as a slot takes).
+    """
+    check_writable(json_file)
+    rig = make_rig(inputs) if inputs.old is not None or inputs.new is not None else _full_rig(inputs)
+    speed = rig.board.document.link.bytes_per_s if link is None else link
+    rows = [measure(rig, size, speed) for size in CHUNK_SIZES]
+    if json_file is not None:
+        write_text(json_file, json.dumps(_document(rig, speed, rows), indent=2))
+    if json_file is None or str(json_file) != "-":
+        click.echo(_table(rig, speed, rows))
+    return 0
+
+
+def _full_rig(inputs: Inputs) -> UpdateRig:
+    board = load_board(inputs.board)
+    document = board.document
+    slot = next(p for p in document.partition if p.name == document.layout.slots[1])
+    size = min(DEFAULT_SIZE, slot.size - document.layout.fs_size - 512)
+    old, new = ((uniforms(seed, 0, size) * 254 + 1).astype("uint8").tobytes() for seed in (1, 2))
+    return UpdateRig(
+        board, ImagePair(old, new), app=APP_MODELS[inputs.app], timing=inputs.timing, seed=inputs.seed, traced=False
+    )
+
+
+def _document(rig: UpdateRig, speed: int, rows: list[Throughput]) -> dict[str, object]:
+    return {
+        "schema": SCHEMA,
+        "board": rig.board.name,
+        "size": len(rig.images.new),
+        "link_bytes_per_s": speed,
+        "rows": [
+            {
+                "chunk_size": row.chunk_size,
+                "device_kib_per_s": round(row.device_kib_per_s, 3),
+                "host_mb_per_s": round(row.host_mb_per_s, 3),
+                "share_of_cheapest": round(row.share, 4),
+                "limit": row.limit,
+                "total_us": row.total_us,
+                "link_us": row.link_us,
+                "erase_us": row.erase_us,
+                "program_us": row.program_us,
+                "read_us": row.read_us,
+                "finish_us": row.finish_us,
+            }
+            for row in rows
+        ],
+    }
+
+
+def _table(rig: UpdateRig, speed: int, rows: list[Throughput]) -> str:
+    link = f"{speed:,} bytes/s" if speed else "not the limit"
+    lines = [
+        f"board {rig.board.name}, update of {len(rig.images.new):,} bytes, link {link}",
+        "",
+        "   chunk   device      of cheapest   link     erase    program  read-back  finish   limit       host",
+        "   bytes    KiB/s                       ms       ms         ms         ms      ms                MB/s",
+    ]
+    lines += [
+        f"{row.chunk_size:>8}{row.device_kib_per_s:>9.1f}{row.share:>16.1%}{row.link_us / 1000:>9.0f}"
+        f"{row.erase_us / 1000:>9.0f}{row.program_us / 1000:>11.0f}{row.read_us / 1000:>11.0f}"
+        f"{row.finish_us / 1000:>8.0f}   {row.limit:<10}{row.host_mb_per_s:>6.1f}"
+        for row in rows
+    ]
+    return "\n".join([*lines, "", f"The {rows[-1].limit} binds at the largest chunk."])

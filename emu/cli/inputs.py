@@ -20,7 +20,7 @@ from emu.board import Board, load_board
 from emu.errors import ScenarioError
 from emu.update_rig import ImagePair, UpdateRig
 from flash.errors import ImageError
-from flash.images import Image, Region, load_image
+from flash.images import Image, Region, load_image, universal_board_ids
 from flash.timing import TimingMode
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -99,8 +99,10 @@ def _demo(name: str) -> Path:
 def _application(path: Path, board: Board, inputs: Inputs) -> bytes:
     """The bytes that go into a slot: from the load address (or the region's start) to the last byte of the file."""
     window = _window(board)
-    image = load_image(path, base_address=window.start, board_id=inputs.board_id)
-    if inputs.region is not None:
+    image = load_image(path, base_address=window.start, board_id=_board_id(path, inputs))
+    if inputs.old is None:
+        start = image.span().start
+    elif inputs.region is not None:
         region = Region.parse(inputs.region)
         image, outside = image.select(region)
         for segment in outside:
@@ -113,6 +115,15 @@ def _application(path: Path, board: Board, inputs: Inputs) -> bytes:
         start = window.start
     fill = next(iter(board.parts.values())).erased
     return image.flatten(Region(start, image.span().end), fill=fill)
+
+
+def _board_id(path: Path, inputs: Inputs) -> int | None:
+    """The --board-id, for a file that has several; the other file of the pair may be a plain one."""
+    if inputs.board_id is None or inputs.old is None or inputs.new is None:
+        return None
+    if not any(universal_board_ids(other) for other in (inputs.old, inputs.new)):
+        return inputs.board_id
+    return inputs.board_id if universal_board_ids(path) else None
 
 
 def _window(board: Board) -> Region:

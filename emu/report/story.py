@@ -5,6 +5,7 @@ Neighbours: `campaign.replay` has the facts. Plain text. Runs nothing.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from emu.campaign.replay import Session, Story, Torn
@@ -14,6 +15,7 @@ from flash.journal import Entry, Event, Misuse, Operation
 
 ROW = 16
 CONTEXT_ROWS = 3
+NEAR = 4096
 
 
 def tell(story: Story) -> str:
@@ -56,31 +58,40 @@ def hexdump(before: bytes, after: bytes, address: int) -> Iterator[str]:
 
 
 def _entries(entries: list[Entry]) -> Iterator[str]:
-    """Journal entries as lines; neighbouring operations of one kind are folded into one line."""
+    """Journal entries as lines; operations that carry on where the last were are one line."""
     index = 0
     while index < len(entries):
         entry = entries[index]
         if isinstance(entry, Operation):
             stop = index
-            while stop < len(entries) and _continues(entries[stop], entry):
+            done: list[Operation] = []
+            while stop < len(entries) and _continues(entries[stop], done):
                 stop += 1
-            yield _operations(index, [e for e in entries[index:stop] if isinstance(e, Operation)])
+            yield _operations(index, done)
             index = stop
             continue
         yield f"{index:>5}  {_event(entry)}" if isinstance(entry, Event) else f"{index:>5}  MISUSE {_misuse(entry)}"
         index += 1
 
 
-def _continues(entry: Entry, first: Operation) -> bool:
-    return isinstance(entry, Operation) and (entry.kind, entry.device) == (first.kind, first.device)
+def _continues(entry: Entry, done: list[Operation]) -> bool:
+    """Whether an operation carries on where the last ones were; then it joins ``done``."""
+    if not isinstance(entry, Operation):
+        return False
+    if done:
+        low, high = min(o.address for o in done), max(o.address + o.length for o in done)
+        if entry.device != done[0].device or not low - NEAR <= entry.address <= high + NEAR:
+            return False
+    done.append(entry)
+    return True
 
 
 def _operations(index: int, done: list[Operation]) -> str:
-    first, last = done[0], done[-1]
+    kinds = Counter(operation.kind for operation in done)
+    counted = ", ".join(f"{count} {kind}s" if count > 1 else kind for kind, count in sorted(kinds.items()))
     span = f"{min(o.address for o in done):#x}..{max(o.address + o.length for o in done):#x}"
-    count = f"{len(done)} {first.kind}s" if len(done) > 1 else first.kind
-    took = (last.end_us - first.start_us) / 1000
-    return f"{index:>5}  {count} in {first.device} {span}, {sum(o.length for o in done)} bytes, {took:.1f} ms"
+    took = (done[-1].end_us - done[0].start_us) / 1000
+    return f"{index:>5}  {counted} in {done[0].device} {span}, {took:.1f} ms"
 
 
 def _event(event: Event) -> str:

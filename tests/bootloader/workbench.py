@@ -10,10 +10,13 @@ from dataclasses import dataclass, field, replace
 
 from hypothesis import strategies as st
 
+from bootloader.boot import BootReport, boot
 from bootloader.config import BootConfig, SlotConfig
 from bootloader.config_store import ConfigStore
+from bootloader.decision import ResetCause
 from bootloader.image import ImageHeader, header_for, pack_header
 from bootloader.layout import Layout, Slot
+from bootloader.verify import VerifyPolicy
 from flash.contract import NorFlash
 from flash.device import FlashDevice
 from flash.geometry import Geometry
@@ -196,3 +199,46 @@ def deaf_store(device: FlashDevice, count: int | None = None) -> ConfigStore:
     """A store whose copies both do not take programs."""
     first, second = copies_on(device)
     return ConfigStore((DeafFlash(first, count), DeafFlash(second, count)))
+
+
+# -- a whole device ------------------------------------------------------------------------------------
+
+
+@dataclass
+class Board:
+    """A device as the factory made it: the old image in slot 0, committed."""
+
+    device: FlashDevice
+    layout: Layout
+    store: ConfigStore
+    old: SlotConfig
+    new: SlotConfig = field(default_factory=SlotConfig)
+    timer: FakeTimer = field(default_factory=FakeTimer)
+
+    @classmethod
+    def of(cls, part: str) -> Board:
+        device = make_device(part)
+        layout = layout_on(device)
+        board = cls(device, layout, ConfigStore(layout.configs), put_app(layout.slots[0], OLD_APP, 0x0100_0000))
+        board.store.write(committed(0, board.old))
+        return board
+
+    def stage(self, version: int = 0x0200_0000, **fields: object) -> None:
+        """What an update does: the new image in slot 1, then the record that names it."""
+        self.new = put_app(self.layout.slots[1], NEW_APP, version)
+        self.store.write(replace(first_boot(1, self.old, self.new), **fields))  # type: ignore[arg-type]
+
+    def boot(self, cause: ResetCause = "power", **options: bool) -> BootReport:
+        """One reset, with a journal of its own and a timer that was told nothing yet."""
+        restart(self.device)
+        self.timer = FakeTimer(look=lambda: unnumbered(self.store.read().config))
+        return boot(self.store, self.layout, self.timer, VerifyPolicy(), cause, **options)
+
+    def config(self) -> BootConfig:
+        config = self.store.read().config
+        assert config is not None
+        return config
+
+
+def outcome(report: BootReport) -> tuple[str, int | None]:
+    return report.decision.rule, report.decision.slot

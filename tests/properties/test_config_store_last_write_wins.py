@@ -131,7 +131,7 @@ writes = st.lists(st.tuples(boot_configs, st.none() | st.integers(0, 10_000)), m
 
 
 @pytest.mark.parametrize("part", PARTS)
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(writes)
 def test_the_last_completed_write_wins(part: str, sequence: list[tuple[BootConfig, int | None]]) -> None:
     bench = Bench.of(part)

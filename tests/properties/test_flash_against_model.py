@@ -66,7 +66,9 @@ class NaiveFlash:
                     latch[address % rules.page_size] = value
                     address += 1
                 address, data = page, bytes(latch)
-        elif address % rules.unit or len(data) % rules.unit or len(data) > rules.burst_size or address + len(data) > size:
+        elif any(
+            (address % rules.unit, len(data) % rules.unit, len(data) > rules.burst_size, address + len(data) > size)
+        ):
             self.misuses.append(("refused-program", address))
             return
         self._execute(address, data)
@@ -285,7 +287,7 @@ class FlashMachine(RuleBasedStateMachine):
 
 def machine_for(part: Part) -> type:
     machine = type(f"Machine_{part.name}", (FlashMachine,), {"part": part})
-    machine.TestCase.settings = settings(max_examples=15, stateful_step_count=25, deadline=None)
+    machine.TestCase.settings = settings(max_examples=30, stateful_step_count=25, deadline=None)
     return machine.TestCase
 
 

@@ -18,7 +18,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.updater.workbench import BUNDLE, FIRMWARE, NEW_APP, NEW_FS, Bench, feed, make_bench, update
+from tests.updater.workbench import (
+    BUNDLE,
+    FIRMWARE,
+    NEW_APP,
+    NEW_FS,
+    Bench,
+    app_entry,
+    archive,
+    feed,
+    fs_entry,
+    make_bench,
+    manifest_entry,
+    update,
+)
 from updater import OtaState, UpdaterContext, UpdateState, make_bundle, updater_finish
 from updater.bundle import manifest_of
 
@@ -68,6 +81,16 @@ def test_without_a_filesystem_there_is_no_fs_part_and_no_entry() -> None:
         assert opened.namelist() == ["demo-2.1.7/manifest.json", "demo-2.1.7/app.bin"]
 
 
+def test_without_a_filesystem_the_record_names_none_and_asks_for_no_merge() -> None:
+    bench = make_bench()
+    assert update(bench, make_bundle(replace(FIRMWARE, fs=b""))).result == 1
+    config = bench.store.read().config
+    assert config is not None
+    assert not config.merge_fs
+    assert (config.slots[1].fs_offset, config.slots[1].fs_length, config.slots[1].fs_crc) == (0, 0, 0)
+    assert bench.slot_bytes(1)[24 * 1024 :] == b"\x5a" * 8192
+
+
 def test_the_same_firmware_makes_the_same_bytes() -> None:
     assert make_bundle(replace(FIRMWARE)) == BUNDLE
     assert make_bundle(replace(FIRMWARE, version="2.1.8")) != BUNDLE
@@ -83,6 +106,14 @@ def test_every_bundle_is_taken(app: bytes, fs: bytes, address: int) -> None:
     assert slot[24 * 1024 :][: len(fs)] == fs
     assert bench.misuses == []
     assert bench.boot().decision.rule == "trial"
+
+
+def test_the_filesystem_may_come_before_the_application() -> None:
+    first, second = make_bench(), make_bench()
+    assert update(first, archive(manifest_entry(), fs_entry(), app_entry())).result == 1
+    assert update(second, archive(manifest_entry(), app_entry(), fs_entry())).result == 1
+    assert first.slot_bytes(1) == second.slot_bytes(1)
+    assert first.config_bytes(0) == second.config_bytes(0)
 
 
 # -- archives by ordinary tools --------------------------------------------------------------------------

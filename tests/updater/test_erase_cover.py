@@ -1,4 +1,4 @@
-"""Erase covers: the cheapest there is, found again by trying everything; never outside what was asked for."""
+"""Erase covers: the cheapest there is, found again by trying everything; and full updates on every bundled part."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
+from itertools import pairwise
 from typing import NamedTuple
 
 import pytest
@@ -14,7 +15,7 @@ from hypothesis import strategies as st
 
 from flash.geometry import Geometry, SectorRun
 from flash.part import bundled_part
-from tests.updater.workbench import MIXED, NEW_FS, PARTS, K, Plan, make_bench, plan_of, update
+from tests.updater.workbench import MIXED, MIXED_APP, NEW_FS, PARTS, K, Plan, make_bench, plan_of, update
 from updater import make_bundle
 from updater.bundle import Firmware
 
@@ -86,7 +87,7 @@ def test_no_set_of_legal_erases_is_cheaper(asked: Range) -> None:
 def test_a_cover_is_legal_in_order_and_without_overlap(asked: Range) -> None:
     cover = asked.geometry.erase_cover(asked.address, asked.length, asked.limit)
     assert all(asked.geometry.is_erase(*piece) for piece in cover)
-    assert all(first[0] + first[1] <= second[0] for first, second in zip(cover, cover[1:], strict=False))
+    assert all(sum(first) <= second[0] for first, second in pairwise(cover))
 
 
 @given(ranges())
@@ -167,3 +168,34 @@ def test_a_large_block_is_used_beyond_the_application_where_nothing_is_in_its_wa
         (128 * K, 32 * K),
         (192 * K, 4 * K),
     ]
+
+
+# -- every bundled part, end to end ----------------------------------------------------------------------
+
+WIDE = {"slot_size": 256 * K, "fs_size": 64 * K}
+PLANS: dict[str, tuple[str, Plan]] = {name: (name, plan_of(bundled_part(name))) for name in PARTS} | {
+    "STM32F405, 16+16+64 KiB app": ("STM32F405", MIXED_APP),
+    "MX25R8035F, 256 KiB slots": ("MX25R8035F", plan_of(bundled_part("MX25R8035F"), **WIDE)),
+    "W25Q128JV, 256 KiB slots": ("W25Q128JV", plan_of(bundled_part("W25Q128JV"), **WIDE)),
+    "STM32L476, 256 KiB slots": ("STM32L476", plan_of(bundled_part("STM32L476"), **WIDE)),
+}
+
+
+@pytest.mark.parametrize("filled", [1.0, 0.6, 0.01])
+@pytest.mark.parametrize("leftovers", [False, True], ids=["blank", "leftovers"])
+@pytest.mark.parametrize("label", PLANS)
+def test_a_full_update_works_and_is_legal(label: str, leftovers: bool, filled: float) -> None:
+    part, plan = PLANS[label]
+    bench = make_bench(part, plan=plan, leftovers=leftovers)
+    slot, blank = bench.destination, bytes([bench.device.geometry.erased])
+    app = NOISE[: int(slot.app_capacity * filled)]
+    app = app[: len(app) // 3] + blank * (len(app) // 5) + app[len(app) // 3 + len(app) // 5 :]
+    fs = NOISE[-int(slot.fs_size * filled) :] if slot.fs_size else b""
+    context = update(bench, make_bundle(Firmware("demo", "bench", "2.0", "b", app, 0x2000_0000, fs)))
+    assert bench.misuses == []
+    assert (context.result, context.status_msg) == (1, "Update applied, finalizing"), context.detail
+    held = bench.slot_bytes(1)
+    assert held[256 : 256 + len(app)] == app
+    assert held[slot.fs_offset : slot.fs_offset + len(fs)] == fs
+    decision = bench.boot().decision
+    assert (decision.rule, decision.slot) == ("trial", 1)

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from bootloader.image import ImageHeader, pack_header
+from bootloader.image import ImageHeader, pack_header, parse_header
 from tests.updater.workbench import (
     BUNDLE,
     FIRMWARE,
@@ -195,6 +195,59 @@ def test_one_source_cannot_be_application_and_filesystem() -> None:
     context = update(bench, archive(manifest_entry(shared), app_entry()))
     assert context.result < 0, "finished an update whose filesystem was in no entry"
     assert bench.untouchable == before
+
+
+def test_what_the_manifest_signs_stands_in_the_header() -> None:
+    signed = document(app={"signature_scheme": "ed25519", "signature": "A5" * 64})
+    bench = make_bench()
+    assert update(bench, archive(manifest_entry(signed | {"version_number": 77}), app_entry(), fs_entry())).result == 1
+    header = parse_header(bench.slot_bytes(1)[:256])
+    assert isinstance(header, ImageHeader)
+    assert (header.signature_scheme, header.signature, header.app_version) == ("ed25519", b"\xa5" * 64, 77)
+
+
+# -- the same version ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("version", "build_id", "same"),
+    [
+        ("2.1.7", FIRMWARE.build_id, True),
+        ("2.1.7-dirty", FIRMWARE.build_id + "-dirty", True),
+        ("2.1.7", "another", False),
+        ("2.1", FIRMWARE.build_id, False),
+        ("2.1.8", FIRMWARE.build_id, False),
+    ],
+)
+def test_the_same_version_is_success_without_an_update_where_asked_for(version: str, build_id: str, same: bool) -> None:
+    bench = make_bench()
+    bench.target.version, bench.target.build_id = version, build_id
+    before = bench.untouchable
+    context = bench.begin(ignore_same_version=True)
+    if not same:
+        assert feed(context, BUNDLE) == 0
+        assert updater_finish(context) == 1
+        return
+    assert feed(context, BUNDLE) == 1
+    assert (context.result, context.status_msg) == (1, "Version is the same as current")
+    assert (context.ota_state, context.update_state) == (OtaState.SUCCESS, UpdateState.FINISHED)
+    assert (context.need_reboot, bench.device.journal.entries, bench.untouchable) == (False, [], before)
+    assert updater_finish(context) == -1
+    assert bench.boot().decision.rule == "normal"
+
+
+def test_the_same_version_is_an_update_like_any_other_where_nobody_asks() -> None:
+    bench = make_bench()
+    bench.target.version, bench.target.build_id = "2.1.7", FIRMWARE.build_id
+    assert update(bench).need_reboot
+
+
+def test_a_foreign_manifest_is_no_same_version() -> None:
+    bench = make_bench()
+    bench.target.version, bench.target.build_id = "2.1.7", FIRMWARE.build_id
+    context = bench.begin(ignore_same_version=True)
+    assert feed(context, archive(manifest_entry(document() | {"platform": "other"}))) == -1
+    assert context.status_msg == "Wrong platform"
 
 
 # -- whatever stands in it -------------------------------------------------------------------------------

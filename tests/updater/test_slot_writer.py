@@ -12,27 +12,25 @@ from hypothesis import strategies as st
 from bootloader.crc import crc_function
 from flash.contract import NorFlash
 from flash.device import FlashDevice
-from flash.errors import EccFault
+from flash.errors import EccFault, PowerLost
+from flash.journal import Interruption, Journal
 from flash.part import bundled_part
 from flash.partition import Partition
 from tests.bootloader.workbench import ThroughFlash
 from tests.updater.workbench import (
-    MIXED_APP,
     NEW_APP,
     PARTS,
+    Bench,
     K,
-    Plan,
     chunks,
     feed,
     make_bench,
-    plan_of,
     update,
 )
 from updater import SlotWriter, UpdateRefused, UpdateState, make_bundle, updater_finish
 from updater.bundle import Firmware
 
 NOISE = b"".join(hashlib.sha256(number.to_bytes(4)).digest() for number in range(8 * K))
-SIZE = 256 * K
 
 
 def chip(name: str = "MX25R8035F") -> FlashDevice:
@@ -95,6 +93,14 @@ def test_leftovers_that_read_exactly_right_are_not_trusted() -> None:
     assert sum(length for _, length in programs(device)) == 2000
 
 
+@pytest.mark.parametrize("part", PARTS)
+def test_what_lies_in_front_is_erased_as_well_where_asked_for(part: str) -> None:
+    device = chip(part)
+    written(SlotWriter(device, 256, 1000, 64 * K, erase_from=0), NOISE[:1000])
+    assert device.read(0, 256) == bytes([device.geometry.erased]) * 256
+    assert device.read(256, 1000) == NOISE[:1000]
+
+
 def test_nothing_to_write_erases_nothing() -> None:
     device = chip()
     writer = SlotWriter(device, 256, 0, 64 * K)
@@ -130,6 +136,14 @@ def test_chunks_of_any_size_make_the_same_journal(part: str, sizes: list[int]) -
     written(SlotWriter(cut, 256, 3001, 64 * K), NOISE[:3001], *sizes)
     assert cut.journal.entries == whole.journal.entries
     assert cut.clock.now_us == whole.clock.now_us
+
+
+def test_a_writer_on_a_window_never_leaves_it() -> None:
+    device = chip()
+    window = Partition("slot", device, 64 * K, 64 * K)
+    around = device.read(0, 64 * K), device.read(128 * K, 64 * K)
+    written(SlotWriter(window, 256, 64 * K - 256, 64 * K), NOISE[: 64 * K - 256])
+    assert (device.read(0, 64 * K), device.read(128 * K, 64 * K)) == around
 
 
 # -- bytes that equal erased flash -----------------------------------------------------------------------
@@ -258,40 +272,30 @@ def test_an_image_header_with_an_uncorrectable_granule_ends_the_update() -> None
     assert bench.untouchable == before
 
 
-# -- every bundled part, end to end ----------------------------------------------------------------------
-
-WIDE = {"slot_size": SIZE, "fs_size": 64 * K}
-PLANS: dict[str, tuple[str, Plan]] = {name: (name, plan_of(bundled_part(name))) for name in PARTS} | {
-    "STM32F405, 16+16+64 KiB app": ("STM32F405", MIXED_APP),
-    "MX25R8035F, 256 KiB slots": ("MX25R8035F", plan_of(bundled_part("MX25R8035F"), **WIDE)),
-    "W25Q128JV, 256 KiB slots": ("W25Q128JV", plan_of(bundled_part("W25Q128JV"), **WIDE)),
-    "STM32L476, 256 KiB slots": ("STM32L476", plan_of(bundled_part("STM32L476"), **WIDE)),
-}
+# -- what an interrupted attempt leaves -------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("filled", [1.0, 0.6, 0.01])
-@pytest.mark.parametrize("leftovers", [False, True], ids=["blank", "leftovers"])
-@pytest.mark.parametrize("label", PLANS)
-def test_a_full_update_works_and_is_legal(label: str, leftovers: bool, filled: float) -> None:
-    part, plan = PLANS[label]
-    bench = make_bench(part, plan=plan, leftovers=leftovers)
-    slot, blank = bench.destination, bytes([bench.device.geometry.erased])
-    app = NOISE[: int(slot.app_capacity * filled)]
-    app = app[: len(app) // 3] + blank * (len(app) // 5) + app[len(app) // 3 + len(app) // 5 :]
-    fs = NOISE[-int(slot.fs_size * filled) :] if slot.fs_size else b""
-    context = update(bench, make_bundle(Firmware("demo", "bench", "2.0", "b", app, 0x2000_0000, fs)))
+@pytest.mark.parametrize("part", PARTS)
+@pytest.mark.parametrize("entry", [0, 1, 3, 9, -4, -3, -2, -1])
+def test_an_update_succeeds_after_power_went_in_an_earlier_one(part: str, entry: int) -> None:
+    count = len(run_of(part, None).operations)
+    bench = run_of(part, Interruption(entry % count))
+    assert not bench.device.supply.on
+    bench.device.supply.restore()
+    bench.device.attach(bench.clock, Journal(), None)
+    bench.target.context = None
+    assert bench.boot().decision.rule == "normal"
+    assert update(bench).result == 1
     assert bench.misuses == []
-    assert (context.result, context.status_msg) == (1, "Update applied, finalizing"), context.detail
-    held = bench.slot_bytes(1)
-    assert held[256 : 256 + len(app)] == app
-    assert held[slot.fs_offset : slot.fs_offset + len(fs)] == fs
-    decision = bench.boot().decision
-    assert (decision.rule, decision.slot) == ("trial", 1)
+    assert bench.boot().decision.rule == "trial"
 
 
-def test_a_writer_on_a_window_never_leaves_it() -> None:
-    device = chip()
-    window = Partition("slot", device, 64 * K, 64 * K)
-    around = device.read(0, 64 * K), device.read(128 * K, 64 * K)
-    written(SlotWriter(window, 256, 64 * K - 256, 64 * K), NOISE[: 64 * K - 256])
-    assert (device.read(0, 64 * K), device.read(128 * K, 64 * K)) == around
+def run_of(part: str, interruption: Interruption | None) -> Bench:
+    """An update on ``part`` that power may end."""
+    bench = make_bench(part)
+    bench.device.attach(bench.clock, Journal(interruption), None)
+    try:
+        update(bench)
+    except PowerLost:
+        assert interruption is not None
+    return bench

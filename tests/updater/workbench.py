@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from bootloader.boot import BootReport, boot
-from bootloader.config import RECORD_SIZE, BootConfig, SlotConfig, pack_config
+from bootloader.config import BootConfig, SlotConfig, pack_config
 from bootloader.config_store import ConfigStore
 from bootloader.image import header_for, pack_header
 from bootloader.layout import Layout, Slot
@@ -31,7 +31,6 @@ from updater.target import UpdateTarget
 
 K = 1024
 PARTS = part_names()
-NOR_PARTS = ("MX25R8035F", "W25Q128JV")
 QUICK = "MX25R8035F"
 NEWEST_SEQUENCER = 0xFFFF_FFF0
 
@@ -236,8 +235,3 @@ def fs_entry(content: bytes = NEW_FS, **header: Any) -> bytes:
 
 def archive(*entries: bytes) -> bytes:
     return b"".join(entries) + TAIL
-
-
-def is_record(operation: Operation) -> bool:
-    """Whether a program carries a whole config record."""
-    return operation.kind == "program" and operation.length == RECORD_SIZE

@@ -1,0 +1,117 @@
+"""Firmwares and rigs with one thing wrong, small enough to know beforehand what a campaign must find.
+
+Neighbours: the tests of explore, replay, story and reports. Mutants of the real code are in `tests/mutants`; these
+are caricatures.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bootloader.boot import BootReport
+from bootloader.decision import Decision
+from bootloader.image import HEADER_SIZE
+from emu.device import Session
+from emu.firmware import ModelFirmware
+from emu.rig import Capabilities, DeviceState, Run
+from emu.update_rig import UpdateRig
+from flash.journal import Interruption
+from updater.context import UpdaterContext
+from updater.target import UpdateTarget
+
+
+class EagerLoader(ModelFirmware):
+    """Runs slot 1 as soon as its first application page is not blank, whatever the config says: a half-written image
+    runs. The uncut update works, for it restarts only when the image is whole."""
+
+    name = "eager-loader"
+
+    def boot(self, session: Session) -> BootReport:
+        report = super().boot(session)
+        if session.cause != "power" and report.decision.slot == 0:
+            return report
+        page = session.device.layout.slots[1].flash.read(HEADER_SIZE, HEADER_SIZE)
+        if len(set(page)) == 1:
+            return report
+        return replace(report, decision=Decision("normal", 1, "something is there"))
+
+
+class TwicePulled(ModelFirmware):
+    """Counts pulls of the reset line in retained RAM and stops for good at the second: only two interruptions in a
+    row, without a power cut between them, show it."""
+
+    name = "twice-pulled"
+
+    def boot(self, session: Session) -> BootReport:
+        pulls = session.recall("pulls")
+        if session.cause == "pin":
+            pulls += 1
+            session.retain("pulls", pulls)
+        report = super().boot(session)
+        return replace(report, decision=Decision("nothing-to-boot", None, "worn out")) if pulls > 1 else report
+
+
+class Refuser(ModelFirmware):
+    """Opens no update context."""
+
+    name = "refuser"
+
+    def begin_update(self, session: Session, decision: Decision) -> tuple[UpdaterContext | None, UpdateTarget]:
+        _, target = super().begin_update(session, decision)
+        target.say("not on a Sunday")
+        return None, target
+
+
+class OnceOnly(ModelFirmware):
+    """Refuses an update whose slot was begun before: what one power cut leaves can never be retried."""
+
+    name = "once-only"
+
+    def begin_update(self, session: Session, decision: Decision) -> tuple[UpdaterContext | None, UpdateTarget]:
+        context, target = super().begin_update(session, decision)
+        page = session.device.layout.slots[1].flash.read(HEADER_SIZE, HEADER_SIZE)
+        if decision.slot == 0 and len(set(page)) != 1:
+            target.say("the slot is not blank")
+            return None, target
+        return context, target
+
+
+class Crasher(ModelFirmware):
+    """Divides by zero in the commit."""
+
+    name = "crasher"
+
+    def commit(self, session: Session) -> None:
+        raise ZeroDivisionError("a bug of the firmware")
+
+
+class LimitedRig(UpdateRig):
+    """A rig that can do less; ``can`` says what."""
+
+    def __init__(self, rig: UpdateRig, can: Capabilities) -> None:
+        super().__init__(rig.board, rig.images, firmware=rig.firmware, app=rig.app)
+        self.capabilities = can  # type: ignore[misc]
+
+
+class InterruptedRig(UpdateRig):
+    """Ctrl-C arrives in the middle of the ``runs_left``-th session that is executed."""
+
+    runs_left = 0
+
+    def run(self, state: DeviceState, interruption: Interruption | None = None) -> Run:
+        self.runs_left -= 1
+        if self.runs_left == 0:
+            raise KeyboardInterrupt
+        return super().run(state, interruption)
+
+
+class BentRig(UpdateRig):
+    """Its live interruptions leave one byte other than replaying the journal does: a bug of ours."""
+
+    def run(self, state: DeviceState, interruption: Interruption | None = None) -> Run:
+        run = super().run(state, interruption)
+        if interruption is None:
+            return run
+        chip = self.device.chips[0]
+        chip.cells.put(self.places.slots[1].address, 1, chip.cells.erased ^ 0xFF)
+        return replace(run, end=replace(run.end, memory=(chip.snapshot(), *run.end.memory[1:])))
