@@ -37,10 +37,14 @@ class CommitTimer(Protocol):
         ...
 
 
-def commit(store: ConfigStore, timer: CommitTimer) -> bool:
-    """Keep the running image. True when it was not committed before; False: nothing to do."""
+def commit(store: ConfigStore, timer: CommitTimer, running_slot: int) -> bool:
+    """Keep the image running in ``running_slot``. True when it was on trial; False: nothing to do.
+
+    The slot matters: after a roll-back that could not be recorded the newest record still names the image that was
+    left, and the revert image must not commit that one.
+    """
     config = store.read().config
-    if config is None or config.committed:
+    if config is None or config.committed or config.active_slot != running_slot:
         return False
     store.write(replace(config, committed=True, first_boot=False, merge_fs=False))
     quiet(timer)
@@ -55,10 +59,10 @@ def quiet(timer: CommitTimer) -> None:
         timer.keep_fed()
 
 
-def revert(store: ConfigStore) -> bool:
-    """Give the running, uncommitted image up; the caller resets. False: it is committed, or has no way back."""
+def revert(store: ConfigStore, running_slot: int) -> bool:
+    """Give the image on trial in ``running_slot`` up; the caller resets. False: not on trial, or no way back."""
     config = store.read().config
-    if config is None or config.committed or config.revert_slot is None:
+    if config is None or config.committed or config.revert_slot is None or config.active_slot != running_slot:
         return False
     store.write(
         replace(

@@ -145,6 +145,8 @@ def read_config(record: bytes) -> CopyReading:
         return CopyReading(None, f"active slot {fields.active_slot} does not exist")
     if fields.revert_slot != NO_SLOT and fields.revert_slot >= SLOT_COUNT:
         return CopyReading(None, f"revert slot {fields.revert_slot} does not exist")
+    if fields.revert_slot == fields.active_slot:
+        return CopyReading(None, f"slot {fields.active_slot} is to be reverted to itself")
     slots = [SlotConfig(*(s[name] for name in SlotConfig.__slots__)) for s in fields.slots]
     config = BootConfig(
         sequencer=fields.sequencer,

@@ -1,6 +1,7 @@
 """The checksum algorithms images and records are sealed with.
 
-CRC-32 goes through zlib, the others through crcmod. `crc-32-mpeg` is what the STM32 CRC unit computes.
+CRC-32 goes through zlib, the others through crcmod. `crc-32-mpeg` runs over bytes in order: what the CRC unit of an
+STM32 computes when each word is fed to it byte-swapped.
 Neighbours: `config`, `image`, `verify` and the updater. Knows nothing of records.
 """
 

@@ -10,7 +10,7 @@
 | trial | first boot | good | | record "entered", arm the timer, boot active as a trial |
 | refuse-new | first boot | bad, or older where downgrades are refused | good | record revert as active, boot it |
 | cannot-mark | first boot | good | good, but no record can be written | boot revert, write nothing |
-| last-resort | first boot or entered | good | bad | record active as committed, boot it |
+| last-resort | first boot or entered | good by its header | bad | record active as committed, boot it |
 | roll-back | entered, not committed | | good | record revert as active, boot it |
 | nothing-to-boot | first boot or entered | bad | bad | halt |
 
@@ -113,7 +113,7 @@ def _committed(config: BootConfig, images: Images, can_write: bool) -> Decision:
         return Decision("normal", config.active_slot, "committed")
     why = f"slot {config.active_slot}: {image}"
     for slot in _other_slots(config):
-        standby = images.as_configured(slot) if slot == config.revert_slot else images.by_header(slot)
+        standby = _standby(config, images, slot)
         if standby.ok:
             return Decision("fallback", slot, why, _settled(config, slot, standby) if can_write else None)
         why += f"; slot {slot}: {standby}"
@@ -123,11 +123,13 @@ def _committed(config: BootConfig, images: Images, can_write: bool) -> Decision:
 def _go_back(config: BootConfig, images: Images, rule: Rule, why: str, can_write: bool) -> Decision:
     """Leave the uncommitted active image for the revert image, or keep it when there is nothing else."""
     for slot in _other_slots(config):
-        standby = images.as_configured(slot) if slot == config.revert_slot else images.by_header(slot)
+        standby = _standby(config, images, slot)
         if standby.ok:
             return Decision(rule, slot, why, _settled(config, slot, standby) if can_write else None)
         why += f"; slot {slot}: {standby}"
     image = images.as_configured(config.active_slot)
+    if not image.ok:
+        image = images.by_header(config.active_slot)
     if image.ok:
         record = _settled(config, config.active_slot, image) if can_write else None
         return Decision("last-resort", config.active_slot, why, record)
@@ -143,6 +145,15 @@ def _without_config(configs: Configs, images: Images, can_write: bool) -> Decisi
             return Decision("no-config", slot, why, _settled(blank, slot, image) if can_write else None)
         why += f"; slot {slot}: {image}"
     return Decision("nothing-to-boot", None, why)
+
+
+def _standby(config: BootConfig, images: Images, slot: int) -> Verification:
+    """The image to go back to: the one the config names, or whatever good image has taken its place."""
+    if slot == config.revert_slot:
+        named = images.as_configured(slot)
+        if named.ok:
+            return named
+    return images.by_header(slot)
 
 
 def _other_slots(config: BootConfig) -> list[int]:

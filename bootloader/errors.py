@@ -4,7 +4,7 @@
     └── BootError
         ├── SequencerExhausted     no smaller sequencer is left; nothing was written
         ├── ConfigNotWritten       the record did not read back; the other copy is untouched
-        └── LayoutError            slots or config copies that cannot work
+        └── LayoutError            slots or config copies that are too small for what they hold
 
 A bad record, a corrupt image, a missing slot are not errors: they are values (`CopyReading`, `Verification`).
 """
@@ -27,4 +27,4 @@ class ConfigNotWritten(BootError):
 
 
 class LayoutError(BootError):
-    """Slots or config copies overlap, are too small, or share an erase sector."""
+    """A slot or a config copy is too small for what it has to hold, or misaligned inside."""

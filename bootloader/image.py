@@ -110,10 +110,14 @@ def parse_header(raw: bytes) -> ImageHeader | str:
     if zlib.crc32(raw[:-4]) != int.from_bytes(raw[-4:], "little"):
         return "header CRC mismatch"
     fields = _FIELDS.parse(raw[:-4])
-    if fields.version != VERSION or fields.header_length != HEADER_SIZE:
+    if fields.version != VERSION:
         return f"header version {fields.version}, this bootloader reads {VERSION}"
-    if fields.signature_scheme >= len(_SCHEMES) or fields.signature_length > MAX_SIGNATURE_SIZE:
+    if fields.header_length != HEADER_SIZE:
+        return f"header length {fields.header_length}, this bootloader reads {HEADER_SIZE}"
+    if fields.signature_scheme >= len(_SCHEMES):
         return f"signature scheme {fields.signature_scheme} is not known"
+    if fields.signature_length > MAX_SIGNATURE_SIZE:
+        return f"signature length {fields.signature_length}, at most {MAX_SIGNATURE_SIZE}"
     return ImageHeader(
         fields.app_length,
         fields.load_address,

@@ -16,6 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, utils
 
 from bootloader.config import SlotConfig
 from bootloader.crc import Crc, CrcName
+from bootloader.errors import BootError
 from bootloader.image import HEADER_SIZE, ImageHeader, parse_header, signed_digest
 from bootloader.layout import Slot
 from flash.errors import EccFault
@@ -69,6 +70,11 @@ class VerifyPolicy:
     keys: tuple[ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey, ...] = ()
     minimum_version: int = 0
 
+    def __post_init__(self) -> None:
+        for key in self.keys:
+            if isinstance(key, ec.EllipticCurvePublicKey) and not isinstance(key.curve, ec.SECP256R1):
+                raise BootError(f"a key on curve {key.curve.name} cannot verify ecdsa-p256 signatures")
+
 
 def verify_image(slot: Slot, expected: SlotConfig | None, policy: VerifyPolicy) -> Verification:
     """Check the application in ``slot``: header, length, config, CRC, hash, signature, version, in this order.
@@ -82,7 +88,7 @@ def verify_image(slot: Slot, expected: SlotConfig | None, policy: VerifyPolicy) 
 
 
 def verify_filesystem(slot: Slot, expected: SlotConfig, policy: VerifyPolicy) -> Verification:
-    """Check the filesystem image a new image was delivered with. Only before its first mount: it is written to later."""
+    """Check the filesystem a new image was delivered with. Only before its first mount: it is written to later."""
     if not expected.fs_length:
         return Verification(Reason.OK)
     if expected.fs_offset + expected.fs_length > slot.flash.geometry.size:

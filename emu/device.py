@@ -65,7 +65,8 @@ class EmulatedDevice:
 class Session:
     """One power session: everything in RAM, and the peripherals as a reset leaves them.
 
-    ``ram`` is retained RAM: kept by a warm reset, gone after a power cut. The correct firmware does not use it.
+    ``running_slot``: where the application runs; -1 while the bootloader does. ``ram`` is retained RAM: kept by a warm
+    reset, gone after a power cut. The correct firmware does not use it.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class Session:
         self.clock = clock
         self.log = EventLog(journal, clock, device.supply)
         self.timer = HardwareTimer(clock, self.log, can_stop=timers.commit_can_stop, max_s=timers.commit_max_s)
+        self.running_slot = -1
         self._ram = ram
 
     # -- retained RAM --------------------------------------------------------------------------------------

@@ -41,7 +41,7 @@ class ModelFirmware:
         )
 
     def commit(self, session: Session) -> None:
-        commit(self.store(session), session.timer)
+        commit(self.store(session), session.timer, session.running_slot)
 
     def begin_update(self, session: Session, decision: Decision) -> tuple[UpdaterContext | None, UpdateTarget]:
         """Open the one update context. None: refused, with the reason in the target's log."""

@@ -248,6 +248,7 @@ class _Life:
             return Outcome("halted", detail=decision.why)
         image = rig.image_in(session.device.layout.slots[decision.slot], rig.device.chips[0].trace)
         session.log.note(HANDOVER, decision.slot, image, decision.trial)
+        session.running_slot = decision.slot
         committed = not decision.trial
         if decision.trial:
             trial = _Trial(session, rig.firmware)

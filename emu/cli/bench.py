@@ -97,4 +97,4 @@ def _table(rig: UpdateRig, speed: int, rows: list[Throughput]) -> str:
         f"{row.finish_us / 1000:>8.0f}   {row.limit:<10}{row.host_mb_per_s:>6.1f}"
         for row in rows
     ]
-    return "\n".join([*lines, "", f"The {rows[-1].limit} binds at the largest chunk."])
+    return "\n".join([*lines, "", f"limit at the largest chunk: {rows[-1].limit}"])

@@ -90,7 +90,7 @@ def test_a_trial_that_commits_stays(part: str) -> None:
     board = Board.of(part)
     board.stage()
     board.boot()
-    assert commit(board.store, board.timer)
+    assert commit(board.store, board.timer, 1)
     for cause in CAUSES:
         assert outcome(board.boot(cause)) == ("normal", 1)
         assert (board.device.journal.entries, board.timer.calls) == ([], [])
@@ -101,7 +101,7 @@ def test_a_trial_that_reverts_itself_is_gone(part: str) -> None:
     board = Board.of(part)
     board.stage()
     board.boot()
-    assert revert(board.store)
+    assert revert(board.store, 1)
     assert outcome(board.boot("software")) == ("normal", 0)
 
 
@@ -149,7 +149,7 @@ def test_the_image_of_a_committed_update_falls_back_to_the_one_before(part: str)
     board = Board.of(part)
     board.stage()
     board.boot()
-    commit(board.store, board.timer)
+    commit(board.store, board.timer, 1)
     spoil(board.layout.slots[1].flash, 256)
     assert outcome(board.boot()) == ("fallback", 0)
     assert outcome(board.boot()) == ("normal", 0)
@@ -200,7 +200,7 @@ def test_the_filesystem_counts_at_the_first_boot_and_never_after(part: str) -> N
         report = board.boot()
         assert outcome(report) == expected
         if expected[0] == "trial":
-            commit(board.store, board.timer)
+            commit(board.store, board.timer, 1)
             spoil(slot.flash, slot.fs_offset)
             assert outcome(board.boot()) == ("normal", 1)
 

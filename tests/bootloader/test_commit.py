@@ -51,7 +51,7 @@ def store_with(part: str, *configs: BootConfig) -> ConfigStore:
 @every_part
 def test_commit_keeps_the_image_and_the_way_back_but_nothing_of_the_trial(part: str) -> None:
     store = store_with(part, committed(0, OLD), ENTERED)
-    assert commit(store, FakeTimer())
+    assert commit(store, FakeTimer(), 1)
     assert unnumbered(store.read().config) == unnumbered(KEPT)
 
 
@@ -60,7 +60,7 @@ def test_commit_keeps_the_image_and_the_way_back_but_nothing_of_the_trial(part: 
 def test_the_record_on_flash_is_committed_when_the_timer_is_quieted(part: str, can_stop: bool, call: str) -> None:
     store = store_with(part, committed(0, OLD), ENTERED)
     timer = FakeTimer(can_stop, look=lambda: unnumbered(store.read().config))
-    assert commit(store, timer)
+    assert commit(store, timer, 1)
     assert timer.calls == [call]
     assert timer.seen == [unnumbered(KEPT)]
 
@@ -73,14 +73,14 @@ def test_a_commit_cut_anywhere_leaves_the_timer_running(part: str) -> None:
     store.write(ENTERED)
     start = device.snapshot()
     journal = restart(device)
-    assert commit(store, FakeTimer())
+    assert commit(store, FakeTimer(), 1)
     cuts = []
     for entry, operation in enumerate(journal.operations()):
         device.restore(start)
         restart(device, Interruption(entry))
         timer = FakeTimer()
         with pytest.raises(PowerLost):
-            commit(store, timer)
+            commit(store, timer, 1)
         tears = tears_of(device.part, device.cells, operation, TEAR_SETS["T1-coarse"])
         cuts += [Interruption(entry, tear=tear) for tear in tears]
     assert len(cuts) > 2
@@ -89,7 +89,7 @@ def test_a_commit_cut_anywhere_leaves_the_timer_running(part: str) -> None:
         restart(device, cut)
         timer = FakeTimer()
         with pytest.raises(PowerLost):
-            commit(store, timer)
+            commit(store, timer, 1)
         assert timer.calls == []
         restart(device)
         assert unnumbered(store.read().config) in (unnumbered(ENTERED), unnumbered(KEPT))
@@ -99,13 +99,13 @@ def test_there_is_nothing_to_commit_without_a_config_or_twice() -> None:
     for configs in ((), (committed(0, OLD),), (committed(0, OLD), KEPT)):
         store, timer = store_with("W25Q128JV", *configs), FakeTimer()
         before = store.read()
-        assert commit(store, timer) is False
+        assert commit(store, timer, 1) is False
         assert (store.read(), timer.calls) == (before, [])
 
 
 def test_the_second_commit_of_an_image_does_nothing() -> None:
     store, timer = store_with("W25Q128JV", ENTERED), FakeTimer()
-    assert [commit(store, timer) for _ in range(3)] == [True, False, False]
+    assert [commit(store, timer, 1) for _ in range(3)] == [True, False, False]
     assert timer.calls == ["stop"]
 
 
@@ -114,7 +114,7 @@ def test_a_commit_that_cannot_be_recorded_leaves_the_timer_running() -> None:
     ConfigStore(copies_on(device)).write(ENTERED)
     timer = FakeTimer()
     with pytest.raises(ConfigNotWritten):
-        commit(deaf_store(device), timer)
+        commit(deaf_store(device), timer, 1)
     assert timer.calls == []
     assert unnumbered(deaf_store(device).read().config) == unnumbered(ENTERED)
 
@@ -124,7 +124,7 @@ def test_a_commit_with_an_exhausted_sequencer_leaves_the_timer_running() -> None
     device.load(0, pack_config(replace(ENTERED, sequencer=0)))
     store, timer = ConfigStore(copies_on(device)), FakeTimer()
     with pytest.raises(SequencerExhausted):
-        commit(store, timer)
+        commit(store, timer, 1)
     assert (timer.calls, device.journal.entries) == ([], [])
 
 
@@ -135,17 +135,17 @@ def test_a_commit_with_an_exhausted_sequencer_leaves_the_timer_running() -> None
 @pytest.mark.parametrize("config", [ENTERED, first_boot(1, OLD, NEW)], ids=["entered", "first-boot"])
 def test_revert_gives_the_uncommitted_image_up(part: str, config: BootConfig) -> None:
     store = store_with(part, committed(0, OLD), config)
-    assert revert(store) is True
+    assert revert(store, 1) is True
     settled = committed(0, OLD, NEW)
     assert unnumbered(store.read().config) == unnumbered(replace(settled, commit_timeout_s=30))
-    assert revert(store) is False
+    assert revert(store, 1) is False
 
 
 @pytest.mark.parametrize("config", [None, committed(0, OLD), KEPT, replace(ENTERED, revert_slot=None)])
 def test_there_is_nothing_to_revert(config: BootConfig | None) -> None:
     store = store_with("W25Q128JV", *([] if config is None else [config]))
     before = store.read()
-    assert revert(store) is False
+    assert revert(store, 1) is False
     assert store.read() == before
 
 
@@ -165,6 +165,6 @@ def test_a_commit_by_the_revert_image_does_not_keep_the_image_it_replaced(entere
     report = boot(weak, layout, FakeTimer(), VerifyPolicy(), "power")
     assert report.not_written
     assert (report.decision.rule, report.decision.slot) == ("roll-back" if entered else "cannot-mark", 0)
-    commit(weak, FakeTimer())
+    assert commit(weak, FakeTimer(), report.decision.slot) is False
     again = boot(weak, layout, FakeTimer(), VerifyPolicy(), "power").decision
     assert (again.rule, again.slot) != ("normal", 1), "the old image has committed the new one, which it replaced"

@@ -122,7 +122,7 @@ boot_configs = st.builds(
     merge_fs=st.booleans(),
     commit_timeout_s=u32,
     slots=st.tuples(slot_configs, slot_configs),
-)
+).filter(lambda config: config.revert_slot != config.active_slot)
 
 
 # -- things that answer the contracts of the bootloader ------------------------------------------------

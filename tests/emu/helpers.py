@@ -47,9 +47,7 @@ def rig_on(
     **options: Any,
 ) -> UpdateRig:
     board = load_board(board) if isinstance(board, str) else board
-    return UpdateRig(
-        board, images, firmware=firmware, app=APP_MODELS[app] if isinstance(app, str) else app, **options
-    )
+    return UpdateRig(board, images, firmware=firmware, app=APP_MODELS[app] if isinstance(app, str) else app, **options)
 
 
 def explorer_on(rig: UpdateRig, **options: Any) -> Explorer:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import base64
+from importlib import resources
 from pathlib import Path
 
-import msgspec
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
@@ -12,7 +13,6 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from emu.board import ALL_CHECKS, Board, board_names, load_board
 from emu.device import EmulatedDevice
 from emu.errors import BoardError
-from flash.part import bundled_part
 from tests.emu.helpers import BOARDS, rig_on
 
 GOOD = """
@@ -114,8 +114,8 @@ def test_a_path_without_a_suffix_is_a_path_when_it_has_a_slash(tmp_path: Path) -
 def test_a_part_file_is_looked_for_beside_the_board_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     parts = tmp_path / "parts"
     parts.mkdir()
-    part = msgspec.structs.replace(bundled_part("W25Q128JV"), name="OURS")
-    (parts / "ours.toml").write_bytes(msgspec.toml.encode(part))
+    bundled = resources.files("flash").joinpath("parts", "W25Q128JV.toml").read_text(encoding="utf-8")
+    (parts / "ours.toml").write_text(bundled.replace('name = "W25Q128JV"', 'name = "OURS"', 1), encoding="utf-8")
     path = written(tmp_path, 'part = "W25Q128JV"', 'part_file = "parts/ours.toml"')
     monkeypatch.chdir("/")
     assert load_board(str(path)).parts["nor"].name == "OURS"
@@ -300,9 +300,7 @@ def test_a_missing_file_a_folder_and_a_binary_are_each_refused(tmp_path: Path) -
 def test_an_unknown_board_is_named_with_the_nearest_and_how_to_give_a_file() -> None:
     with pytest.raises(BoardError) as error:
         load_board("dmeo")
-    assert str(error.value) == (
-        "no board named 'dmeo' (did you mean `demo`?); a board file is given by its path"
-    )
+    assert str(error.value) == ("no board named 'dmeo' (did you mean `demo`?); a board file is given by its path")
 
 
 # -- keys ------------------------------------------------------------------------------------------------
@@ -318,9 +316,7 @@ def with_key(folder: Path) -> Path:
 
 
 @pytest.mark.parametrize("curve", ["ed25519", "p256"])
-def test_keys_are_read_from_beside_the_board_file(
-    tmp_path: Path, curve: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_keys_are_read_from_beside_the_board_file(tmp_path: Path, curve: str, monkeypatch: pytest.MonkeyPatch) -> None:
     ours = ed25519.Ed25519PrivateKey.generate() if curve == "ed25519" else ec.generate_private_key(ec.SECP256R1())
     key_file(tmp_path, ours)
     path = with_key(tmp_path)
@@ -341,3 +337,13 @@ def test_a_key_file_that_is_no_pem_key_is_named(tmp_path: Path, raw: bytes) -> N
 def test_a_key_on_another_curve_is_refused_with_what_is_known(tmp_path: Path) -> None:
     key_file(tmp_path, ec.generate_private_key(ec.SECP384R1()))
     assert "key key.pem: only Ed25519 and ECDSA P-256 keys are known" in refused(with_key(tmp_path))
+
+
+def test_a_key_of_a_kind_nobody_knows_is_refused_with_what_is_known(tmp_path: Path) -> None:
+    public = ec.generate_private_key(ec.SECP256R1()).public_key()
+    raw = public.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    p256, unheard_of = bytes.fromhex("2a8648ce3d030107"), bytes.fromhex("2a8648ce3d030177")
+    assert p256 in raw
+    body = base64.encodebytes(raw.replace(p256, unheard_of))
+    (tmp_path / "key.pem").write_bytes(b"-----BEGIN PUBLIC KEY-----\n" + body + b"-----END PUBLIC KEY-----\n")
+    assert "key key.pem: " in refused(with_key(tmp_path))

@@ -57,12 +57,7 @@ def elf32(*segments: tuple[int, int, int, bytes, int], entry: int = 0) -> bytes:
         body += data
     ident = b"\x7fELF\x01\x01\x01" + bytes(9)
     count = len(segments)
-    return (
-        ident
-        + struct.pack("<HHIIIIIHHHHHH", 2, 40, 1, entry, 52, 0, 0, 52, 32, count, 40, 0, 0)
-        + headers
-        + body
-    )
+    return ident + struct.pack("<HHIIIIIHHHHHH", 2, 40, 1, entry, 52, 0, 0, 52, 32, count, 40, 0, 0) + headers + body
 
 
 def refused(path: Path, *words: str, board_id: int | None = None) -> ImageError:
@@ -108,9 +103,7 @@ def test_a_region_is_written_as_start_and_end_or_length(text: str, start: int, e
     assert Region.parse(str(region)) == region
 
 
-@pytest.mark.parametrize(
-    "text", ["", "0x0", "1:2:3", "-1:4", "8:8", "9:8", "8+0", "a:b", "0x:1", "1-2", "0b1:0b10"]
-)
+@pytest.mark.parametrize("text", ["", "0x0", "1:2:3", "-1:4", "8:8", "9:8", "8+0", "a:b", "0x:1", "1-2", "0b1:0b10"])
 def test_anything_else_is_refused_with_the_accepted_forms(text: str) -> None:
     with pytest.raises(ImageError, match=r"start:end or start\+length"):
         Region.parse(text)
@@ -125,9 +118,7 @@ def test_a_backwards_region_cannot_be_made() -> None:
 
 
 def test_segments_are_sorted_and_joined() -> None:
-    image = image_from_segments(
-        "x", [Segment(8, b"cd"), Segment(0, b"ab"), Segment(2, b""), Segment(10, b"e")], 7
-    )
+    image = image_from_segments("x", [Segment(8, b"cd"), Segment(0, b"ab"), Segment(2, b""), Segment(10, b"e")], 7)
     assert image == Image("x", (Segment(0, b"ab"), Segment(8, b"cde")), 7)
     assert (image.span(), image.size) == (Region(0, 11), 11)
 
@@ -380,24 +371,18 @@ DATA = record(0, 0, b"abcd")
         ((base(1), record(0, 0), END), ("no data",)),
     ],
 )
-def test_a_faulty_hex_names_file_and_line(
-    tmp_path: Path, lines: tuple[str, ...], words: tuple[str, ...]
-) -> None:
+def test_a_faulty_hex_names_file_and_line(tmp_path: Path, lines: tuple[str, ...], words: tuple[str, ...]) -> None:
     refused(written(tmp_path, *lines), *words)
 
 
 @pytest.mark.parametrize("second", [b"x", b"d"])
-def test_hex_records_that_overlap_name_the_address_even_when_they_agree(
-    tmp_path: Path, second: bytes
-) -> None:
+def test_hex_records_that_overlap_name_the_address_even_when_they_agree(tmp_path: Path, second: bytes) -> None:
     error = refused(written(tmp_path, base(1), DATA, record(0, 3, second), END), "line 3", "0x10003")
     assert (error.address, error.length) == (0x10003, 1)
 
 
 def test_project_records_after_the_end_do_not_matter(tmp_path: Path) -> None:
-    assert load_image(written(tmp_path, DATA, END, record(0x0E, 0, b"src"))).segments == (
-        Segment(0, b"abcd"),
-    )
+    assert load_image(written(tmp_path, DATA, END, record(0x0E, 0, b"src"))).segments == (Segment(0, b"abcd"),)
 
 
 def test_hex_cannot_hold_addresses_beyond_32_bits(tmp_path: Path) -> None:
@@ -500,6 +485,4 @@ def test_a_faulty_universal_hex_names_the_line_whichever_board_is_asked_for(
 
 def test_a_universal_hex_cut_short_or_without_a_board_id_in_its_block_is_refused(tmp_path: Path) -> None:
     refused(written(tmp_path, *SECTIONS[:-1]), "line 15", "not an end of file", board_id=0x9903)
-    refused(
-        written(tmp_path, base(0), record(0x0A, 0, b"\x99"), END), "line 2", "without a board id", board_id=1
-    )
+    refused(written(tmp_path, base(0), record(0x0A, 0, b"\x99"), END), "line 2", "without a board id", board_id=1)

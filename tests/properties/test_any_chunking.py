@@ -27,6 +27,7 @@ from tests.updater.workbench import (
     fs_entry,
     make_bench,
     manifest_entry,
+    unhurried,
 )
 from updater import OtaState, UpdateState, updater_finish, updater_process
 
@@ -106,6 +107,7 @@ def test_byte_by_byte_is_as_at_once(label: str) -> None:
     assert story(ARCHIVES[label], 1) == at_once(label)
 
 
+@unhurried
 @given(label=st.sampled_from(sorted(ARCHIVES)), sizes=cuts)
 @example(label="good", sizes=[30, 1])
 @example(label="endless header", sizes=[1023, 1, 1])
@@ -120,6 +122,7 @@ def test_any_chunks_are_as_at_once_on_every_part(part: str, sizes: tuple[int, ..
     assert story(BUNDLE, *sizes, part=part) == at_once("good", part)
 
 
+@unhurried
 @given(sizes=cuts)
 def test_any_chunks_of_the_same_version_end_alike_and_write_nothing(sizes: list[int]) -> None:
     whole, cut = story(BUNDLE, len(BUNDLE), same=True), story(BUNDLE, *sizes, same=True)
@@ -127,6 +130,7 @@ def test_any_chunks_of_the_same_version_end_alike_and_write_nothing(sizes: list[
     assert (cut.fed, cut.result, cut.need_reboot, cut.journal) == (1, 1, False, [])
 
 
+@unhurried
 @given(sizes=cuts)
 def test_empty_chunks_in_between_do_nothing(sizes: list[int]) -> None:
     bench = make_bench()

@@ -6,9 +6,6 @@ costs the destination slot and nothing else: the device still boots what it ran 
 
 from __future__ import annotations
 
-import io
-import zipfile
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,12 +17,16 @@ from tests.updater.workbench import (
     TAIL,
     app_entry,
     archive,
+    deflated,
     document,
     entry,
     feed,
     fs_entry,
+    junk,
     make_bench,
     manifest_entry,
+    padded,
+    unhurried,
 )
 from updater import OtaState, UpdateRefused, UpdateState, updater_finish, updater_process
 from updater.archive import EntryHeader, at_end, parse_entry
@@ -124,6 +125,7 @@ def test_entries_end_where_the_central_directory_or_the_end_record_begins(window
     assert at_end(window) is expected
 
 
+@unhurried
 @given(st.binary(max_size=120), st.booleans())
 def test_any_bytes_are_a_header_too_few_or_refused(raw: bytes, is_signed: bool) -> None:
     window = b"PK\x03\x04" + raw if is_signed else raw
@@ -139,20 +141,6 @@ def test_any_bytes_are_a_header_too_few_or_refused(raw: bytes, is_signed: bool) 
 # -- whole archives that a header gives away -------------------------------------------------------------
 
 
-def deflated(*names: str) -> bytes:
-    """An ordinary .zip; the last of ``names`` is ten million zeros: a thousandth of that in the archive."""
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as bomb:
-        for name in names:
-            bomb.writestr(f"demo/{name}", bytes(10_000_000) if name == names[-1] else b"{}")
-    assert len(out.getvalue()) < 20_000
-    return out.getvalue()
-
-
-def junk(count: int) -> list[bytes]:
-    return [entry(f"demo/notes{n}.txt", b"note") for n in range(count)]
-
-
 FIRST = manifest_entry()
 NO_SIZES = manifest_entry(document(app={"size": None}, fs={"size": None}))
 REFUSED_BY_HEADER = {
@@ -162,7 +150,7 @@ REFUSED_BY_HEADER = {
     "bomb at once": (deflated("manifest.json"), -1, COMPRESSED),
     "bomb behind a manifest": (FIRST + deflated("app.bin"), -1, COMPRESSED),
     "manifest of 4 GiB": (archive(manifest_entry(**HUGE)), -1, "Failed to parse manifest"),
-    "manifest of 16385": (archive(manifest_entry(b"{" + b" " * 16384)), -1, "Failed to parse manifest"),
+    "manifest of 16385": (archive(manifest_entry(padded(16385)), app_entry()), -1, "Failed to parse manifest"),
     "app of 4 GiB": (archive(FIRST, app_entry(**HUGE)), -7, BAD_SIZE),
     "app of 4 GiB, size unsaid": (archive(NO_SIZES, app_entry(**HUGE)), -7, BAD_SIZE),
     "fs of 4 GiB": (archive(FIRST, fs_entry(**HUGE)), -7, BAD_SIZE),
@@ -218,12 +206,15 @@ def test_the_first_entrys_wrong_name_is_told_in_the_detail_alone() -> None:
 
 BAD_APP = NEW_APP[:-1] + b"\x01"
 BAD_FS = b"F" + NEW_FS[1:]
+LIES = {key: manifest_entry(document(app={key: "0" * digits})) for key, digits in (("cs_sha1", 40), ("cs_sha256", 64))}
 REFUSED_LATE = {
     "CRC of the app": (archive(FIRST, app_entry(crc32=1), fs_entry()), -1, "Invalid CRC"),
     "CRC of the fs": (archive(FIRST, app_entry(), fs_entry(crc32=1)), -1, "Invalid CRC"),
     "digest of the app": (archive(FIRST, app_entry(BAD_APP), fs_entry()), -10, "Digest mismatch"),
     "digest of the fs": (archive(FIRST, app_entry(), fs_entry(BAD_FS)), -10, "Digest mismatch"),
     "digest where CRC is absent": (archive(FIRST, app_entry(BAD_APP, crc32=0), fs_entry()), -10, "Digest mismatch"),
+    "SHA-1 alone": (archive(LIES["cs_sha1"], app_entry(), fs_entry()), -10, "Digest mismatch"),
+    "SHA-256 alone": (archive(LIES["cs_sha256"], app_entry(), fs_entry()), -10, "Digest mismatch"),
     "no app": (archive(FIRST, fs_entry()), -2, "Incomplete update package"),
     "no fs": (archive(FIRST, app_entry()), -2, "Incomplete update package"),
     "app in another directory": (archive(FIRST, entry("demo/sub/app.bin", NEW_APP), fs_entry()), -2,
@@ -290,6 +281,13 @@ def test_a_truncated_archive_cannot_be_finished_but_can_go_on(label: str) -> Non
     assert feed(context, WHOLE[size:]) == 0
     assert updater_finish(context) == 1
     assert context.status_msg == "Update applied, finalizing"
+
+
+def test_limits_are_reached_before_they_are_exceeded() -> None:
+    fullest = archive(manifest_entry(padded(16384)), app_entry(extra=bytes(1024 - 42)), *junk(62), fs_entry())
+    context = make_bench().begin()
+    assert feed(context, fullest) == 0
+    assert updater_finish(context) == 1
 
 
 @pytest.mark.parametrize("size", [TO_END + 4, len(WHOLE) - 1, len(WHOLE), len(WHOLE) + 5000])

@@ -30,6 +30,7 @@ from tests.updater.workbench import (
     fs_entry,
     make_bench,
     manifest_entry,
+    unhurried,
     update,
 )
 from updater import OtaState, UpdaterContext, UpdateState, make_bundle, updater_finish
@@ -96,6 +97,7 @@ def test_the_same_firmware_makes_the_same_bytes() -> None:
     assert make_bundle(replace(FIRMWARE, version="2.1.8")) != BUNDLE
 
 
+@unhurried
 @given(app=st.binary(min_size=1, max_size=2000), fs=st.binary(max_size=700), address=st.integers(0, 0xFFFF_FFFF))
 def test_every_bundle_is_taken(app: bytes, fs: bytes, address: int) -> None:
     bench = make_bench()
@@ -257,6 +259,7 @@ def judge(bench: Bench, context: UpdaterContext, returned: int) -> None:
         assert bench.boot().decision.rule == "normal"
 
 
+@unhurried
 @given(at=st.integers(0, len(BUNDLE) - 1), flip=st.integers(1, 255))
 def test_a_wrong_byte_is_refused_or_changes_nothing(at: int, flip: int) -> None:
     bench = make_bench()
@@ -280,6 +283,7 @@ def test_a_wrong_byte_in_any_local_header_is_refused_or_changes_nothing(flip: in
         judge(bench, context, feed(context, BUNDLE[:at] + bytes([BUNDLE[at] ^ flip]) + BUNDLE[at + 1 :]))
 
 
+@unhurried
 @given(size=st.integers(0, len(BUNDLE) - 1))
 def test_a_missing_end_is_refused_or_was_not_needed(size: int) -> None:
     bench = make_bench()
@@ -288,6 +292,7 @@ def test_a_missing_end_is_refused_or_was_not_needed(size: int) -> None:
     judge(bench, context, 0)
 
 
+@unhurried
 @given(st.integers(0, len(BUNDLE)), st.integers(0, len(BUNDLE)), st.binary(max_size=40))
 def test_a_stretch_that_was_replaced_is_refused_or_changes_nothing(first: int, second: int, other: bytes) -> None:
     low, high = sorted((first, second))

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from flash.geometry import Geometry, SectorRun
 from flash.part import bundled_part
-from tests.updater.workbench import MIXED, MIXED_APP, NEW_FS, PARTS, K, Plan, make_bench, plan_of, update
+from tests.updater.workbench import MIXED, MIXED_APP, NEW_FS, PARTS, K, Plan, make_bench, plan_of, unhurried, update
 from updater import make_bundle
 from updater.bundle import Firmware
 
@@ -76,13 +76,14 @@ def cheapest(asked: Range) -> int:
     return from_here(start)
 
 
-@settings(max_examples=400)
+@settings(unhurried, max_examples=400)
 @given(ranges())
 def test_no_set_of_legal_erases_is_cheaper(asked: Range) -> None:
     cover = asked.geometry.erase_cover(asked.address, asked.length, asked.limit)
     assert cost_of(asked.geometry, cover) == cheapest(asked)
 
 
+@unhurried
 @given(ranges())
 def test_a_cover_is_legal_in_order_and_without_overlap(asked: Range) -> None:
     cover = asked.geometry.erase_cover(asked.address, asked.length, asked.limit)
@@ -90,6 +91,7 @@ def test_a_cover_is_legal_in_order_and_without_overlap(asked: Range) -> None:
     assert all(sum(first) <= second[0] for first, second in pairwise(cover))
 
 
+@unhurried
 @given(ranges())
 def test_a_cover_covers_and_stays_between_its_first_sector_and_the_limit(asked: Range) -> None:
     geometry = asked.geometry
@@ -101,6 +103,7 @@ def test_a_cover_covers_and_stays_between_its_first_sector_and_the_limit(asked: 
 
 
 @pytest.mark.parametrize("part", PARTS)
+@unhurried
 @given(st.data())
 def test_a_window_of_a_real_part_never_asks_for_what_the_part_cannot_do(part: str, data: st.DataObject) -> None:
     geometry = bundled_part(part).geometry

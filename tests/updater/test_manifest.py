@@ -22,6 +22,7 @@ from tests.updater.workbench import (
     fs_entry,
     make_bench,
     manifest_entry,
+    unhurried,
     update,
 )
 from updater import Manifest, OtaState, UpdateRefused, UpdateState, parse_manifest, updater_finish, updater_process
@@ -258,6 +259,7 @@ top_changes = st.dictionaries(st.sampled_from([*document(), "version_number"]), 
 
 
 @example(app={"addr": None}, fs={}, whole={})
+@unhurried
 @given(app=changes, fs=changes, whole=top_changes)
 def test_whatever_is_accepted_can_be_written_into_an_image_header(
     app: dict[str, Any], fs: dict[str, Any], whole: dict[str, Any]
@@ -276,6 +278,7 @@ def test_whatever_is_accepted_can_be_written_into_an_image_header(
         assert len(pack_header(ImageHeader(1, *fields))) == 256
 
 
+@unhurried
 @given(st.binary(max_size=60) | st.text(max_size=40).map(lambda text: text.encode("utf-8", "surrogatepass")))
 def test_any_bytes_are_refused_in_words(raw: bytes) -> None:
     with pytest.raises(UpdateRefused) as refused:

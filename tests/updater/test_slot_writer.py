@@ -25,6 +25,7 @@ from tests.updater.workbench import (
     chunks,
     feed,
     make_bench,
+    unhurried,
     update,
 )
 from updater import SlotWriter, UpdateRefused, UpdateState, make_bundle, updater_finish
@@ -129,6 +130,7 @@ def test_sectors_are_erased_only_when_they_are_needed() -> None:
 
 
 @pytest.mark.parametrize("part", PARTS)
+@unhurried
 @given(sizes=st.lists(st.integers(1, 2000), min_size=1, max_size=10))
 def test_chunks_of_any_size_make_the_same_journal(part: str, sizes: list[int]) -> None:
     whole, cut = chip(part), chip(part)

@@ -7,11 +7,15 @@ Decides nothing and asserts nothing.
 
 from __future__ import annotations
 
+import io
 import json
+import zipfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
+
+from hypothesis import settings
 
 from bootloader.boot import BootReport, boot
 from bootloader.config import BootConfig, SlotConfig, pack_config
@@ -30,6 +34,8 @@ from updater.context import UpdaterContext, updater_context_create, updater_fini
 from updater.target import UpdateTarget
 
 K = 1024
+unhurried = settings(deadline=None)
+"""For properties: how long an example takes says nothing on a busy machine."""
 PARTS = part_names()
 QUICK = "MX25R8035F"
 NEWEST_SEQUENCER = 0xFFFF_FFF0
@@ -235,3 +241,23 @@ def fs_entry(content: bytes = NEW_FS, **header: Any) -> bytes:
 
 def archive(*entries: bytes) -> bytes:
     return b"".join(entries) + TAIL
+
+
+def padded(size: int) -> bytes:
+    """The good manifest and as many blanks as make it ``size`` bytes."""
+    return json.dumps(document()).encode().ljust(size)
+
+
+def junk(count: int) -> list[bytes]:
+    """Entries that belong to no part."""
+    return [entry(f"demo/notes{n}.txt", b"note") for n in range(count)]
+
+
+def deflated(*names: str) -> bytes:
+    """An ordinary .zip; the last of ``names`` is ten million zeros: a thousandth of that in the archive."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as bomb:
+        for name in names:
+            bomb.writestr(f"demo/{name}", bytes(10_000_000) if name == names[-1] else b"{}")
+    assert len(out.getvalue()) < 20_000
+    return out.getvalue()

@@ -1,0 +1,264 @@
+"""Each check against a journal made by hand: one that breaks it, and one beside it that does not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import get_args
+
+import pytest
+
+from bootloader.config import RECORD_SIZE, BootConfig, SlotConfig, pack_config
+from emu.board import ALL_CHECKS, CheckEntry, CheckName
+from emu.campaign.checks import CHECKS, Breach, ConfigWatch, Scene, monitors_of
+from emu.campaign.monitor import Monitor
+from emu.events import ATTEMPT, COMMIT_BEGUN, COMMIT_RETURNED, HANDOVER
+from emu.rig import Outcome, Place, Run
+from flash.journal import Entry, Event, Journal, Misuse, Operation
+from tests.emu.helpers import BOARDS, events, known_edges, life, operations, rig_on
+
+RIG = rig_on("demo")
+STATE = RIG.initial(1)
+CONFIGS, SLOTS = RIG.places.configs, RIG.places.slots
+OLD_RUNS, NEW_RUNS = Outcome("settled", "old", True), Outcome("settled", "new", True)
+HUNG, RESTARTS = Outcome("hung", detail="no timer is running"), Outcome("reset", cause="software")
+
+
+def enters(image: str, slot: int | None = None, *, trial: bool = False) -> Event:
+    return Event(HANDOVER, 0, (int(image == "new") if slot is None else slot, image, trial))
+
+
+def event(name: str) -> Event:
+    return Event(name, 0)
+
+
+def program(address: int, length: int = 16, data: bytes = b"") -> Operation:
+    data = data or bytes(length)
+    return Operation("program", "nor", address, len(data), data, 0, 1)
+
+
+def erase(address: int, length: int = 0x1000) -> Operation:
+    return Operation("erase", "nor", address, length, b"", 0, 1)
+
+
+@dataclass(frozen=True)
+class Case:
+    """``at``: the entries at which the check must break; none: it must hold."""
+
+    check: CheckName
+    entries: Sequence[Entry]
+    at: tuple[int, ...] = ()
+    outcome: Outcome = OLD_RUNS
+    start: Monitor = Monitor()
+    bounds: CheckEntry = CheckEntry()
+
+    def scene(self) -> Scene:
+        run = Run(list(self.entries), self.outcome, STATE)
+        return Scene(STATE, run, monitors_of(self.start, run), RIG, self.bounds)
+
+
+TRIED = Monitor(entered=True)
+COMMITTED = Monitor(entered=True, commit_begun=True, commit_returned=True)
+HALTED = Outcome("halted", detail="nothing to boot")
+A, B = (place.address for place in SLOTS)
+
+CASES = {
+    "boots: halted": Case("boots", [], (0,), HALTED),
+    "boots: hung outside a trial": Case("boots", [enters("old")], (1,), HUNG),
+    "boots: hung after commit": Case("boots", [enters("new")], (1,), HUNG, COMMITTED),
+    "boots: hung on probation is the business of reverts": Case("boots", [enters("new")], (), HUNG),
+    "boots: the bootloader hangs after a trial": Case("boots", [], (0,), HUNG, TRIED),
+    "boots: settled": Case("boots", [enters("old")]),
+    "boots: restarts": Case("boots", [], (), RESTARTS),
+    "whole: a mix runs": Case("whole", [enters("unknown", 1)], (0,)),
+    "whole: known images run": Case("whole", [enters("old"), enters("new")]),
+    "durable: old after commit": Case("durable", [enters("old")], (0,), start=COMMITTED),
+    "durable: unknown after commit": Case("durable", [enters("unknown", 1)], (0,), start=COMMITTED),
+    "durable: commit in this session": Case(
+        "durable", [enters("new"), event(COMMIT_BEGUN), event(COMMIT_RETURNED), enters("old")], (3,)
+    ),
+    "durable: new after commit": Case("durable", [enters("new")], (), NEW_RUNS, COMMITTED),
+    "durable: old while commit was under way": Case(
+        "durable", [enters("old")], (), start=Monitor(entered=True, commit_begun=True)
+    ),
+    "durable: a new attempt forgets": Case("durable", [event(ATTEMPT), enters("old")], (), start=COMMITTED),
+    "reverts: entered twice": Case("reverts", [enters("new", trial=True)], (0,), NEW_RUNS, TRIED),
+    "reverts: entered twice in one session": Case("reverts", [enters("new"), enters("new")], (1,), NEW_RUNS),
+    "reverts: stays without commit": Case("reverts", [enters("new")], (1,), Outcome("settled", "new", False)),
+    "reverts: hangs uncommitted": Case("reverts", [enters("new")], (1,), HUNG),
+    "reverts: entered once": Case("reverts", [enters("new", trial=True)], (), RESTARTS),
+    "reverts: entered again while commit was under way": Case(
+        "reverts", [enters("new")], (), NEW_RUNS, Monitor(entered=True, commit_begun=True)
+    ),
+    "reverts: entered again after a new attempt": Case(
+        "reverts", [event(ATTEMPT), enters("new")], (), RESTARTS, TRIED
+    ),
+    "reverts: goes back": Case("reverts", [enters("old")], (), OLD_RUNS, TRIED),
+    "reverts: hangs committed": Case("reverts", [enters("new")], (), HUNG, COMMITTED),
+    "reverts: the bootloader hangs after a trial": Case("reverts", [], (), HUNG, TRIED),
+    "in-place: programs the running slot": Case("in-place", [enters("old"), program(A + 0x800)], (1,)),
+    "in-place: erases the running slot": Case("in-place", [enters("old"), erase(A)], (1,)),
+    "in-place: a block that ends in the running slot": Case("in-place", [enters("new"), erase(A, 0x20000)], (1,)),
+    "in-place: the last byte of the running slot": Case(
+        "in-place", [enters("old"), program(A + SLOTS[0].size - 1, data=b"\0")], (1,)
+    ),
+    "in-place: programs the newest config": Case("in-place", [program(CONFIGS[0].address)], (0,)),
+    "in-place: erases the newest config": Case("in-place", [erase(CONFIGS[0].address)], (0,)),
+    "in-place: writes the other slot": Case("in-place", [enters("old"), erase(B), program(B), program(B + 0xFF00)]),
+    "in-place: writes a slot before any is entered": Case("in-place", [erase(A)]),
+    "in-place: writes the old config": Case("in-place", [erase(CONFIGS[1].address), program(CONFIGS[1].address)]),
+    "legal-flash: a misuse": Case("legal-flash", [Misuse("nor", 0, 1, "unerased", "needs a bit back")], (0,)),
+    "legal-flash: operations": Case("legal-flash", [erase(B), program(B)]),
+    "wear: one erase too many": Case("wear", [erase(B)] * 3, (3,), bounds=CheckEntry(max_erases=2)),
+    "wear: exactly as many as allowed": Case("wear", [erase(B)] * 2, bounds=CheckEntry(max_erases=2)),
+    "wear: spread over sectors": Case(
+        "wear", [erase(B + n * 0x1000) for n in range(5)], bounds=CheckEntry(max_erases=2)
+    ),
+    "wear: a block erase wears every sector in it": Case(
+        "wear", [erase(B, 0x8000), erase(B, 0x8000), erase(B + 0x3000)], (3,), bounds=CheckEntry(max_erases=2)
+    ),
+}  # fmt: skip
+
+
+def judged(case: Case) -> list[Breach]:
+    return list(CHECKS[case.check].judge(case.scene()))
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_check_breaks_exactly_where_its_promise_is_broken(name: str) -> None:
+    case = CASES[name]
+    found = judged(case)
+    assert [breach.entry for breach in found] == list(case.at)
+    assert all(breach.check == case.check and breach.message for breach in found)
+
+
+def test_every_check_has_a_case_that_breaks_it_and_one_that_does_not() -> None:
+    judged_here = set(ALL_CHECKS) - {"retries"}  # judged in explore: it takes another update
+    assert {case.check for case in CASES.values() if case.at} == judged_here
+    assert {case.check for case in CASES.values() if not case.at} == judged_here
+
+
+def test_the_table_has_every_check_a_board_may_name() -> None:
+    assert set(CHECKS) == set(ALL_CHECKS) == set(get_args(CheckName))
+    assert all(name == check.name and check.promise for name, check in CHECKS.items())
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_no_check_is_broken_by_a_life_without_interruption(board: str) -> None:
+    rig = rig_on(board)
+    monitor = Monitor()
+    for state, run in life(rig):
+        monitors = monitors_of(monitor, run)
+        monitor = monitors[-1]
+        scene = Scene(state, run, monitors, rig, CheckEntry())
+        assert [breach for check in CHECKS.values() for breach in check.judge(scene)] == []
+
+
+def test_a_life_with_a_reboot_exercises_every_check_but_retries() -> None:
+    rig = rig_on("demo")
+    sessions = life(rig)
+    sessions.append((sessions[-1][1].end, rig.run(sessions[-1][1].end)))
+    counts = dict.fromkeys(ALL_CHECKS, 0)
+    monitor = Monitor()
+    for state, run in sessions:
+        monitors = monitors_of(monitor, run)
+        monitor = monitors[-1]
+        for name, check in CHECKS.items():
+            counts[name] += check.counts(Scene(state, run, monitors, rig, CheckEntry()))
+    assert [name for name, count in counts.items() if not count] == ["retries"]
+
+
+# -- the monitor -----------------------------------------------------------------------------------------
+
+
+def test_the_monitor_remembers_entry_and_commit_until_the_next_attempt() -> None:
+    journal: list[Entry] = [
+        enters("old"), event(ATTEMPT), program(B), enters("new"), event(COMMIT_BEGUN), event(COMMIT_RETURNED),
+        enters("new"), event(ATTEMPT),
+    ]  # fmt: skip
+    monitors = monitors_of(Monitor(), Run(journal, OLD_RUNS, STATE))
+    assert monitors == [
+        Monitor(), Monitor(), Monitor(), Monitor(), TRIED, replace(TRIED, commit_begun=True), COMMITTED, COMMITTED,
+        Monitor(),
+    ]  # fmt: skip
+    assert [monitor.on_probation for monitor in monitors] == [False] * 4 + [True] + [False] * 4
+
+
+def test_the_monitor_does_not_count_the_old_image_or_a_mix_as_entered() -> None:
+    assert Monitor().after(enters("old")) == Monitor()
+    assert Monitor().after(enters("unknown", 1)) == Monitor()
+
+
+# -- ConfigWatch -----------------------------------------------------------------------------------------
+
+
+def record(sequencer: int) -> bytes:
+    return pack_config(BootConfig(sequencer, 0, None, True, False, False, 0, (SlotConfig(), SlotConfig())))
+
+
+def test_the_watch_begins_with_the_factory_record_and_follows_operations() -> None:
+    watch = ConfigWatch(STATE, RIG.places, RIG)
+    base = CONFIGS[1].address
+    assert watch.newest == 0
+    first = watch.configs.copies[0].config
+    assert first is not None
+    raw = record(first.sequencer - 1)
+    watch.apply(1, erase(base))
+    watch.apply(1, program(base, data=raw[:100]))
+    assert watch.newest == 0, "a record that is not whole does not count"
+    watch.apply(1, program(base + 100, data=raw[100:]))
+    assert watch.newest == 1
+    watch.apply(1, program(base + 0x800, data=bytes(256)))
+    assert watch.newest == 1, "what lies behind the record does not matter"
+    watch.apply(1, program(base, data=b"\0"))
+    assert watch.newest == 0
+    watch.apply(0, erase(CONFIGS[0].address))
+    assert watch.newest is None
+
+
+def test_an_operation_that_begins_before_the_copy_counts_where_it_meets_it() -> None:
+    watch = ConfigWatch(STATE, RIG.places, RIG)
+    raw = record(5)
+    watch.apply(1, Operation("program", "nor", CONFIGS[1].address - 64, 192, bytes(64) + raw, 0, 1))
+    assert watch.newest == 1
+    watch.apply(1, Operation("erase", "nor", CONFIGS[1].address - 0x1000, 0x2000, b"", 0, 1))
+    assert watch.newest == 0
+
+
+def test_an_operation_of_a_later_sector_of_the_copy_changes_nothing() -> None:
+    watch = ConfigWatch(STATE, RIG.places, RIG)
+    watch.apply(0, Operation("erase", "nor", CONFIGS[0].address + RECORD_SIZE, 64, b"", 0, 1))
+    assert watch.newest == 0
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_from_every_state_a_cut_leaves_the_watch_and_the_firmware_agree_on_the_newest_record(board: str) -> None:
+    """The watch reads snapshots by the book; the firmware reads flash, with its ECC faults."""
+    rig, edges = known_edges(board)
+    for _, _, child in edges:
+        if child.state is None or child.edge.kind == "prefix":
+            continue
+        for chip, snapshot in zip(rig.device.chips, child.state.memory, strict=True):
+            chip.restore(snapshot)
+        session = rig.device.reset("power", Journal(), None, {})
+        by_firmware = rig.firmware.store(session).read().newest
+        assert ConfigWatch(child.state, rig.places, rig).newest == by_firmware, child.edge
+
+
+@pytest.mark.parametrize("board", BOARDS)
+def test_following_a_session_the_watch_ends_where_the_next_session_begins(board: str) -> None:
+    rig = rig_on(board)
+    names = rig.chip_names
+    for state, run in life(rig):
+        watch = ConfigWatch(state, rig.places, rig)
+        for operation in operations(run):
+            for copy, place in enumerate(rig.places.configs):
+                if touches(operation, place, names):
+                    watch.apply(copy, operation)
+        assert watch.configs == ConfigWatch(run.end, rig.places, rig).configs
+        assert watch.newest is not None
+        assert events(run, HANDOVER)
+
+
+def touches(operation: Operation, place: Place, names: Sequence[str]) -> bool:
+    return operation.device == names[place.chip] and place.address <= operation.address < place.address + place.size

@@ -1,0 +1,93 @@
+"""Every mutant passes the uncut update, is caught by its declared check, and replays; its unpatched twin holds."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import pytest
+
+from emu.board import ALL_CHECKS
+from emu.campaign.explore import Explorer, Options, State
+from emu.campaign.monitor import Monitor
+from emu.campaign.replay import Story, follow
+from emu.campaign.token import parse_token, token_for
+from emu.campaign.verdict import Finding, Verdict
+from emu.firmware import ModelFirmware
+from emu.update_rig import UpdateRig
+from tests.mutants.zoo import CANARY, ZOO, Campaign, Mutant
+
+EACH = pytest.mark.parametrize("mutant", ZOO, ids=lambda mutant: mutant.name)
+TWINS = sorted({(m.twin, m.campaign) for m in ZOO}, key=lambda pair: (pair[0].name, repr(pair[1])))
+Twin = tuple[type[ModelFirmware], Campaign]
+
+
+def explorer_of(rig: UpdateRig, options: Options) -> Explorer:
+    return Explorer(rig, rig.board.document.checks, options)
+
+
+@cache
+def verdict_of(firmware: type[ModelFirmware], campaign: Campaign) -> Verdict:
+    return explorer_of(campaign.rig(firmware), campaign.options).explore()
+
+
+def caught(mutant: Mutant) -> list[Finding]:
+    """The findings of the declared check, mildest first."""
+    return [f for f in verdict_of(mutant.firmware, mutant.campaign).findings if f.key.check == mutant.check]
+
+
+def replayed(mutant: Mutant, finding: Finding) -> Story:
+    """The story of a finding's token, told by a rig and an explorer that know nothing of the campaign."""
+    rig = mutant.campaign.rig(mutant.firmware)
+    token = parse_token(str(token_for(mutant.campaign.attempts, rig.inputs, finding.path)))
+    return follow(rig, explorer_of(rig, Options(attempts=token.attempts)), token)
+
+
+def twin_id(twin: Twin) -> str:
+    firmware, c = twin
+    return "-".join([firmware.name, c.board, c.tears, *c.events, f"depth{c.depth}", f"attempts{c.attempts}"])
+
+
+@EACH
+def test_mutant_passes_the_uncut_update(mutant: Mutant) -> None:
+    rig = mutant.campaign.rig(mutant.firmware)
+    root = State(rig.initial(mutant.campaign.attempts), Monitor())
+    chain = explorer_of(rig, mutant.campaign.options).judge_chain(root)
+    assert chain.breaches == []
+    assert (chain.outcome.kind, chain.outcome.image, chain.outcome.committed) == ("settled", "new", True)
+
+
+@EACH
+def test_mutant_is_caught_by_its_check_within_its_number_of_cuts(mutant: Mutant) -> None:
+    verdict = verdict_of(mutant.firmware, mutant.campaign)
+    assert verdict.complete
+    assert verdict.word == "findings"
+    assert [f.cuts for f in caught(mutant)][:1] == [mutant.campaign.depth]
+
+
+@EACH
+def test_first_findings_replay_from_their_tokens(mutant: Mutant) -> None:
+    findings = verdict_of(mutant.firmware, mutant.campaign).findings[:1] + caught(mutant)[:1]
+    assert findings
+    for finding in findings:
+        assert finding.key.check in {breach.check for breach in replayed(mutant, finding).breaches}
+
+
+@pytest.mark.parametrize("twin", TWINS, ids=twin_id)
+def test_unpatched_twin_holds_in_the_same_campaign(twin: Twin) -> None:
+    verdict = verdict_of(*twin)
+    assert (verdict.word, verdict.findings) == ("held", [])
+
+
+def test_canary_fails_uncut_and_bricks_with_one_cut() -> None:
+    verdict = verdict_of(CANARY.firmware, CANARY.campaign)
+    assert verdict.exit_code == 1
+    assert caught(CANARY)[0].cuts == 0
+    assert {f.cuts for f in verdict.findings if f.key.check == "boots"} == {1}
+
+
+def test_every_check_has_a_mutant() -> None:
+    assert {mutant.check for mutant in ZOO} == set(ALL_CHECKS)
+
+
+def test_names_in_the_zoo_are_unique() -> None:
+    assert len({mutant.name for mutant in ZOO}) == len(ZOO)

@@ -1,0 +1,231 @@
+"""Mistakes while an update is written: one place of the updater changed, and one lean updater that holds.
+
+Neighbours: `loaders` has the bootloader's mistakes, `zoo` the table. Knows no campaign.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from importlib import import_module
+from typing import Any
+from unittest.mock import patch
+
+from bootloader.boot import BootReport
+from bootloader.config import Configs, CopyReading
+from bootloader.config_store import ConfigStore
+from bootloader.decision import Decision
+from bootloader.layout import Slot
+from emu.device import Session
+from emu.firmware import ModelFirmware
+from flash.errors import EccFault
+from tests.mutants.loaders import VERIFY, TrustingLoader
+from updater.context import UpdaterContext
+from updater.slot_writer import SlotWriter
+from updater.target import UpdateTarget
+
+CONTEXT = import_module("updater.context")
+
+# -- where it goes -----------------------------------------------------------------------------------------
+
+
+class LargerWinsStore(ConfigStore):
+    def newest_of(self, first: CopyReading, second: CopyReading) -> Configs:
+        configs = super().newest_of(first, second)
+        if configs.why != "smaller sequencer" or configs.newest is None:
+            return configs
+        return replace(configs, newest=1 - configs.newest)
+
+
+class LargerWinsUpdater(ModelFirmware):
+    store_class = LargerWinsStore
+
+
+class LargerSequencerWins(ModelFirmware):
+    """The updater takes the record with the larger sequencer for the newest. People write the comparison twice, once
+    in the bootloader and once in the application, and most counters in the world count up."""
+
+    name = "larger-sequencer-wins"
+
+    def begin_update(self, session: Session, decision: Decision) -> tuple[UpdaterContext | None, UpdateTarget]:
+        return LargerWinsUpdater().begin_update(session, decision)
+
+
+def older_image(target: UpdateTarget) -> Slot:
+    config = target.store.read().config
+    assert config is not None
+    return min(target.layout.slots, key=lambda slot: config.slots[slot.index].app_version)
+
+
+class OverwritesOlderImage(ModelFirmware):
+    """The update goes to the slot with the older image. People reason that the newer one is the one that runs, which
+    is so until a roll-back."""
+
+    name = "overwrites-older-image"
+
+    def begin_update(self, session: Session, decision: Decision) -> tuple[UpdaterContext | None, UpdateTarget]:
+        with patch.object(CONTEXT, "_destination", older_image):
+            return super().begin_update(session, decision)
+
+
+class OverwritesItself(ModelFirmware):
+    """The canary: the updater takes the other slot for the one that runs. Broken without any cut."""
+
+    name = "overwrites-itself"
+
+    def begin_update(self, session: Session, decision: Decision) -> tuple[UpdaterContext | None, UpdateTarget]:
+        assert decision.slot is not None
+        return super().begin_update(session, replace(decision, slot=1 - decision.slot))
+
+
+# -- in which order ----------------------------------------------------------------------------------------
+
+
+class ConfigBeforeData(TrustingLoader):
+    """The config names the slot when the download begins, and is completed at its end. People set the boot
+    partition first, so that there is one thing less to fail once the data is there."""
+
+    name = "config-before-data"
+
+    def begin_update(self, session: Session, decision: Decision) -> tuple[UpdaterContext | None, UpdateTarget]:
+        context, target = super().begin_update(session, decision)
+        config = target.store.read().config
+        if context is not None and config is not None:
+            other = 1 - target.running_slot
+            named = replace(
+                config, active_slot=other, revert_slot=target.running_slot, committed=False, first_boot=True
+            )
+            target.store.write(named)
+        return context, target
+
+
+class BufferedWriter(SlotWriter):
+    """Keeps the last page back until ``flush``; its digests are over what it was given."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._kept = (0, b"")
+
+    def _put(self, piece: bytes) -> None:
+        if self._at + len(piece) < self._end:
+            super()._put(piece)
+            return
+        self._kept = (self._at, piece)
+        for digest in (self.crc, self.sha1, self.sha256):
+            digest.update(piece)
+        self._at += len(piece)
+
+    def flush(self) -> None:
+        offset, piece = self._kept
+        self._erase_up_to(offset + len(piece))
+        self._program(offset, piece)
+
+
+class LateFlush(ModelFirmware):
+    """Correct, with one defence instead of two: the last page is flushed after the config was written, and the
+    bootloader's CRC over the whole image is what keeps an incomplete one from running."""
+
+    name = "late-flush"
+    writer_class = BufferedWriter
+
+    def finish(self, context: UpdaterContext) -> int:
+        result = super().finish(context)
+        if result == 1:
+            for writer in context._written.values():
+                assert isinstance(writer, BufferedWriter)
+                writer.flush()
+        return result
+
+
+class CrcOverHeaderOnly(LateFlush):
+    """The bootloader checks the header's own CRC and not the application's. People read the whole image once at each
+    boot, find that it takes seconds, and keep the part that is fast."""
+
+    name = "crc-over-header-only"
+
+    def boot(self, session: Session) -> BootReport:
+        with patch.object(VERIFY, "_check_content", lambda slot, header, policy: None):
+            return super().boot(session)
+
+
+# -- what was there before ---------------------------------------------------------------------------------
+
+
+class ResumingWriter(SlotWriter):
+    """Skips the erase of a sector whose first page is right, and the program of every page that is."""
+
+    def _put(self, piece: bytes) -> None:
+        due = bool(self._erases) and self._erases[0][0] < self._at + len(piece)
+        if due and self._is_there(self._at, piece):
+            del self._erases[0]
+        super()._put(piece)
+
+    def _program(self, offset: int, piece: bytes) -> None:
+        if not self._is_there(offset, piece):
+            super()._program(offset, piece)
+
+    def _is_there(self, offset: int, piece: bytes) -> bool:
+        try:
+            return self._flash.read(offset, len(piece)) == piece
+        except EccFault:
+            return False
+
+
+class TrustsTornPages(ModelFirmware):
+    """The writer goes on where the last attempt stopped, and believes what it reads there. People want a download of
+    minutes to survive a cut; what an interrupted operation left is worth nothing, however good it reads."""
+
+    name = "trusts-torn-pages"
+    writer_class = ResumingWriter
+
+
+class ReadModifyWriter(SlotWriter):
+    """Erases only for a page that is not blank, and then puts the rest of its sector back."""
+
+    def _erase_up_to(self, end: int) -> None:
+        geometry = self._flash.geometry
+        blank = bytes([geometry.erased])
+        if not self._flash.read(self._at, end - self._at).strip(blank):
+            return
+        sector = geometry.sector_at(self._at)
+        content = bytearray(self._flash.read(sector.address, sector.size))
+        content[self._at - sector.address : end - sector.address] = blank * (end - self._at)
+        self._flash.erase(sector.address, sector.size)
+        for offset, length in geometry.programs(sector.address, sector.size):
+            self._program(offset, bytes(content[offset - sector.address : offset - sector.address + length]))
+
+
+class ErasesForEachPage(ModelFirmware):
+    """A page that is not blank costs an erase of its sector. People put a disk's "write block" on top of flash; on a
+    blank slot, which is what benches have, it never erases at all."""
+
+    name = "erases-for-each-page"
+    writer_class = ReadModifyWriter
+
+
+class UnerasingWriter(SlotWriter):
+    """Programs what it is given, and erases nothing."""
+
+    def _erase_up_to(self, end: int) -> None:
+        self._erases.clear()
+
+
+class SlotNotErased(ModelFirmware):
+    """The slot is not erased before it is written. People test with boards fresh from a mass erase."""
+
+    name = "slot-not-erased"
+    writer_class = UnerasingWriter
+
+
+class ApplicationSectorsWriter(SlotWriter):
+    """Erases the sectors it will itself program, and none for what stands in front of them."""
+
+    def __init__(self, *args: Any, erase_from: int | None = None) -> None:
+        super().__init__(*args)
+
+
+class HeaderSectorsNotErased(ModelFirmware):
+    """The writer erases where the application goes; where a sector is smaller than the image header, nobody erases
+    the header's. This updater had the mistake itself, and a campaign on an STM32L0 found it."""
+
+    name = "header-sectors-not-erased"
+    writer_class = ApplicationSectorsWriter

@@ -1,0 +1,179 @@
+"""The zoo: firmware with one mistake each, and the check that must catch it.
+
+Rows of a table. A mistake is one place changed in a firmware that is correct: it passes the uncut update, and the
+declared check catches it at the declared number of interruptions. `test_zoo` holds every row to that, and its
+unpatched twin to the opposite, on the same board with the same campaign.
+
+The correct firmware has two defences against most cuts: the config names an image only once it is whole, and the
+bootloader verifies what the config names. A mistake in one of them changes nothing that any check could see, and
+rightly so: the device keeps every promise. Such a mistake is put into a twin that is correct with the other defence
+alone. Left out, because every promise is kept on every board here: the header programmed first, the revert slot not
+verified, both config copies written one after the other. An ignored commit timeout only shows with applications
+that do not commit, which are another workload.
+
+Neighbours: `loaders` and `writers` have the mistakes, `boards` the boards.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from emu.board import CheckName
+from emu.campaign.edges import EventName
+from emu.campaign.explore import Options
+from emu.firmware import ModelFirmware
+from emu.update_rig import ImagePair, UpdateRig
+from flash.tears import TEAR_SETS
+from tests.mutants import loaders, writers
+from tests.mutants.boards import BOARDS
+
+IMAGES = ImagePair(hashlib.shake_128(b"old").digest(2048), hashlib.shake_128(b"new").digest(3 * 1024 + 172))
+
+
+@dataclass(frozen=True, slots=True)
+class Campaign:
+    """What is tried: a board's name and options. Rows with equal campaigns share a twin's verdict."""
+
+    board: str = "serial"
+    depth: int = 1
+    tears: str = "none"
+    events: tuple[EventName, ...] = ()
+    attempts: int = 1
+
+    @property
+    def options(self) -> Options:
+        return Options(tears=TEAR_SETS[self.tears], depth=self.depth, attempts=self.attempts, events=self.events)
+
+    def rig(self, firmware: type[ModelFirmware]) -> UpdateRig:
+        return UpdateRig(BOARDS[self.board], IMAGES, firmware=firmware())
+
+
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """``changed``: the place, against ``twin``. ``check`` must catch it with ``campaign.depth`` interruptions, and
+    no check may with fewer."""
+
+    name: str
+    firmware: type[ModelFirmware]
+    changed: str
+    check: CheckName
+    campaign: Campaign
+    twin: type[ModelFirmware] = ModelFirmware
+
+
+CANARY = Mutant(
+    "canary", writers.OverwritesItself, "the other slot is taken for the running one", "in-place", Campaign(depth=1)
+)
+
+ZOO: tuple[Mutant, ...] = (
+    # in-place: the uncut update alternates by luck; a roll-back erases the newest record, which is the promise itself.
+    Mutant("one-copy-in-place", loaders.OneCopyInPlace, "the bootloader always writes copy 0", "in-place", Campaign()),
+    # retries: bootloader and updater disagree about the newest record, so a rolled-back device refuses all updates.
+    Mutant(
+        "larger-sequencer-wins", writers.LargerSequencerWins, "the updater's comparison of sequencers", "retries",
+        Campaign(),
+    ),
+    # in-place: a torn record is believed, and what the next write takes for the other copy is the last good record.
+    Mutant(
+        "config-crc-ignored", loaders.ConfigCrcIgnored, "a record's CRC is not compared", "in-place",
+        Campaign(tears="T1"),
+    ),
+    # whole: the slot runs before it is filled. The verifying bootloader would refuse it, so the twin has none.
+    Mutant(
+        "config-before-data", writers.ConfigBeforeData, "the config is written when the update begins", "whole",
+        Campaign(), twin=loaders.TrustingLoader,
+    ),
+    # in-place: after a roll-back the older image is the one that runs; the second attempt writes over it.
+    Mutant(
+        "overwrites-older-image", writers.OverwritesOlderImage, "the destination is the slot with the older version",
+        "in-place", Campaign(attempts=2),
+    ),
+    # reverts: a cut in the self-test, and the image that proved nothing is entered again.
+    Mutant(
+        "committed-on-entry", loaders.CommittedOnEntry, "the entry is recorded as committed", "reverts", Campaign()
+    ),
+    # reverts: nothing ends a trial that hangs. A watchdog would, so this board has none.
+    Mutant(
+        "timer-not-armed", loaders.TimerNotArmed, "a trial does not arm the timer", "reverts",
+        Campaign(board="unwatched", events=("hang",)),
+    ),
+    # durable: the committed image is reset when the time is up, however well it runs.
+    Mutant(
+        "timer-not-stopped", loaders.TimerNotStopped, "commit does not stop the timer", "durable",
+        Campaign(events=("timer",)),
+    ),
+    # durable: the same omission where the timer can only be fed.
+    Mutant(
+        "timer-not-fed", loaders.TimerNotStopped, "commit does not begin to feed the timer", "durable",
+        Campaign(board="unstoppable", events=("timer",)),
+    ),
+    # reverts: the record says old, the new image is entered a second time.
+    Mutant(
+        "roll-back-boots-new", loaders.RollBackBootsNew, "roll-back jumps to the active slot", "reverts", Campaign()
+    ),
+    # legal-flash: part of the page is programmed already; a double word that is not blank is spent until its erase.
+    Mutant(
+        "trusts-torn-pages", writers.TrustsTornPages, "the writer skips what is there already", "legal-flash",
+        Campaign(board="ecc", tears="T1-coarse", attempts=2),
+    ),
+    # whole: an image whose last page is missing runs. The correct updater never leaves one, so the twin's does.
+    Mutant(
+        "crc-over-header-only", writers.CrcOverHeaderOnly, "the application's CRC is not compared", "whole",
+        Campaign(), twin=writers.LateFlush,
+    ),
+    # reverts: a power cut empties RAM, and the image is entered as if for the first time.
+    Mutant(
+        "entered-in-ram", loaders.EnteredInRam, "the entry is remembered in retained RAM", "reverts",
+        Campaign(events=("reset",)),
+    ),
+    # legal-flash: the second attempt programs what the first one left. Only the first ever met a blank slot.
+    Mutant(
+        "slot-not-erased", writers.SlotNotErased, "the slot is not erased", "legal-flash",
+        Campaign(board="ecc", attempts=2),
+    ),
+    # retries: the same where programs only clear bits: no other image than the one that is there can be written.
+    Mutant(
+        "slot-not-erased-serial", writers.SlotNotErased, "the slot is not erased", "retries", Campaign(attempts=2)
+    ),
+    # retries: a header that was torn once can never be written again.
+    Mutant(
+        "header-sectors-not-erased", writers.HeaderSectorsNotErased, "erase_from is ignored", "retries",
+        Campaign(board="narrow", tears="T1-coarse"),
+    ),
+    # boots: one torn double word in a config copy, and every boot from then on ends in the fault handler.
+    Mutant(
+        "ecc-fault-unhandled", loaders.EccFaultUnhandled, "a config copy's read may fault", "boots",
+        Campaign(board="ecc", tears="T1-coarse"),
+    ),
+    # durable: commit has returned, and the record was still to be written.
+    Mutant(
+        "commit-deferred", loaders.CommitDeferred, "commit's record is written by the next boot", "durable",
+        Campaign(events=("reset",)),
+    ),
+    # reverts: one cut causes the roll-back, the second falls between its two steps, and the trial begins anew. Where
+    # in-place is claimed that check is first; this board does not claim it, to see what the promise is good for.
+    Mutant(
+        "bad-record-first", loaders.BadRecordFirst, "roll-back erases the newest record, then writes", "reverts",
+        Campaign(board="unclaimed", depth=2),
+    ),
+    # reverts: as the name says; one cut in the self-test.
+    Mutant(
+        "power-cut-forgiven", loaders.PowerCutForgiven, "a power cut does not count as a failed trial", "reverts",
+        Campaign(),
+    ),
+    # retries: the old image runs with a pending config, under which no update may begin.
+    Mutant(
+        "roll-back-not-recorded", loaders.RollBackNotRecorded, "roll-back writes no record", "retries", Campaign()
+    ),
+    # wear: a second attempt meets a filled slot, and erases one sector for each of its pages.
+    Mutant(
+        "erases-for-each-page", writers.ErasesForEachPage, "erase when a page is not blank, put the rest back", "wear",
+        Campaign(attempts=2),
+    ),
+    # reverts: between the timer's stop and the record the image is uncommitted, and nothing ends a hang.
+    Mutant(
+        "timer-stopped-first", loaders.TimerStoppedFirst, "commit stops the timer before it writes", "reverts",
+        Campaign(board="unwatched", events=("hang",)),
+    ),
+)  # fmt: skip
