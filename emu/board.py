@@ -91,7 +91,7 @@ class CheckEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     apply: tuple[CheckName, ...] = ALL_CHECKS
     max_resets: Positive = 8
-    max_erases: Positive = 8
+    max_erases: Positive = 4
 
 
 class BoardFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

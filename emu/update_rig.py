@@ -14,6 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
+import numpy as np
+
 from bootloader.config import INITIAL_SEQUENCER, RECORD_SIZE, BootConfig, SlotConfig
 from bootloader.config_store import ConfigStore
 from bootloader.decision import Decision
@@ -37,6 +39,7 @@ from emu.rig import (
 from emu.timers import Hung
 from flash.cells import Cells
 from flash.device import FlashDevice
+from flash.draws import uniforms
 from flash.errors import FlashError, HardwareFault, PowerLost, ResetAsserted
 from flash.journal import Interruption, Journal
 from flash.part import Part
@@ -46,6 +49,7 @@ from flash.trace import Trace
 from updater.bundle import Firmware, make_bundle
 from updater.context import UpdaterContext, UpdateState
 
+RESIDUE_SEED = 0x0DD
 OLD, NEW, UNKNOWN = "old", "new", "unknown"
 
 
@@ -195,6 +199,8 @@ class UpdateRig:
         )
         chip, base = _behind(slot)
         chip.load(base, pack_header(header) + self.images.old)
+        other, base = _behind(device.layout.slots[1])
+        other.load(base, _residue(device.layout.slots[1].flash.geometry.size))
         _write_factory_config(ConfigStore(device.layout.configs), header, document.timers.commit_timeout_s)
         return DeviceState(tuple(chip.snapshot() for chip in device.chips), "power", 0)
 
@@ -318,6 +324,14 @@ def _behind(slot: Slot) -> tuple[FlashDevice, int]:
     assert isinstance(partition, Partition), "slots of a board are partitions: please report"
     assert isinstance(partition.flash, FlashDevice), "partitions of a board are on chips: please report"
     return partition.flash, partition.address
+
+
+def _residue(size: int) -> bytes:
+    """What an earlier life left in the slot that is not running: no image, and nowhere blank.
+
+    A device in the field has been updated before. A blank slot would let an updater pass that does not erase.
+    """
+    return (uniforms(RESIDUE_SEED, 0, size) * 254 + 1).astype(np.uint8).tobytes()
 
 
 def _write_factory_config(store: ConfigStore, header: ImageHeader, commit_timeout_s: int) -> None:

@@ -1,7 +1,7 @@
 """The checks: what must hold in every session, however it began.
 
 Rows of a table. Each row looks at a `Scene` (one session with the monitor before and after every entry) and yields
-breaches. `retries` is here with its promise but judged in `explore`, because it takes another update to judge.
+breaches. `retries` and `wear` are here with their promises but judged in `explore`: they look beyond one session.
 
 Neighbours: `monitor` remembers, `explore` asks. Knows journals and outcomes; runs nothing.
 """
@@ -110,8 +110,11 @@ def _reverts(scene: Scene) -> Iterator[Breach]:
 
 def _in_place(scene: Scene) -> Iterator[Breach]:
     places, names = scene.rig.places, scene.rig.chip_names
-    configs: ConfigWatch | None = None
-    running: Place | None = None
+    if not any(isinstance(entry, Operation) for entry in scene.run.entries):
+        return
+    configs = ConfigWatch(scene.state, places, scene.rig)
+    named = configs.configs.config
+    running = None if named is None else places.slots[named.active_slot]
     for index, entry in enumerate(scene.run.entries):
         if isinstance(entry, Event):
             if entry.name == HANDOVER:
@@ -121,7 +124,6 @@ def _in_place(scene: Scene) -> Iterator[Breach]:
                 yield Breach("in-place", index, f"{entry.kind} at {entry.address:#x} changes the running slot")
             copy = next((n for n, place in enumerate(places.configs) if _hits(entry, place, names)), None)
             if copy is not None:
-                configs = configs or ConfigWatch(scene.state, places, scene.rig)
                 if copy == configs.newest:
                     yield Breach("in-place", index, f"{entry.kind} changes config copy {copy}, the newest valid one")
                 configs.apply(copy, entry)
@@ -131,15 +133,6 @@ def _legal_flash(scene: Scene) -> Iterator[Breach]:
     for index, entry in enumerate(scene.run.entries):
         if isinstance(entry, Misuse):
             yield Breach("legal-flash", index, entry.message)
-
-
-def _wear(scene: Scene) -> Iterator[Breach]:
-    for (chip, address), count in _erases(scene.run).items():
-        if count > scene.bounds.max_erases:
-            yield Breach(
-                "wear", scene.end,
-                f"{chip} {address:#x} is erased {count} times in one session, {scene.bounds.max_erases} are allowed",
-            )  # fmt: skip
 
 
 def _nothing(scene: Scene) -> Iterator[Breach]:
@@ -170,7 +163,7 @@ def _operations(scene: Scene) -> int:
 
 
 def _erase_count(scene: Scene) -> int:
-    return sum(_erases(scene.run).values())
+    return erases_of(scene.run).total()
 
 
 def _never(scene: Scene) -> int:
@@ -187,7 +180,9 @@ CHECKS: dict[CheckName, Check] = {
         Check("retries", "from every settled state with the old image, one uncut update succeeds", _nothing, _never),
         Check("in-place", "the running slot and the newest valid config are never written", _in_place, _operations),
         Check("legal-flash", "no operation that silicon ignores, wraps or refuses", _legal_flash, _operations),
-        Check("wear", "erases per sector in one session stay below the bound", _wear, _erase_count),
+        Check(
+            "wear", "erases per sector, from a reset until it settles, stay within the bound", _nothing, _erase_count
+        ),
     )
 }
 
@@ -249,5 +244,23 @@ def _hits(operation: Operation, place: Place, names: Sequence[str]) -> bool:
     )
 
 
-def _erases(run: Run) -> Counter[tuple[str, int]]:
+def is_committed(state: DeviceState, rig: Rig) -> bool:
+    """Whether the newest record on flash, by the book, says committed."""
+    config = ConfigWatch(state, rig.places, rig).configs.config
+    return config is not None and config.committed
+
+
+def worn_out(erases: Counter[tuple[str, int]], bounds: CheckEntry, entry: int) -> Iterator[Breach]:
+    """Breaches of ``wear`` by the erases of one chain of sessions."""
+    for (chip, address), count in sorted(erases.items()):
+        if count > bounds.max_erases:
+            yield Breach(
+                "wear",
+                entry,
+                f"{chip} {address:#x} is erased {count} times on this path, {bounds.max_erases} are allowed",
+            )
+
+
+def erases_of(run: Run) -> Counter[tuple[str, int]]:
+    """How often each erase unit was erased in a session, by chip and address."""
     return Counter((e.device, e.address) for e in run.entries if isinstance(e, Operation) and e.kind == "erase")

@@ -51,12 +51,15 @@ class Edge:
 
 @dataclass(frozen=True, slots=True)
 class Child:
-    """Where an edge leads. ``state`` None: to nowhere, the device stands still for good. ``running``: the image
-    entered in this session so far, "" while the bootloader runs."""
+    """Where an edge leads. ``running``: the image entered in this session so far, "" while the bootloader runs.
+
+    ``stuck``: the device stands still and no timer ends it; ``state`` is then what somebody finds who pulls the plug.
+    """
 
     edge: Edge
-    state: DeviceState | None
+    state: DeviceState
     running: str
+    stuck: bool = False
 
 
 class EdgeWalker:
@@ -92,8 +95,9 @@ class EdgeWalker:
             cause = self._cause(event, timer)
             if cause is None and event == TIMER:
                 continue
-            state = None if cause is None else DeviceState(memory, cause, workload.attempts_left, workload.ram)
-            yield Child(Edge(index, event, event), state, running)
+            ram = () if cause is None else workload.ram
+            state = DeviceState(memory, cause or "power", workload.attempts_left, ram)
+            yield Child(Edge(index, event, event), state, running, stuck=cause is None)
 
     def _cause(self, event: EventName, timer: str) -> ResetCause | None:
         """What resets the device after ``event``; None: nothing does."""

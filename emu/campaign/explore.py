@@ -9,12 +9,13 @@ Neighbours: `edges` makes states, `cache` recognises sessions, `checks` judge th
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from emu.board import CheckEntry, CheckName
 from emu.campaign.cache import RunCache
-from emu.campaign.checks import CHECKS, Breach, Scene, monitors_of
+from emu.campaign.checks import CHECKS, Breach, Scene, erases_of, is_committed, monitors_of, worn_out
 from emu.campaign.edges import CUT, EVENT_NAMES, TIMER, Child, EdgeWalker, EventName
 from emu.campaign.monitor import NEW, OLD, Monitor
 from emu.campaign.verdict import Coverage, CutPath, Finding, FindingKey, Step, Verdict
@@ -99,6 +100,7 @@ class Explorer:
         self._cache = RunCache(rig, enabled=options.cache)
         self._walkers = [EdgeWalker(rig, self._options.tears, options.events) for _ in range(options.depth)]
         self._judged: dict[tuple[int, Monitor], list[Breach]] = {}
+        self._erased: dict[int, Counter[tuple[str, int]]] = {}
         self._runs_kept: list[Run] = []
         self._seen: dict[tuple[bytes, Monitor], _Seen] = {}
         self._findings: dict[FindingKey, Finding] = {}
@@ -143,15 +145,18 @@ class Explorer:
             found = self._judge(state, run, monitors)
             sessions.append(Judged(state, run, monitors, found))
             breaches += found
+            end = len(run.entries)
             if run.outcome.kind != "reset":
                 break
             state = State(session.end, monitors[-1])
             if len(sessions) > self._bounds.max_resets:
-                breaches += self._loop(len(run.entries))
+                breaches += self._loop(end)
                 break
+        if "wear" in self.checks:
+            breaches += worn_out(sum((self._erases(judged.run) for judged in sessions), Counter()), self._bounds, end)
         outcome = sessions[-1].run.outcome
         if "retries" in self.checks and outcome.kind == "settled" and outcome.image == OLD:
-            breaches += self._retry(session.end, len(run.entries))
+            breaches += self._retry(session.end, end)
         return Chain(sessions, outcome, breaches, executed)
 
     # -- layers --------------------------------------------------------------------------------------------
@@ -184,7 +189,7 @@ class Explorer:
                 below, names = (*path, step), (*kinds, child.edge.kind)
                 if layer == 1:
                     self._edge(child, monitor, below, names, target)
-                elif child.state is not None:
+                else:
                     state = State(child.state, monitor)
                     if state.key not in self._expanded:
                         self._expanded.add(state.key)
@@ -195,10 +200,8 @@ class Explorer:
         self._check_budget()
         if child.edge.how == TIMER and monitor.commit_returned:
             self._report(path, kinds, "durable", "commit has returned and the commit timer still runs", "armed")
-        if child.state is None:
-            if monitor.on_probation and child.running == NEW:
-                self._report(path, kinds, "reverts", "the uncommitted image hangs and no timer resets it", "hangs")
-            return
+        if child.stuck and child.running == NEW and not is_committed(child.state, self._rig):
+            self._report(path, kinds, "reverts", "the uncommitted image hangs and no timer resets it", "hangs")
         self._cover.edge_kinds[child.edge.kind] += 1
         state = State(child.state, monitor)
         key = state.key
@@ -239,6 +242,15 @@ class Explorer:
             if self._options.cache:
                 self._judged[key] = found
                 self._runs_kept.append(run)
+        return found
+
+    def _erases(self, run: Run) -> Counter[tuple[str, int]]:
+        if not self._options.cache:
+            return erases_of(run)
+        found = self._erased.get(id(run))
+        if found is None:
+            found = self._erased[id(run)] = erases_of(run)
+            self._runs_kept.append(run)
         return found
 
     def _retry(self, settled: DeviceState, entry: int) -> list[Breach]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from emu.campaign.checks import Breach
+from emu.campaign.checks import Breach, is_committed
 from emu.campaign.edges import CUT, TIMER, Edge, replay
 from emu.campaign.explore import Explorer, State
 from emu.campaign.monitor import NEW, Monitor
@@ -70,9 +70,9 @@ def follow(rig: Rig, explorer: Explorer, token: Token) -> Story:
         if step.how == TIMER and state.monitor.commit_returned:
             breaches.append(Breach("durable", step.entry, "commit has returned and the commit timer still runs"))
         if session.run.outcome.kind == "hung":
-            if state.monitor.on_probation and _entered_new(session.run.entries[: step.entry]):
+            entered = _entered_new(session.run.entries[: step.entry])
+            if entered and not is_committed(state.device, rig):
                 breaches.append(Breach("reverts", step.entry, "the uncommitted image hangs and no timer resets it"))
-            return Story(sessions, session.run.outcome, breaches)
     chain = explorer.judge_chain(state)
     sessions += [Session(judged.state.device, judged.run, None, None) for judged in chain.sessions]
     return Story(sessions, chain.outcome, breaches + chain.breaches)

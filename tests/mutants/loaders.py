@@ -1,4 +1,4 @@
-"""Mistakes at reset and at commit: one place of the bootloader changed, and two lean bootloaders that hold.
+"""Mistakes at reset and at commit: one place of the bootloader changed, and one lean bootloader that holds.
 
 A mistake exchanges one store method, or one name in `bootloader` for as long as the firmware runs that code. Each
 docstring says what was changed and why people do it. Neighbours: `writers` has the updater's mistakes, `zoo` the
@@ -8,6 +8,7 @@ table. Knows no campaign.
 from __future__ import annotations
 
 import zlib
+from abc import ABC, abstractmethod
 from dataclasses import replace
 from importlib import import_module
 from typing import Any
@@ -111,7 +112,7 @@ class EccFaultUnhandled(ModelFirmware):
 # -- the decision ------------------------------------------------------------------------------------------
 
 
-class OtherDecision(ModelFirmware):
+class OtherDecision(ModelFirmware, ABC):
     """Base of those that decide otherwise: ``decide`` stands in for the bootloader's, and may ask the session."""
 
     def boot(self, session: Session) -> BootReport:
@@ -121,10 +122,10 @@ class OtherDecision(ModelFirmware):
         with patch.object(BOOT, "decide", stand_in):
             return super().boot(session)
 
+    @abstractmethod
     def decide(
         self, session: Session, configs: Configs, images: Images, cause: ResetCause, **options: bool
-    ) -> Decision:
-        return decide(configs, images, cause, **options)
+    ) -> Decision: ...
 
 
 class CommittedOnEntry(OtherDecision):
@@ -261,7 +262,7 @@ class CommitDeferred(ModelFirmware):
         quiet(session.timer)
 
 
-# -- lean bootloaders that hold, and what breaks them ------------------------------------------------------
+# -- a lean bootloader that holds --------------------------------------------------------------------------
 
 
 class TrustingImages(SlotImages):

@@ -12,9 +12,10 @@ from emu.campaign.monitor import Monitor
 from emu.campaign.replay import Story, follow
 from emu.campaign.token import parse_token, token_for
 from emu.campaign.verdict import Finding, Verdict
+from emu.errors import ScenarioError
 from emu.firmware import ModelFirmware
 from emu.update_rig import UpdateRig
-from tests.mutants.zoo import CANARY, ZOO, Campaign, Mutant
+from tests.mutants.zoo import CANARY, FAILS_UNCUT, ZOO, Campaign, Mutant
 
 EACH = pytest.mark.parametrize("mutant", ZOO, ids=lambda mutant: mutant.name)
 TWINS = sorted({(m.twin, m.campaign) for m in ZOO}, key=lambda pair: (pair[0].name, repr(pair[1])))
@@ -61,6 +62,7 @@ def test_mutant_is_caught_by_its_check_within_its_number_of_cuts(mutant: Mutant)
     verdict = verdict_of(mutant.firmware, mutant.campaign)
     assert verdict.complete
     assert verdict.word == "findings"
+    assert min(f.cuts for f in verdict.findings) == mutant.campaign.depth
     assert [f.cuts for f in caught(mutant)][:1] == [mutant.campaign.depth]
 
 
@@ -83,6 +85,14 @@ def test_canary_fails_uncut_and_bricks_with_one_cut() -> None:
     assert verdict.exit_code == 1
     assert caught(CANARY)[0].cuts == 0
     assert {f.cuts for f in verdict.findings if f.key.check == "boots"} == {1}
+
+
+@pytest.mark.parametrize(("board", "firmware"), FAILS_UNCUT, ids=lambda item: getattr(item, "name", item))
+def test_an_updater_that_does_not_erase_fails_before_any_cut(board: str, firmware: type[ModelFirmware]) -> None:
+    campaign = Campaign(board=board)
+    with pytest.raises(ScenarioError, match="the uncut update is refused: Write failed"):
+        verdict_of(firmware, campaign)
+    assert verdict_of(ModelFirmware, campaign).word == "held"
 
 
 def test_every_check_has_a_mutant() -> None:

@@ -7,9 +7,9 @@ unpatched twin to the opposite, on the same board with the same campaign.
 The correct firmware has two defences against most cuts: the config names an image only once it is whole, and the
 bootloader verifies what the config names. A mistake in one of them changes nothing that any check could see, and
 rightly so: the device keeps every promise. Such a mistake is put into a twin that is correct with the other defence
-alone. Left out, because every promise is kept on every board here: the header programmed first, the revert slot not
-verified, both config copies written one after the other. An ignored commit timeout only shows with applications
-that do not commit, which are another workload.
+alone. Left out, because every promise is kept on every board here: the header programmed after the config, the revert
+slot not verified, both config copies written one after the other. An ignored commit timeout only shows with
+applications that do not commit, which are another workload.
 
 Neighbours: `loaders` and `writers` have the mistakes, `boards` the boards.
 """
@@ -66,6 +66,14 @@ CANARY = Mutant(
     "canary", writers.OverwritesItself, "the other slot is taken for the running one", "in-place", Campaign(depth=1)
 )
 
+FAILS_UNCUT: tuple[tuple[str, type[ModelFirmware]], ...] = (
+    # The slot that is not running is never blank: a device in the field has had an earlier life. So an updater that
+    # does not erase all it will program is found out before any cut.
+    ("serial", writers.SlotNotErased),
+    ("ecc", writers.SlotNotErased),
+    ("narrow", writers.HeaderSectorsNotErased),
+)
+
 ZOO: tuple[Mutant, ...] = (
     # in-place: the uncut update alternates by luck; a roll-back erases the newest record, which is the promise itself.
     Mutant("one-copy-in-place", loaders.OneCopyInPlace, "the bootloader always writes copy 0", "in-place", Campaign()),
@@ -112,7 +120,8 @@ ZOO: tuple[Mutant, ...] = (
     Mutant(
         "roll-back-boots-new", loaders.RollBackBootsNew, "roll-back jumps to the active slot", "reverts", Campaign()
     ),
-    # legal-flash: part of the page is programmed already; a double word that is not blank is spent until its erase.
+    # legal-flash: a sector that was not erased keeps its spent double words, and the controller refuses whatever goes
+    # over them: a torn page, or the header. Where words can be programmed again only weak bits would show it.
     Mutant(
         "trusts-torn-pages", writers.TrustsTornPages, "the writer skips what is there already", "legal-flash",
         Campaign(board="ecc", tears="T1-coarse", attempts=2),
@@ -126,20 +135,6 @@ ZOO: tuple[Mutant, ...] = (
     Mutant(
         "entered-in-ram", loaders.EnteredInRam, "the entry is remembered in retained RAM", "reverts",
         Campaign(events=("reset",)),
-    ),
-    # legal-flash: the second attempt programs what the first one left. Only the first ever met a blank slot.
-    Mutant(
-        "slot-not-erased", writers.SlotNotErased, "the slot is not erased", "legal-flash",
-        Campaign(board="ecc", attempts=2),
-    ),
-    # retries: the same where programs only clear bits: no other image than the one that is there can be written.
-    Mutant(
-        "slot-not-erased-serial", writers.SlotNotErased, "the slot is not erased", "retries", Campaign(attempts=2)
-    ),
-    # retries: a header that was torn once can never be written again.
-    Mutant(
-        "header-sectors-not-erased", writers.HeaderSectorsNotErased, "erase_from is ignored", "retries",
-        Campaign(board="narrow", tears="T1-coarse"),
     ),
     # boots: one torn double word in a config copy, and every boot from then on ends in the fault handler.
     Mutant(
@@ -166,10 +161,10 @@ ZOO: tuple[Mutant, ...] = (
     Mutant(
         "roll-back-not-recorded", loaders.RollBackNotRecorded, "roll-back writes no record", "retries", Campaign()
     ),
-    # wear: a second attempt meets a filled slot, and erases one sector for each of its pages.
+    # wear: the entry's record was torn, and writing it again takes five erases.
     Mutant(
-        "erases-for-each-page", writers.ErasesForEachPage, "erase when a page is not blank, put the rest back", "wear",
-        Campaign(attempts=2),
+        "erases-torn-copies", writers.ErasesTornCopies, "a torn copy is erased five times", "wear",
+        Campaign(tears="T1-coarse"),
     ),
     # reverts: between the timer's stop and the record the image is uncommitted, and nothing ends a hang.
     Mutant(

@@ -1,0 +1,45 @@
+"""No test is skipped in silence: a skip that is not in allowed_skips.txt fails the run.
+
+Slow campaigns are left out unless asked for with ``-m slow``; that is a selection, not a skip.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+ALLOWED = Path(__file__).with_name("allowed_skips.txt")
+_skipped: dict[str, str] = {}
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.option.markexpr:
+        return
+    slow = [item for item in items if "slow" in item.keywords]
+    if slow:
+        config.hook.pytest_deselected(items=slow)
+        items[:] = [item for item in items if "slow" not in item.keywords]
+
+
+def pytest_runtest_logreport(report: pytest.TestReport) -> None:
+    if report.skipped:
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        _skipped[report.nodeid] = reason
+
+
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    if _unexpected() and session.exitstatus == 0:
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    for node, reason in _unexpected().items():
+        terminalreporter.write_line(f"SKIP NOT IN allowed_skips.txt: {node}: {reason}", red=True)
+
+
+def _unexpected() -> dict[str, str]:
+    """Skips of this run that the list does not name."""
+    lines = ALLOWED.read_text(encoding="utf-8").splitlines()
+    allowed = {line.split("  ")[0] for line in lines if line and not line.startswith("#")}
+    return {node: reason for node, reason in _skipped.items() if node not in allowed}
