@@ -55,16 +55,20 @@ OLD, NEW, UNKNOWN = "old", "new", "unknown"
 
 @dataclass(frozen=True)
 class ImagePair:
-    """The firmware the device leaves the factory with, and the one it is updated to. Versions like ``1.2.3``."""
+    """The firmware the device leaves the factory with, and the one it is updated to. Versions like ``1.2.3``.
+
+    ``bundle``: the update as it is sent; b"": it is made from ``new``.
+    """
 
     old: bytes
     new: bytes
     old_version: str = "1.0.0"
     new_version: str = "2.0.0"
+    bundle: bytes = b""
 
     @property
     def digests(self) -> tuple[str, str]:
-        return hashlib.sha256(self.old).hexdigest(), hashlib.sha256(self.new).hexdigest()
+        return hashlib.sha256(self.old).hexdigest(), hashlib.sha256(self.bundle or self.new).hexdigest()
 
 
 class UpdateRig:
@@ -88,7 +92,7 @@ class UpdateRig:
         self.firmware = firmware or ModelFirmware()
         self.app = app
         self.device = EmulatedDevice(board, timing=timing, seed=seed, worn=False)
-        self.bundle = make_bundle(
+        self.bundle = images.bundle or make_bundle(
             Firmware(
                 name=board.name, platform=board.document.platform, version=images.new_version, build_id="update",
                 app=images.new, load_address=board.document.load_address,

@@ -3,7 +3,7 @@
 This floor works on a `bootloader.Layout`, a `ConfigStore` and a `flash.Clock`; it knows no link, file or board.
 """
 
-from updater.bundle import Firmware, make_bundle
+from updater.bundle import Firmware, make_bundle, open_bundle
 from updater.context import (
     OtaState,
     UpdaterContext,
@@ -29,6 +29,7 @@ __all__ = [
     "UpdateTarget",
     "UpdaterContext",
     "make_bundle",
+    "open_bundle",
     "parse_manifest",
     "updater_context_create",
     "updater_context_free",

@@ -1,6 +1,7 @@
-"""Make a firmware .zip: manifest first, every entry stored, sizes in the local headers.
+"""Make a firmware .zip (manifest first, every entry stored, sizes in the local headers), or take one apart.
 
-The same input gives the same bytes. Neighbours: `archive` and `manifest` read what this writes. Knows no device.
+The same input gives the same bytes. `open_bundle` takes one apart again, with the parser the device uses. Neighbours:
+`archive` and `manifest`. Knows no device.
 """
 
 from __future__ import annotations
@@ -9,8 +10,13 @@ import hashlib
 import io
 import json
 import zipfile
+import zlib
 from dataclasses import dataclass
 from typing import Any
+
+from updater.archive import at_end, parse_entry
+from updater.errors import UpdateRefused
+from updater.manifest import Manifest, parse_manifest
 
 _STAMP = (2000, 1, 1, 0, 0, 0)
 
@@ -52,6 +58,31 @@ def make_bundle(firmware: Firmware) -> bytes:
         for name, content in files:
             archive.writestr(zipfile.ZipInfo(f"{firmware.name}-{firmware.version}/{name}", _STAMP), content)
     return out.getvalue()
+
+
+def open_bundle(raw: bytes, *, platform: str) -> tuple[Manifest, dict[str, bytes]]:
+    """The manifest and every entry behind it, by name. Raises UpdateRefused for what a device would refuse to read."""
+    entries: dict[str, bytes] = {}
+    at = 0
+    while not at_end(raw[at : at + 4]):
+        header = parse_entry(raw[at : at + 1024])
+        if header is None or at + header.header_size + header.size > len(raw):
+            raise UpdateRefused(-1, "Malformed archive", f"the archive ends inside an entry, at byte {len(raw)}")
+        start = at + header.header_size
+        content = raw[start : start + header.size]
+        if header.crc32 and zlib.crc32(content) != header.crc32:
+            raise UpdateRefused(-1, "Invalid CRC", f"{header.name}: CRC-32 is not {header.crc32:08x}")
+        if not entries and header.name != "manifest.json":
+            raise UpdateRefused(-1, "", f"the first entry is {header.name!r}, it must be manifest.json")
+        entries[header.name] = content
+        at = start + header.size
+    if not entries:
+        raise UpdateRefused(-1, "", "the archive is empty, it must begin with manifest.json")
+    manifest = parse_manifest(entries["manifest.json"], platform=platform)
+    missing = [part.src for part in (manifest.app, manifest.fs) if part is not None and part.src not in entries]
+    if missing:
+        raise UpdateRefused(-2, "Incomplete update package", f"not in the archive: {', '.join(missing)}")
+    return manifest, entries
 
 
 def _entry(src: str, content: bytes) -> dict[str, Any]:

@@ -122,6 +122,36 @@ class EdgeWalker:
         return tuple(cells.snapshot() for cells in self._cells.values())
 
 
+class LiveWalker:
+    """Children of a rig that cannot take snapshots: every edge is reached by running the workload again.
+
+    A child's state is a handle that is good for the next session only, so it has to be judged before the next child
+    is asked for. Clean cuts and pulled resets only; the first layer only.
+    """
+
+    def __init__(self, rig: Rig, attempts: int, events: tuple[EventName, ...]) -> None:
+        self._rig = rig
+        self._attempts = attempts
+        self._events = events
+
+    def children(self, before: int, run: Run) -> Iterator[Child]:
+        """Every edge of a session that comes ``before`` sessions after the factory state."""
+        running = ""
+        for index in range(len(run.entries) + 1):
+            yield self._cut(before, Edge(index, CUT, CUT), running)
+            if RESET in self._events:
+                yield self._cut(before, Edge(index, RESET, RESET), running)
+            entry = run.entries[index] if index < len(run.entries) else None
+            if isinstance(entry, Event) and entry.name == HANDOVER:
+                running = entry.facts[1]
+
+    def _cut(self, before: int, edge: Edge, running: str) -> Child:
+        state = self._rig.initial(self._attempts)
+        for _ in range(before):
+            state = self._rig.run(state).end
+        return Child(edge, self._rig.run(state, edge.interruption()).end, running)
+
+
 def replay(cells: Cells, operation: Operation) -> None:
     """Do to the cells what the journal says was done."""
     if operation.kind == "program":

@@ -10,13 +10,13 @@ Neighbours: `edges` makes states, `cache` recognises sessions, `checks` judge th
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from emu.board import CheckEntry, CheckName
 from emu.campaign.cache import RunCache
 from emu.campaign.checks import CHECKS, Breach, Scene, erases_of, is_committed, monitors_of, worn_out
-from emu.campaign.edges import CUT, EVENT_NAMES, TIMER, Child, EdgeWalker, EventName
+from emu.campaign.edges import CUT, EVENT_NAMES, RESET, TIMER, Child, EdgeWalker, EventName, LiveWalker
 from emu.campaign.monitor import NEW, OLD, Monitor
 from emu.campaign.verdict import Coverage, CutPath, Finding, FindingKey, Step, Verdict
 from emu.clock import Stopwatch
@@ -97,8 +97,10 @@ class Explorer:
         self._bounds = bounds
         self._options = self._degraded(options)
         self._progress = progress or (lambda coverage, layer, where: None)
-        self._cache = RunCache(rig, enabled=options.cache)
-        self._walkers = [EdgeWalker(rig, self._options.tears, options.events) for _ in range(options.depth)]
+        self._cache = RunCache(rig, enabled=self._options.cache)
+        self._exact = rig.capabilities.snapshot and rig.capabilities.deterministic
+        depths = self._options.depth if rig.capabilities.snapshot else 0
+        self._walkers = [EdgeWalker(rig, self._options.tears, self._options.events) for _ in range(depths)]
         self._judged: dict[tuple[int, Monitor], list[Breach]] = {}
         self._erased: dict[int, Counter[tuple[str, int]]] = {}
         self._runs_kept: list[Run] = []
@@ -109,7 +111,9 @@ class Explorer:
         self._expanded: set[tuple[bytes, Monitor]] = set()
         self.interrupted = False
         self.checks: tuple[CheckName, ...] = tuple(
-            name for name in bounds.apply if name != "retries" or options.keeps_new
+            name
+            for name in bounds.apply
+            if (name != "retries" or options.keeps_new) and (name != "in-place" or rig.capabilities.snapshot)
         )
 
     # -- the campaign --------------------------------------------------------------------------------------
@@ -181,9 +185,8 @@ class Explorer:
 
     def _descend(self, chain: Chain, path: CutPath, kinds: tuple[str, ...], layer: int, target: int) -> None:
         """Walk every edge of every session of ``chain``; ``layer`` counts down to the one that is judged."""
-        walker = self._walkers[layer - 1]
         for number, judged in enumerate(chain.sessions):
-            for child in walker.children(judged.state.device, judged.run):
+            for child in self._children(number, judged, layer):
                 step = Step(number, child.edge.entry, child.edge.how)
                 monitor = judged.monitors[child.edge.entry]
                 below, names = (*path, step), (*kinds, child.edge.kind)
@@ -194,6 +197,11 @@ class Explorer:
                     if state.key not in self._expanded:
                         self._expanded.add(state.key)
                         self._descend(self.judge_chain(state), below, names, layer - 1, target)
+
+    def _children(self, number: int, judged: Judged, layer: int) -> Iterator[Child]:
+        if self._rig.capabilities.snapshot:
+            return self._walkers[layer - 1].children(judged.state.device, judged.run)
+        return LiveWalker(self._rig, self._options.attempts, self._options.events).children(number, judged.run)
 
     def _edge(self, child: Child, monitor: Monitor, path: CutPath, kinds: tuple[str, ...], layer: int) -> None:
         """Judge what one edge leads to."""
@@ -211,9 +219,7 @@ class Explorer:
             executed = chain.executed
             facts = tuple((breach.check, breach.message) for breach in chain.breaches)
             met = _Seen(layer, str(chain.outcome), facts)
-            if known is None:
-                self._seen[key] = met
-            known = self._seen[key]
+            known = self._seen.setdefault(key, met) if self._exact else met
             assert (known.outcome, known.breaches) == (met.outcome, met.breaches), "one state, two ends: please report"
         else:
             executed = False
@@ -291,13 +297,19 @@ class Explorer:
         """What the rig cannot do is left out, and said."""
         able = self._rig.capabilities
         if not able.snapshot:
-            raise ScenarioError("this rig cannot take snapshots; an exact campaign makes every edge from one")
+            self.notes.append(
+                "the rig takes no snapshots: the workload is run again for every edge; depth 1, no in-place check"
+            )
+            events = tuple(event for event in options.events if event == RESET)
+            options = replace(options, depth=1, cache=False, tears=TEAR_SETS["none"], events=events)
         if not able.tears and options.tears.tiers:
             self.notes.append("the rig cannot tear operations: clean cuts only")
             options = replace(options, tears=TEAR_SETS["none"])
         if not able.deterministic:
             self.notes.append("the rig is not deterministic: every edge is executed, the result is a sample")
             options = replace(options, cache=False)
+        if not able.virtual_time:
+            self.notes.append("the rig runs in real time: what it waits for, the campaign waits for")
         return options
 
     def _verdict(self, complete: bool) -> Verdict:

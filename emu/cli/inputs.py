@@ -22,9 +22,12 @@ from emu.update_rig import ImagePair, UpdateRig
 from flash.errors import ImageError
 from flash.images import Image, Region, load_image, universal_board_ids
 from flash.timing import TimingMode
+from updater.bundle import open_bundle
+from updater.errors import UpdateRefused
 
 F = TypeVar("F", bound=Callable[..., Any])
 DEFAULT_BOARD = "demo"
+ZIP_MAGIC = b"PK\x03\x04"
 
 
 @dataclass(frozen=True)
@@ -53,8 +56,8 @@ def input_options(function: F) -> F:
     file = click.Path(path_type=Path)
     for option in reversed(
         [
-            click.option("--from", "old", type=file, metavar="FILE", help="Firmware that runs now: ELF, hex or bin."),
-            click.option("--to", "new", type=file, metavar="FILE", help="Firmware it is updated to."),
+            click.option("--from", "old", type=file, metavar="FILE", help="What runs now: .elf .hex .bin or .zip."),
+            click.option("--to", "new", type=file, metavar="FILE", help="What it is updated to."),
             click.option("--board", default=DEFAULT_BOARD, show_default=True, metavar="B",
                          help="A bundled board, or the path of a board file."),
             click.option("--region", metavar="START:END", help="Take only these addresses; list the rest."),
@@ -85,15 +88,35 @@ def make_rig(inputs: Inputs) -> UpdateRig:
     board = load_board(inputs.board)
     if (inputs.old is None) != (inputs.new is None):
         raise ScenarioError("--from and --to go together: give both, or neither for the bundled pair")
-    old, new = (
-        _application(path, board, inputs)
-        for path in (inputs.old or _demo("demo-1.elf"), inputs.new or _demo("demo-2.elf"))
-    )
-    return UpdateRig(board, ImagePair(old, new), app=APP_MODELS[inputs.app], timing=inputs.timing, seed=inputs.seed)
+    old = _firmware(inputs.old or _demo("demo-1.elf"), board, inputs)
+    new = _firmware(inputs.new or _demo("demo-2.elf"), board, inputs)
+    images = ImagePair(old.app, new.app, old.version or "1.0.0", new.version or "2.0.0", new.bundle)
+    return UpdateRig(board, images, app=APP_MODELS[inputs.app], timing=inputs.timing, seed=inputs.seed)
 
 
 def _demo(name: str) -> Path:
     return Path(str(resources.files("emu").joinpath("demo", name)))
+
+
+@dataclass(frozen=True)
+class _Firmware:
+    """One file: the application in it; for a firmware .zip also its version and the archive itself."""
+
+    app: bytes
+    version: str = ""
+    bundle: bytes = b""
+
+
+def _firmware(path: Path, board: Board, inputs: Inputs) -> _Firmware:
+    raw = path.read_bytes() if path.is_file() else b""
+    if raw[:4] != ZIP_MAGIC:
+        return _Firmware(_application(path, board, inputs))
+    try:
+        manifest, entries = open_bundle(raw, platform=board.document.platform)
+    except UpdateRefused as refused:
+        said = f"{refused.message}: " if refused.message else ""
+        raise ScenarioError(f"{path}: {said}{refused.detail}") from None
+    return _Firmware(entries[manifest.app.src], manifest.version, raw)
 
 
 def _application(path: Path, board: Board, inputs: Inputs) -> bytes:

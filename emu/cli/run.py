@@ -40,6 +40,13 @@ _SHOW_EVERY = 500
     "--depth", type=click.IntRange(1, 2), default=1, show_default=True, help="How many interruptions in a row."
 )
 @click.option(
+    "--attempts",
+    type=click.IntRange(1, 8),
+    default=1,
+    show_default=True,
+    help="How many update attempts the workload has.",
+)
+@click.option(
     "--events",
     default="",
     metavar="LIST",
@@ -51,7 +58,7 @@ _SHOW_EVERY = 500
 )
 @click.option("--junit", "junit_file", type=click.Path(path_type=Path), metavar="FILE", help="Write JUnit XML.")
 @click.option("--no-cache", is_flag=True, help="Execute every edge, recognise none: slow, for measuring.")
-def command(inputs: Inputs, tears: str, depth: int, events: str, budget: str, json_file: Path | None,
+def command(inputs: Inputs, tears: str, depth: int, attempts: int, events: str, budget: str, json_file: Path | None,
             junit_file: Path | None, no_cache: bool) -> int:  # fmt: skip
     """Cut the power at every flash write of an update, and judge what survives.
 
@@ -65,6 +72,7 @@ def command(inputs: Inputs, tears: str, depth: int, events: str, budget: str, js
     options = Options(
         tears=TEAR_SETS[tears],
         depth=depth,
+        attempts=attempts,
         events=_events(events),
         budget_s=_seconds(budget),
         cache=not no_cache,

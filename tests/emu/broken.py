@@ -20,18 +20,23 @@ from updater.context import UpdaterContext
 from updater.target import UpdateTarget
 
 
+def _is_begun(session: Session) -> bool:
+    """Whether slot 1 was erased for an update whose header is not written yet."""
+    flash = session.device.layout.slots[1].flash
+    return flash.read(0, HEADER_SIZE) == bytes([flash.geometry.erased]) * HEADER_SIZE
+
+
 class EagerLoader(ModelFirmware):
-    """Runs slot 1 as soon as its first application page is not blank, whatever the config says: a half-written image
-    runs. The uncut update works, for it restarts only when the image is whole."""
+    """Runs slot 1 once its first application page is there, header or not: a half-written image runs. The uncut
+    update works, for it restarts only when the header is written."""
 
     name = "eager-loader"
 
     def boot(self, session: Session) -> BootReport:
         report = super().boot(session)
-        if session.cause != "power" and report.decision.slot == 0:
-            return report
-        page = session.device.layout.slots[1].flash.read(HEADER_SIZE, HEADER_SIZE)
-        if len(set(page)) == 1:
+        flash = session.device.layout.slots[1].flash
+        page = flash.read(HEADER_SIZE, HEADER_SIZE)
+        if not _is_begun(session) or len(set(page)) == 1:
             return report
         return replace(report, decision=Decision("normal", 1, "something is there"))
 
@@ -69,9 +74,8 @@ class OnceOnly(ModelFirmware):
 
     def begin_update(self, session: Session, decision: Decision) -> tuple[UpdaterContext | None, UpdateTarget]:
         context, target = super().begin_update(session, decision)
-        page = session.device.layout.slots[1].flash.read(HEADER_SIZE, HEADER_SIZE)
-        if decision.slot == 0 and len(set(page)) != 1:
-            target.say("the slot is not blank")
+        if _is_begun(session):
+            target.say("the slot was begun before")
             return None, target
         return context, target
 
@@ -115,3 +119,29 @@ class BentRig(UpdateRig):
         chip = self.device.chips[0]
         chip.cells.put(self.places.slots[1].address, 1, chip.cells.erased ^ 0xFF)
         return replace(run, end=replace(run.end, memory=(chip.snapshot(), *run.end.memory[1:])))
+
+
+class _DeafTimer:
+    """Takes orders and does nothing."""
+
+    can_stop = True
+
+    def arm(self, timeout_s: int) -> None: ...
+
+    def stop(self) -> None: ...
+
+    def keep_fed(self) -> None: ...
+
+
+class NeverQuiet(ModelFirmware):
+    """Commits, and leaves the commit timer running."""
+
+    name = "never-quiet"
+
+    def commit(self, session: Session) -> None:
+        timer = session.timer
+        session.timer = _DeafTimer()  # type: ignore[assignment]
+        try:
+            super().commit(session)
+        finally:
+            session.timer = timer

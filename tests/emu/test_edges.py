@@ -205,7 +205,7 @@ def test_walking_twice_with_one_walker_makes_the_same_children() -> None:
     (state, run), (other, after) = life(rig)
 
     def keys() -> list[tuple[Edge, bytes]]:
-        return [(child.edge, child.state.key) for child in walker.children(state, run) if child.state]
+        return [(child.edge, child.state.key) for child in walker.children(state, run)]
 
     first = keys()
     assert sum(1 for _ in walker.children(other, after)) > 0
@@ -235,10 +235,8 @@ def test_what_an_edge_leaves_is_what_a_slow_model_makes_of_it(board: str) -> Non
                 operation = run.entries[child.edge.entry]
                 assert isinstance(operation, Operation)
                 torn.torn(operation, child.edge.how)
-            assert child.state is not None
             assert seen_in(part, cells, child.state, low, high) == torn, child.edge
         (whole,) = [c for c in ways if c.edge == Edge(len(run.entries), "cut", "cut")]
-        assert whole.state is not None
         assert whole.state.memory[0].key == run.end.memory[0].key
 
 
@@ -248,8 +246,6 @@ def test_no_tear_reaches_beyond_its_operation(board: str) -> None:
     before: dict[tuple[int, int], DeviceState] = {}
     (cells,) = rig.bench_cells()
     for _, run, child in edges:
-        if child.state is None:
-            continue
         if child.edge.how == CUT:
             before[id(run), child.edge.entry] = child.state
         elif child.edge.is_torn:
@@ -290,8 +286,6 @@ def test_attempts_are_used_from_the_attempt_event_on(board: str) -> None:
     _, edges = known_edges(board)
     seen = set()
     for origin, run, child in edges:
-        if child.state is None:
-            continue
         begun = sum(isinstance(e, Event) and e.name == ATTEMPT for e in run.entries[: child.edge.entry])
         assert child.state.attempts_left == origin.attempts_left - begun
         seen.add(begun)
@@ -306,7 +300,6 @@ def test_power_takes_the_ram_and_warm_resets_keep_it(board: str) -> None:
     rams = {
         (child.edge.how, child.state.ram, child.edge.entry > 0)
         for _, _, child in edges_of(rig, [(pulled, run)], NONE, ("reset",))
-        if child.state is not None
     }
     kept, more = (("kept", 5),), (("kept", 5), ("pulls", 1))
     assert rams == {("cut", (), False), ("cut", (), True), ("reset", kept, False), ("reset", more, True)}
@@ -333,13 +326,17 @@ def test_an_edge_knows_which_image_was_running(board: str) -> None:
 
 @pytest.mark.parametrize("watchdog_s", [0, 8])
 @pytest.mark.parametrize("can_stop", [True, False])
-def test_a_hang_leads_nowhere_unless_a_timer_runs(watchdog_s: int, can_stop: bool) -> None:
+def test_a_hang_is_for_ever_unless_a_timer_runs(watchdog_s: int, can_stop: bool) -> None:
     rig = rig_on(board_with(timers={"watchdog_s": watchdog_s, "commit_can_stop": can_stop}))
     for state, run in life(rig):
         for _, _, child in edges_of(rig, [(state, run)], NONE, ("hang",)):
             if child.edge.how == "hang":
                 timed = timer_at(run, child.edge.entry) != STOPPED
-                assert (child.state is None) == (not timed and not watchdog_s)
+                assert child.stuck == (not timed and not watchdog_s)
+                if child.stuck:
+                    assert (child.state.cause, child.state.ram) == ("power", ()), "until somebody pulls the plug"
+            else:
+                assert not child.stuck
 
 
 def test_an_edge_names_the_interruption_that_makes_it() -> None:

@@ -38,7 +38,7 @@ def assert_exact(rig: Rig, cache_: RunCache, state: DeviceState) -> None:
 
 
 def states_of(children: list[Child]) -> list[DeviceState]:
-    return [child.state for child in children if child.state is not None]
+    return [child.state for child in children]
 
 
 @cache
