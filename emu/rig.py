@@ -84,11 +84,13 @@ class Outcome:
 
 @dataclass
 class Run:
-    """One session: what it did, how it ended, the state it left, and the footprint it stood on."""
+    """One session: what it did, how it ended and when (microseconds since its reset), the state it left, and the
+    footprint it stood on."""
 
     entries: list[Entry]
     outcome: Outcome
     end: DeviceState
+    end_us: int = 0
     trace: Trace = field(default_factory=Trace)
 
 
@@ -142,8 +144,8 @@ class Rig(Protocol):
     def places(self) -> Places: ...
 
     @property
-    def watchdog(self) -> bool:
-        """Whether a hang outside a trial is ended by a watchdog."""
+    def watchdog_us(self) -> int:
+        """How long after a hang a watchdog resets the device; 0: there is none."""
         ...
 
     def bench_cells(self) -> list[Cells]:

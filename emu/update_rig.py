@@ -128,8 +128,8 @@ class UpdateRig:
         return [chip.name for chip in self.device.chips]
 
     @property
-    def watchdog(self) -> bool:
-        return self.board.document.timers.watchdog_s > 0
+    def watchdog_us(self) -> int:
+        return self.board.document.timers.watchdog_s * 1_000_000
 
     @cached_property
     def places(self) -> Places:
@@ -159,7 +159,7 @@ class UpdateRig:
             life.attempts_left,
             tuple(sorted(ram.items())) if warm else (),
         )
-        return Run(journal.entries, outcome, end, trace)
+        return Run(journal.entries, outcome, end, session.clock.now_us, trace)
 
     # -- ground truth --------------------------------------------------------------------------------------
 
@@ -220,11 +220,19 @@ class _Life:
     def outcome(self) -> Outcome:
         """Run the session to its end, whatever that is."""
         try:
-            outcome = self._live()
-            self._session.log.strike_if_due()
+            outcome = self._natural_end()
+            if not self._session.log.journal.struck:
+                self._session.log.strike_if_due()
             return outcome
         except PowerLost:
             return Outcome("cut")
+        except ResetAsserted as reset:
+            return self._after_reset(reset.cause)
+
+    def _natural_end(self) -> Outcome:
+        """How the session ends when nothing interrupts it after its last entry."""
+        try:
+            return self._live()
         except ResetAsserted as reset:
             return self._after_reset(reset.cause)
         except Hung as hung:

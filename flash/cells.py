@@ -56,7 +56,7 @@ class Cells:
 
     def first_broken(self, address: int, length: int) -> int | None:
         """Address of the first uncorrectable unit in the range, or None."""
-        if self.broken is None or not self._broken_count:
+        if self.broken is None or not self._broken_count or not length:
             return None
         unit = self.geometry.unit
         first, last = address // unit, -(-(address + length) // unit)
@@ -69,10 +69,9 @@ class Cells:
         old = self._view[address:end].tobytes()
         self._touch(address, end)
         if self.uses is not None:
-            unit = self.geometry.unit
-            self.uses[address // unit : end // unit] += 1
+            self.count_use(address, len(data))
             if self._broken_count:
-                self._repair(address, end)
+                self.mend(address, len(data))
         if old == self._blank[: len(data)]:
             self._view[address:end] = data
             return True
@@ -87,7 +86,7 @@ class Cells:
         if self.uses is not None:
             self.uses[address // unit : (address + length) // unit] = 0
         if self._broken_count:
-            self._repair(address, address + length)
+            self.mend(address, length)
         self.count_erase(address, length)
 
     # -- what an interrupted operation does (used by `tears`, and to set up a factory state) -------------
@@ -110,20 +109,26 @@ class Cells:
     def load(self, address: int, data: bytes) -> None:
         """Factory programming of whole units: content, and what the part remembers about it."""
         self.put_bytes(address, data)
+        unit = self.geometry.unit
+        first, count = address // unit, self.geometry.units_in(len(data))
         if self.uses is not None:
-            unit = self.geometry.unit
-            first, count = address // unit, self.geometry.units_in(len(data))
-            grains = np.full(count * unit, self.erased, np.uint8)
-            grains[: len(data)] = np.frombuffer(data, np.uint8)
-            self.uses[first : first + count] = (grains.reshape(count, unit) != self.erased).any(axis=1)
+            grains = self.data[first * unit : (first + count) * unit].reshape(count, unit)
+            self.uses[first : first + count] = (grains != self.erased).any(axis=1)
+        if self._broken_count:
+            self.mend(first * unit, count * unit)
 
     def mark_used(self, address: int, length: int) -> None:
-        """The units are no longer blank, though they may read so."""
+        """The units count as programmed once, though they may read blank."""
         if self.uses is not None:
             unit = self.geometry.unit
-            window = self.uses[address // unit : (address + length) // unit]
-            np.maximum(window, 1, out=window)
+            self.uses[address // unit : (address + length) // unit] = 1
             self._touch(address, address + length)
+
+    def count_use(self, address: int, length: int) -> None:
+        """One more program of these units."""
+        if self.uses is not None:
+            unit = self.geometry.unit
+            self.uses[address // unit : (address + length) // unit] += 1
 
     def mark_broken(self, address: int, length: int) -> None:
         """Error correction can no longer repair these units."""
@@ -176,11 +181,13 @@ class Cells:
         """Indexes of the snapshot blocks that share a byte with the range."""
         return range(address // self.block_size, -(-(address + length) // self.block_size))
 
-    def _repair(self, address: int, end: int) -> None:
+    def mend(self, address: int, length: int) -> None:
         """Data and check bits belong together again: the units were erased, or programmed whole."""
-        assert self.broken is not None, "only parts with error correction count broken units: please report"
+        if self.broken is None or not self._broken_count:
+            return
         unit = self.geometry.unit
-        self.broken[address // unit : end // unit] = 0
+        self.broken[address // unit : (address + length) // unit] = 0
+        self._touch(address, address + length)
         self._broken_count = int(np.count_nonzero(self.broken))
 
     def _touch(self, address: int, end: int) -> None:

@@ -21,7 +21,7 @@ from flash.journal import Journal, Misuse, Operation
 from flash.part import Part
 from flash.snapshot import Snapshot
 from flash.supply import Supply
-from flash.tears import tear_at
+from flash.tears import Tear, tear_at
 from flash.timing import Timing
 from flash.trace import Trace
 
@@ -108,7 +108,7 @@ class FlashDevice:
         start = clock.now_us
         operation = Operation("program", self.name, address, length, data, start, start + duration)
         if self.trace is not None:
-            self.trace.programmed(self.name, cells, address, length)
+            self.trace.changed_in_part(self.name, cells, address, length)
         if journal.is_due:
             self._interrupt(operation)
         try:
@@ -132,8 +132,6 @@ class FlashDevice:
         duration = self.timing.erase_us(address, length, cells.cycles_at(address))
         start = clock.now_us
         operation = Operation("erase", self.name, address, length, b"", start, start + duration)
-        if self.trace is not None:
-            self.trace.erased(self.name, cells, address, length)
         if journal.is_due:
             self._interrupt(operation)
         try:
@@ -141,6 +139,8 @@ class FlashDevice:
         except Interrupted as stop:
             self._stopped_inside(operation, stop)
         journal.entries.append(operation)
+        if self.trace is not None:
+            self.trace.erased(self.name, cells, address, length)
         self.statistics.erases += 1
         self.statistics.erase_time_us += duration
         cells.erase(address, length)
@@ -196,6 +196,9 @@ class FlashDevice:
             self._misuse(address, 0, "empty-program", "a program without data is ignored")
             return None
         if not geometry.page_size:
+            self._refuse_program(address, length)
+            return None
+        if address % geometry.unit or length % geometry.unit:
             self._refuse_program(address, length)
             return None
         if not 0 <= address < geometry.size:
@@ -298,7 +301,7 @@ class FlashDevice:
         text = f"{self.name} ({self.part.name}): {message}"
         if self.journal.is_due:
             self._interrupt(None)
-        self.journal.entries.append(Misuse(self.name, address, length, rule, text))
+        self.journal.entries.append(Misuse(self.name, address, length, rule, text, self.clock.now_us))
         self.statistics.misuses += 1
         if self.strict:
             raise FlashMisuse(text, address=address, length=length)
@@ -313,7 +316,7 @@ class FlashDevice:
                 raise FlashError(
                     f"entry {planned.entry} is no {planned.tear.row.of}: {planned.tear.name} cannot tear it"
                 )
-            planned.tear.apply(self.cells, operation)
+            self._tear(operation, planned.tear)
         self.journal.strike(self.supply)
 
     def _stopped_inside(self, operation: Operation, stop: Interrupted) -> NoReturn:
@@ -323,9 +326,18 @@ class FlashDevice:
                 self.cells.program(operation.address, operation.data)
             else:
                 self.cells.erase(operation.address, operation.length)
-        else:
-            tear = tear_at(self.part, self.cells, operation, self.clock.now_us - operation.start_us)
-            if tear is not None:
-                tear.apply(self.cells, operation)
+                if self.trace is not None:
+                    self.trace.erased(self.name, self.cells, operation.address, operation.length)
+            self.journal.entries.append(operation)
+            raise stop
+        tear = tear_at(self.part, self.cells, operation, self.clock.now_us - operation.start_us)
+        self._tear(operation, tear)
+        operation.tear = tear
         self.journal.entries.append(operation)
         raise stop
+
+    def _tear(self, operation: Operation, tear: Tear) -> None:
+        """Leave what the tear leaves. It may keep old content, so nothing of the range counts as determined."""
+        if self.trace is not None:
+            self.trace.changed_in_part(self.name, self.cells, operation.address, operation.length)
+        tear.apply(self.cells, operation)

@@ -27,7 +27,8 @@ OperationKind = Literal["program", "erase"]
 class Operation:
     """One flash operation as the array saw it (after page wrap). Times in microseconds since reset.
 
-    ``data`` is empty for an erase. ``address`` is on the device named ``device``.
+    ``data`` is empty for an erase. ``address`` is on the device named ``device``. ``tear``: a reset stopped it inside,
+    and this is what it left.
     """
 
     kind: OperationKind
@@ -37,6 +38,7 @@ class Operation:
     data: bytes
     start_us: int
     end_us: int
+    tear: Tear | None = None
 
 
 @dataclass(slots=True)
@@ -48,6 +50,7 @@ class Misuse:
     length: int
     rule: str
     message: str
+    time_us: int
 
 
 @dataclass(slots=True)
@@ -75,18 +78,24 @@ class Interruption:
 
 
 class Journal:
-    """An append-only list of entries, and at most one interruption waiting for its entry."""
+    """An append-only list of entries, and at most one interruption waiting for its entry.
 
-    __slots__ = ("entries", "interrupt_at", "interruption")
+    Like the supply, a reset line is a latch: firmware that swallows the interruption meets it again. ``struck`` says
+    that it has come.
+    """
+
+    __slots__ = ("entries", "interrupt_at", "interruption", "struck")
 
     def __init__(self, interruption: Interruption | None = None) -> None:
         self.entries: list[Entry] = []
         self.interruption = interruption
+        self.struck = False
         self.interrupt_at = -1 if interruption is None else interruption.entry
 
     def strike(self, supply: Supply) -> NoReturn:
         """The interruption happens now. Raises PowerLost or ResetAsserted."""
         assert self.interruption is not None, "an interruption is due that nobody scheduled: please report"
+        self.struck = True
         if self.interruption.cause == "power":
             supply.cut()
         raise ResetAsserted(self.interruption.cause)

@@ -95,7 +95,8 @@ def _few_prefixes(cells: Cells, op: Operation) -> list[int]:
 
 
 def _apply_prefix(cells: Cells, op: Operation, length: int) -> None:
-    cells.program(op.address, op.data[:length])
+    if length:
+        cells.program(op.address, op.data[:length])
 
 
 def _needed_bits(cells: Cells, op: Operation) -> int:
@@ -123,7 +124,7 @@ def _apply_all_but_one(cells: Cells, op: Operation, count: int) -> None:
 def _flip(cells: Cells, op: Operation, bits: int) -> None:
     old = int.from_bytes(cells.read(op.address, op.length), "little")
     cells.put_bytes(op.address, (old ^ bits).to_bytes(op.length, "little"))
-    cells.mark_used(op.address, op.length)
+    cells.count_use(op.address, op.length)
 
 
 def _granules(cells: Cells, op: Operation) -> range:
@@ -150,12 +151,18 @@ def _fronts(cells: Cells, op: Operation) -> list[int]:
 
 
 def _apply_front(cells: Cells, op: Operation, kept: int) -> None:
+    unit = cells.geometry.unit
+    whole = cells.geometry.align_up(kept, unit)
     cells.put(op.address + kept, op.length - kept, cells.erased ^ 0xFF)
+    cells.mend(op.address + whole, op.length - whole)
+    if whole != kept:
+        cells.mark_broken(op.address + whole - unit, unit)
     _after_broken_erase(cells, op)
 
 
 def _apply_preprogrammed(cells: Cells, op: Operation, _: int) -> None:
     cells.put(op.address, op.length, cells.erased ^ 0xFF)
+    cells.mend(op.address, op.length)
     _after_broken_erase(cells, op)
 
 
@@ -296,13 +303,13 @@ def tear_named(name: str) -> Tear:
     """The tear a token means. Raises FlashError for a name this version does not know."""
     label, _, argument = name.rpartition("-")
     for row in TEARS:
-        if row.name == label and argument.isdigit():
+        if row.name == label and argument.isdecimal() and argument.isascii():
             return Tear(row, int(argument))
     raise FlashError(f"no tear is named {name!r}; rows are {', '.join(row.name for row in TEARS)}")
 
 
-def tear_at(part: Part, cells: Cells, operation: Operation, elapsed_us: int) -> Tear | None:
-    """The tier 1 tear nearest to an operation stopped after ``elapsed_us``; None: nothing happened yet."""
+def tear_at(part: Part, cells: Cells, operation: Operation, elapsed_us: int) -> Tear:
+    """The tier 1 tear nearest to an operation stopped after ``elapsed_us``."""
     if part.kind == "stm32f1" and operation.kind == "erase":
         return tear_named(f"stopped-us-{elapsed_us}")
     share = elapsed_us / max(1, operation.end_us - operation.start_us)
@@ -311,7 +318,7 @@ def tear_at(part: Part, cells: Cells, operation: Operation, elapsed_us: int) -> 
         done = int(share * operation.length / unit) * unit
         if part.kind == "mcu-ecc":
             return tear_named(f"ecc-fault-{min(done, operation.length - unit)}")
-        return tear_named(f"prefix-{done}") if done else None
+        return tear_named(f"prefix-{done}")
     # The pre-program phase takes about half of an erase (M29W400D: 58 % on worst-case content).
     kept = operation.length - int(min(1.0, share * 2) * operation.length)
     return tear_named(f"front-{kept}") if kept else tear_named("preprogrammed-1")

@@ -35,12 +35,14 @@ class Trace:
             if block not in known and block not in determined:
                 known[block] = None
 
-    def programmed(self, device: str, cells: Cells, address: int, length: int) -> None:
+    def changed_in_part(self, device: str, cells: Cells, address: int, length: int) -> None:
+        """A program, or an interrupted operation: what the range holds now depends on what it held."""
         self.consulted(device, cells, address, length)
         for index in cells.blocks_in(address, length):
             self.written.add((device, index))
 
     def erased(self, device: str, cells: Cells, address: int, length: int) -> None:
+        """An erase was completed."""
         size = cells.block_size
         for index in cells.blocks_in(address, length):
             block = (device, index)

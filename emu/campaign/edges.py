@@ -78,36 +78,39 @@ class EdgeWalker:
             cells.restore(snapshot)
         workload = _Workload(state)
         for index, entry in enumerate(run.entries):
-            yield from self._point(index, workload)
+            yield from self._point(index, run, workload)
             if isinstance(entry, Operation):
                 yield from self._torn(index, entry, workload)
                 replay(self._cells[entry.device], entry)
             elif isinstance(entry, Event):
                 workload.apply(entry)
-        yield from self._point(len(run.entries), workload)
+        yield from self._point(len(run.entries), run, workload)
 
-    def _point(self, index: int, workload: _Workload) -> Iterator[Child]:
-        memory = self._memory()
-        timer = workload.timer
-        running = workload.running
+    def _point(self, index: int, run: Run, workload: _Workload) -> Iterator[Child]:
+        memory, running = self._memory(), workload.running
         yield Child(Edge(index, CUT, CUT), DeviceState(memory, "power", workload.attempts_left), running)
         for event in self._events:
-            cause = self._cause(event, timer)
-            if cause is None and event == TIMER:
+            if event == TIMER and workload.timer != ARMED:
                 continue
+            cause = self._cause(event, _time_at(run, index), workload)
             ram = () if cause is None else workload.ram
             state = DeviceState(memory, cause or "power", workload.attempts_left, ram)
             yield Child(Edge(index, event, event), state, running, stuck=cause is None)
 
-    def _cause(self, event: EventName, timer: str) -> ResetCause | None:
+    def _cause(self, event: EventName, now_us: int, workload: _Workload) -> ResetCause | None:
         """What resets the device after ``event``; None: nothing does."""
         if event == RESET:
             return "pin"
         if event == TIMER:
-            return COMMIT_TIMER if timer == ARMED else None
-        if timer in (ARMED, FED):
             return COMMIT_TIMER
-        return WATCHDOG if self._rig.watchdog else None
+        alarms: list[tuple[int, ResetCause]] = []
+        if workload.timer == ARMED:
+            alarms.append((workload.armed_us + workload.timeout_us, COMMIT_TIMER))
+        if workload.timer == FED:
+            alarms.append((now_us + workload.timeout_us, COMMIT_TIMER))
+        if self._rig.watchdog_us:
+            alarms.append((now_us + self._rig.watchdog_us, WATCHDOG))
+        return min(alarms)[1] if alarms else None
 
     def _torn(self, index: int, operation: Operation, workload: _Workload) -> Iterator[Child]:
         cells = self._cells[operation.device]
@@ -154,10 +157,20 @@ class LiveWalker:
 
 def replay(cells: Cells, operation: Operation) -> None:
     """Do to the cells what the journal says was done."""
-    if operation.kind == "program":
+    if operation.tear is not None:
+        operation.tear.apply(cells, operation)
+    elif operation.kind == "program":
         cells.program(operation.address, operation.data)
     else:
         cells.erase(operation.address, operation.length)
+
+
+def _time_at(run: Run, index: int) -> int:
+    """Microseconds since reset at a point: when the next entry begins, or when the session ends."""
+    if index == len(run.entries):
+        return run.end_us
+    entry = run.entries[index]
+    return entry.start_us if isinstance(entry, Operation) else entry.time_us
 
 
 class _Workload:
@@ -166,6 +179,7 @@ class _Workload:
     def __init__(self, state: DeviceState) -> None:
         self.attempts_left = state.attempts_left
         self.timer = STOPPED
+        self.armed_us = self.timeout_us = 0
         self.running = ""
         self._ram = dict(state.ram)
 
@@ -178,6 +192,8 @@ class _Workload:
             self.attempts_left -= 1
         elif event.name in (ARMED, STOPPED, FED):
             self.timer = event.name
+            if event.name == ARMED:
+                self.armed_us, self.timeout_us = event.time_us, event.facts[0] * 1_000_000
         elif event.name == HANDOVER:
             self.running = event.facts[1]
         elif event.name == RETAINED:

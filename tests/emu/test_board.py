@@ -102,7 +102,7 @@ def test_a_board_file_is_loaded_by_its_path_and_gets_the_defaults(tmp_path: Path
     board = load_board(str(written(tmp_path)))
     document = board.document
     assert (document.timers.commit_timeout_s, document.timers.watchdog_s) == (60, 0)
-    assert (document.checks.apply, document.checks.max_resets, document.checks.max_erases) == (ALL_CHECKS, 8, 8)
+    assert (document.checks.apply, document.checks.max_resets, document.checks.max_erases) == (ALL_CHECKS, 8, 4)
     assert (document.link.chunk_size, document.app.self_test_ms, document.layout.fs_size) == (4096, 500, 0)
 
 

@@ -224,10 +224,32 @@ def test_a_model_that_stays_although_it_should_not_is_a_scenario_error() -> None
         campaign(rig_on("demo", app=liar))
 
 
-def test_a_rig_without_snapshots_is_refused() -> None:
-    rig = LimitedRig(rig_on("demo"), replace(ALL_ABLE, snapshot=False))
-    with pytest.raises(ScenarioError, match="cannot take snapshots"):
-        explorer_on(rig)
+def test_a_rig_without_snapshots_is_cut_live_at_every_point_of_the_first_layer() -> None:
+    rig = LimitedRig(rig_on("stm32f103"), replace(ALL_ABLE, snapshot=False))
+    verdict = campaign(rig, depth=2, events=EVENT_NAMES)
+    exact = campaign(rig_on("stm32f103"), tears=NONE, events=("reset",))
+    assert (verdict.word, verdict.depth, verdict.tears, verdict.events) == ("held", 1, "none", ("reset",))
+    assert "in-place" not in verdict.checks
+    assert verdict.coverage.edge_kinds == exact.coverage.edge_kinds
+    assert verdict.coverage.outcomes == exact.coverage.outcomes
+    assert verdict.coverage.edges_inherited == 0
+    assert len(verdict.notes) == 1
+    assert "takes no snapshots" in verdict.notes[0]
+
+
+def test_a_rig_without_snapshots_finds_what_an_exact_campaign_finds_with_clean_cuts() -> None:
+    exact = campaign(rig_on("stm32f103", firmware=EagerLoader()), tears=NONE)
+    live = campaign(LimitedRig(rig_on("stm32f103", firmware=EagerLoader()), replace(ALL_ABLE, snapshot=False)))
+    assert exact.findings
+    assert [(f.key, f.path, f.count) for f in live.findings] == [
+        (f.key, f.path, f.count) for f in exact.findings if f.key.check != "in-place"
+    ]
+
+
+def test_a_rig_in_real_time_is_said_to_be_one() -> None:
+    verdict = campaign(LimitedRig(rig_on("stm32f103"), replace(ALL_ABLE, virtual_time=False)), tears=NONE)
+    assert (verdict.word, len(verdict.notes)) == ("held", 1)
+    assert "real time" in verdict.notes[0]
 
 
 def test_a_rig_that_cannot_tear_gets_clean_cuts_and_the_verdict_says_so() -> None:
@@ -257,7 +279,7 @@ def test_a_rig_that_is_not_deterministic_may_end_differently_from_one_state() ->
             return run
 
     verdict = campaign(Moody(rig_on("stm32f103"), replace(ALL_ABLE, deterministic=False)), tears=NONE)
-    assert {f.key.check for f in verdict.findings} == {"boots"}
+    assert {f.message for f in verdict.findings if f.key.check == "boots"} == {"bricked: moody"}
 
 
 # -- campaigns that end early ----------------------------------------------------------------------------

@@ -113,14 +113,18 @@ def test_a_refusal_retained_ram_and_a_brick_are_told() -> None:
     assert "=> bricked: worn out" in text
 
 
-def test_neighbouring_operations_are_folded_into_one_line_with_their_sum() -> None:
+def test_neighbouring_operations_are_folded_into_one_line_with_their_counts_range_and_time() -> None:
     rig = rig_on("stm32f103")
-    folded = re.search(r"(\d+) programs in flash (0x[0-9a-f]+)\.\.(0x[0-9a-f]+), (\d+) bytes", told(rig, ()))
+    text = told(rig, ())
+    folded = re.search(r"(\d+) erases, (\d+) programs in flash (0x[0-9a-f]+)\.\.(0x[0-9a-f]+), ([0-9.]+) ms", text)
     assert folded is not None
-    done = programs(rig)[: int(folded[1])]
-    assert sum(operation.length for _, operation in done) == int(folded[4])
-    assert done[0][1].address == int(folded[2], 16)
-    assert done[-1][1].address + done[-1][1].length == int(folded[3], 16)
+    run = rig.run(rig.initial(1))
+    done = [e for e in run.entries if isinstance(e, Operation) and e.address >= rig.places.slots[1].address]
+    kinds = [operation.kind for operation in done]
+    assert (int(folded[1]), int(folded[2])) == (kinds.count("erase"), kinds.count("program"))
+    assert int(folded[3], 16) == min(operation.address for operation in done)
+    assert int(folded[4], 16) == max(operation.address + operation.length for operation in done)
+    assert float(folded[5]) == pytest.approx((done[-1].end_us - done[0].start_us) / 1000, abs=0.06)
 
 
 # -- the hexdump -----------------------------------------------------------------------------------------

@@ -234,8 +234,10 @@ def test_a_tree_holds_any_number_of_blocks(count: int) -> None:
 def test_the_same_blocks_in_another_order_have_another_key() -> None:
     left, right, blank = Block(b"left"), Block(b"right"), Block(b"blank")
     tree = SnapshotTree.uniform(blank, 200)
-    keys = {tree.replaced({a: left, b: right}).key for a in (0, 1, 70, 150) for b in (2, 71, 199)}
-    assert len(keys) == 12
+    places = [(a, b) for a in (0, 1, 64, 129) for b in (2, 66, 130)] + [(64, 0), (1, 129), (129, 64)]
+    keys = {tree.replaced({a: left, b: right}).key for a, b in places}
+    assert len(keys) == len(places)
+    assert tree.replaced({0: left, 64: right}).key != tree.replaced({64: left, 0: right}).key
     assert {len(key) for key in keys} == {16}
 
 

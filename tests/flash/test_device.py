@@ -630,6 +630,7 @@ def test_power_that_goes_inside_a_program_leaves_a_growing_prefix(part: Part) ->
         assert content[done:] == bytes([part.erased]) * (part.size - done)
         assert done % part.program.unit == 0
         assert done >= done_before
+        assert done <= len(data) * fire_us / duration + part.program.unit
         done_before = done
         assert len(device.journal.operations()) == 1
     assert done_before > 0

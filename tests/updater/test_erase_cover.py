@@ -103,7 +103,7 @@ def test_a_cover_covers_and_stays_between_its_first_sector_and_the_limit(asked: 
 
 
 @pytest.mark.parametrize("part", PARTS)
-@unhurried
+@settings(unhurried, max_examples=30)
 @given(st.data())
 def test_a_window_of_a_real_part_never_asks_for_what_the_part_cannot_do(part: str, data: st.DataObject) -> None:
     geometry = bundled_part(part).geometry

@@ -6,7 +6,7 @@ import hashlib
 import zlib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bootloader.crc import crc_function
@@ -130,7 +130,7 @@ def test_sectors_are_erased_only_when_they_are_needed() -> None:
 
 
 @pytest.mark.parametrize("part", PARTS)
-@unhurried
+@settings(unhurried, max_examples=30)
 @given(sizes=st.lists(st.integers(1, 2000), min_size=1, max_size=10))
 def test_chunks_of_any_size_make_the_same_journal(part: str, sizes: list[int]) -> None:
     whole, cut = chip(part), chip(part)
