@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from functools import cache
 from importlib import resources
+from itertools import pairwise
 from math import ceil, isfinite
 from pathlib import Path
 from typing import Annotated, Literal
@@ -186,6 +187,9 @@ def _checked(part: Part, where: str) -> Part:
             refuse(f"[[erase]] of {size} bytes is no sector size and no block size of this part")
         if size % geometry.smallest_sector_size:
             refuse(f"[[erase]] of {size} bytes is not a multiple of the sector size")
+    for small, large in pairwise(geometry.erase_sizes if geometry.is_uniform else ()):
+        if large % small:
+            refuse(f"erase sizes must nest: {large} is not a multiple of {small}")
     for label, source in (("read", part.read.source), ("endurance", part.endurance.source), ("part", part.source)):
         if not source:
             refuse(f"{label}: source is empty; every figure needs its source")

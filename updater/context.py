@@ -21,7 +21,7 @@ from bootloader.image import HEADER_SIZE, ImageHeader, pack_header
 from bootloader.layout import Slot
 from updater.archive import EntryHeader, at_end, parse_entry
 from updater.errors import UpdateRefused
-from updater.manifest import Manifest, PartInfo, parse_manifest
+from updater.manifest import Claims, Manifest, PartInfo, parse_claims, select_parts
 from updater.slot_writer import SlotWriter, read_back
 from updater.target import DEFAULT_TIMEOUT_S, UpdateTarget
 
@@ -140,14 +140,15 @@ class UpdaterContext:
         del self._unprocessed[: header.size]
         _check_crc(header, zlib.crc32(raw))
         target = self.target
-        manifest = parse_manifest(raw, platform=target.platform)
-        self.manifest, self._file = manifest, None
-        target.say(f"FW: {manifest.name} {manifest.platform} {manifest.version} {manifest.build_id}")
-        if self._ignore_same_version and _same_version(manifest, target):
+        claims = parse_claims(raw, platform=target.platform)
+        target.say(f"FW: {claims.name} {claims.platform} {claims.version} {claims.build_id}")
+        if self._ignore_same_version and _same_version(claims, target):
             self.status_msg = "Version is the same as current"
-            self.detail = f"version {manifest.version} build {manifest.build_id} is running already"
+            self.detail = f"version {claims.version} build {claims.build_id} is running already"
             self.result = 1
             return False
+        manifest = select_parts(claims)
+        self.manifest, self._file = manifest, None
         for part, room in ((manifest.app, self._slot.app_capacity), (manifest.fs, self._slot.fs_size)):
             if part is not None and part.size is not None and part.size > room:
                 raise UpdateRefused(
@@ -303,8 +304,10 @@ class UpdaterContext:
     def feed(self, data: bytes) -> None:
         self.bytes_already_downloaded += len(data)
         self._unprocessed += data
-        if data:
-            self.deadline_us = self.target.clock.now_us + self._timeout_us
+
+    def rearm(self) -> None:
+        """A chunk was taken: the time the device itself needed for it is no stall."""
+        self.deadline_us = self.target.clock.now_us + self._timeout_us
 
 
 def updater_context_create(
@@ -318,8 +321,11 @@ def updater_context_create(
 
     Refused while another update is in progress, while the boot config is unreadable, while the running image is
     not committed, and while the sequencer has too few records left to finish what would begin. ``timeout_s``
-    (seconds without a chunk; 0 or less: 600) frees a stalled context; ``commit_timeout_s`` goes into the config.
+    (seconds without a chunk; 0 or less: 600) frees a stalled context; ``commit_timeout_s`` (0 to 2**32 - 1) goes into
+    the config. Raises ValueError outside that range.
     """
+    if not 0 <= commit_timeout_s <= 0xFFFF_FFFF:
+        raise ValueError(f"commit_timeout_s {commit_timeout_s} does not fit the boot config: 0 to {0xFFFF_FFFF}")
     updater_expire(target)
     if target.context is not None and target.context.update_state is not UpdateState.FINISHED:
         return _not_now(target, "Update already in progress")
@@ -348,14 +354,18 @@ def updater_process(ctx: UpdaterContext, data: bytes) -> int:
             pass
     except UpdateRefused as refused:
         return ctx.end(refused.code, refused.message, refused.detail)
+    if data:
+        ctx.rearm()
     return ctx.end(1, "", "") if ctx.result == 1 else 0
 
 
 def updater_finish(ctx: UpdaterContext) -> int:
-    """Apply: seal the slot and write the boot config. 1: reboot now (``need_reboot``); below 0: nothing changed.
+    """Apply: seal the slot and write the boot config. 1: reboot now (``need_reboot``); below 0: nothing new boots.
 
     Legal only when all data is parked; otherwise -1 and the update goes on.
     """
+    if updater_expire(ctx.target):
+        return ctx.result
     if ctx.update_state is not UpdateState.WRITE_FINISHED:
         ctx.status_msg = ctx.status_msg or "Wrong state for finalize"
         ctx.detail = ctx.detail or f"the update is in state {ctx.update_state.name}, not WRITE_FINISHED"
@@ -379,7 +389,9 @@ def updater_expire(target: UpdateTarget) -> bool:
 
 
 def updater_context_free(ctx: UpdaterContext) -> None:
-    """Forget the update; another one can begin."""
+    """Abandon the update, if it is not finished; another one can begin."""
+    if ctx.update_state is not UpdateState.FINISHED:
+        ctx.end(-1, "", "the update was abandoned")
     if ctx.target.context is ctx:
         ctx.target.context = None
 
@@ -401,5 +413,5 @@ def _check_crc(header: EntryHeader, found: int) -> None:
         )
 
 
-def _same_version(manifest: Manifest, target: UpdateTarget) -> bool:
-    return target.version.startswith(manifest.version) and target.build_id.startswith(manifest.build_id)
+def _same_version(claims: Claims, target: UpdateTarget) -> bool:
+    return target.version.startswith(claims.version) and target.build_id.startswith(claims.build_id)

@@ -44,8 +44,25 @@ class Manifest:
     fs: PartInfo | None
 
 
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a manifest says about the whole update. ``parts`` is not looked into yet."""
+
+    name: str
+    platform: str
+    version: str
+    build_id: str
+    app_version: int
+    parts: dict[str, Any]
+
+
 def parse_manifest(raw: bytes, *, platform: str) -> Manifest:
     """Parse and check a manifest for a device of ``platform``. Raises UpdateRefused."""
+    return select_parts(parse_claims(raw, platform=platform))
+
+
+def parse_claims(raw: bytes, *, platform: str) -> Claims:
+    """The first half: required fields and the platform. Raises UpdateRefused."""
     document = _load(raw)
     name, claimed, version, build_id = (_text(document, key) for key in ("name", "platform", "version", "build_id"))
     parts = document.get("parts")
@@ -57,16 +74,23 @@ def parse_manifest(raw: bytes, *, platform: str) -> Manifest:
     assert isinstance(parts, dict)
     if claimed[: len(platform)].lower() != platform.lower():
         raise UpdateRefused(-1, "Wrong platform", f"the update is for {claimed!r}, this device is {platform!r}")
-    app = _find(parts, _APP_TYPES)
+    number = document.get("version_number")
+    if number is not None and not (type(number) is int and 0 <= number <= _MAX_U32):
+        raise UpdateRefused(-1, "Failed to parse manifest", f"version_number {number!r} is no 32-bit number")
+    return Claims(name, claimed, version, build_id, version_number(version) if number is None else number, parts)
+
+
+def select_parts(claims: Claims) -> Manifest:
+    """The second half: the parts a device installs. Raises UpdateRefused when one is missing or malformed."""
+    app = _find(claims.parts, _APP_TYPES)
     if app is None or not app.src or not (app.sha1 or app.sha256):
         raise UpdateRefused(-2, "Incomplete update package", "no part of type app with src and cs_sha1 or cs_sha256")
-    fs = _find(parts, ("fs",))
+    fs = _find(claims.parts, ("fs",))
     if fs is not None and (not fs.src or not (fs.sha1 or fs.sha256)):
         raise UpdateRefused(-2, "Incomplete update package", "the fs part lacks src, or cs_sha1 and cs_sha256")
-    number = document.get("version_number")
-    if number is not None and not (isinstance(number, int) and 0 <= number <= _MAX_U32):
-        raise UpdateRefused(-1, "Failed to parse manifest", f"version_number {number!r} is no 32-bit number")
-    return Manifest(name, claimed, version, build_id, version_number(version) if number is None else number, app, fs)
+    if fs is not None and fs.src == app.src:
+        raise UpdateRefused(-2, "Incomplete update package", f"the app and fs parts both name {app.src!r}")
+    return Manifest(claims.name, claims.platform, claims.version, claims.build_id, claims.app_version, app, fs)
 
 
 def _load(raw: bytes) -> dict[str, Any]:
@@ -97,7 +121,7 @@ def _find(parts: dict[str, Any], types: tuple[str, ...]) -> PartInfo | None:
 
 def _part(label: str, part: dict[str, Any]) -> PartInfo:
     size = part.get("size")
-    address = part.get("addr", part.get("load_addr", 0))
+    address = part.get("addr", part.get("load_addr"))
     for key, value in (("size", size), ("addr", address)):
         if value is not None and not (type(value) is int and 0 <= value <= _MAX_U32):
             raise UpdateRefused(-1, "Failed to parse manifest", f"part {label!r}: {key} {value!r} is no 32-bit number")
@@ -112,7 +136,7 @@ def _part(label: str, part: dict[str, Any]) -> PartInfo:
         raise UpdateRefused(-1, "Failed to parse manifest", f"part {label!r}: a signature has at most 80 bytes")
     return PartInfo(
         _text(part, "src"), size, _digest(label, part, "cs_sha1", 40), _digest(label, part, "cs_sha256", 64),
-        address, scheme, signature,
+        address or 0, scheme, signature,
     )  # fmt: skip
 
 

@@ -40,4 +40,4 @@ class UpdateTarget:
 
     def say(self, message: str) -> None:
         """What a real device prints on its console."""
-        self.log.append(message)
+        self.log.append("".join(c if c.isprintable() else ascii(c)[1:-1] for c in message))

@@ -178,7 +178,13 @@ def test_a_serial_page_is_cut_at_every_byte_and_an_erase_at_four_states() -> Non
                 assert hows[index] == ["cut", *prefixes, "one-bit-1", "all-but-one-bit-1"]
             else:
                 half = entry.length // 2
-                assert hows[index] == ["cut", "front-1", f"front-{half}", f"front-{entry.length - 1}", "preprogrammed-1"]
+                assert hows[index] == [
+                    "cut",
+                    "front-1",
+                    f"front-{half}",
+                    f"front-{entry.length - 1}",
+                    "preprogrammed-1",
+                ]
         assert hows[len(run.entries)] == ["cut"]
 
 

@@ -196,9 +196,7 @@ def test_a_workload_that_writes_no_flash_is_nothing_to_run() -> None:
 
 def test_an_uncut_update_that_is_refused_is_a_scenario_error_with_the_reason() -> None:
     document = board_with().document
-    smaller = tuple(
-        msgspec.structs.replace(p, size=0x1000) if p.name == "slot-b" else p for p in document.partition
-    )
+    smaller = tuple(msgspec.structs.replace(p, size=0x1000) if p.name == "slot-b" else p for p in document.partition)
     board = make_board(msgspec.structs.replace(document, partition=smaller), Path(), "small")
     images = ImagePair(OLD_APP, NEW_APP * 4)
     with pytest.raises(ScenarioError, match="the uncut update is refused: .*slot-b has 3840"):

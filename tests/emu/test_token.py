@@ -65,9 +65,7 @@ def test_a_token_without_interruptions_says_uncut() -> None:
 
 
 def test_another_version_says_which_one_is_read() -> None:
-    assert refused(GOOD.replace("bo1", "bo2")) == (
-        "this is a bo2 token; this version of brownout reads bo1 tokens"
-    )
+    assert refused(GOOD.replace("bo1", "bo2")) == ("this is a bo2 token; this version of brownout reads bo1 tokens")
 
 
 @pytest.mark.parametrize("text", ["", "bo", "hello", "BO1:1", "bo1x:1", "7:1:2"])

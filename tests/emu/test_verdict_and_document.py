@@ -67,7 +67,12 @@ def real(*, broken: bool) -> tuple[Verdict, dict[str, Any]]:
 
 @pytest.mark.parametrize(
     ("found", "complete", "word", "code"),
-    [(False, True, "held", 0), (True, True, "findings", 1), (False, False, "inconclusive", 3), (True, False, "findings", 1)],
+    [
+        (False, True, "held", 0),
+        (True, True, "findings", 1),
+        (False, False, "inconclusive", 3),
+        (True, False, "findings", 1),
+    ],
 )
 def test_the_word_and_the_exit_code_follow_from_findings_and_completeness(
     found: bool, complete: bool, word: str, code: int
