@@ -58,7 +58,7 @@ def test_the_trial_ends_by_what_the_model_does(name: str, cause: str) -> None:
 
 
 def test_a_hang_without_a_watchdog_is_ended_by_the_commit_timer() -> None:
-    board = next(name for name in BOARDS if not rig_on(name).watchdog)
+    board = next(name for name in BOARDS if not rig_on(name).watchdog_us)
     sessions = [run for _, run in life(rig_on(board, app="hangs"))]
     trial = next(run for run in sessions if entered([run], "new"))
     assert (trial.outcome.kind, trial.outcome.cause) == ("reset", "commit-timer")

@@ -20,6 +20,7 @@ from tests.emu.helpers import BOARDS, events, known_edges, life, operations, rig
 RIG = rig_on("demo")
 STATE = RIG.initial(1)
 CONFIGS, SLOTS = RIG.places.configs, RIG.places.slots
+FRESH, BOUNDS = Monitor(), CheckEntry()
 OLD_RUNS, NEW_RUNS = Outcome("settled", "old", True), Outcome("settled", "new", True)
 HUNG, RESTARTS = Outcome("hung", detail="no timer is running"), Outcome("reset", cause="software")
 
@@ -49,8 +50,8 @@ class Case:
     entries: Sequence[Entry]
     at: tuple[int, ...] = ()
     outcome: Outcome = OLD_RUNS
-    start: Monitor = Monitor()
-    bounds: CheckEntry = CheckEntry()
+    start: Monitor = FRESH
+    bounds: CheckEntry = BOUNDS
 
     def scene(self) -> Scene:
         run = Run(list(self.entries), self.outcome, STATE)
@@ -108,7 +109,7 @@ CASES = {
     "in-place: the bootloader writes the slot the config names": Case("in-place", [erase(A), enters("new")], (0,)),
     "in-place: the bootloader writes the other slot": Case("in-place", [erase(B), enters("old")]),
     "in-place: writes the old config": Case("in-place", [erase(CONFIGS[1].address), program(CONFIGS[1].address)]),
-    "legal-flash: a misuse": Case("legal-flash", [Misuse("nor", 0, 1, "unerased", "needs a bit back")], (0,)),
+    "legal-flash: a misuse": Case("legal-flash", [Misuse("nor", 0, 1, "unerased", "needs a bit back", 0)], (0,)),
     "legal-flash: operations": Case("legal-flash", [erase(B), program(B)]),
 }  # fmt: skip
 

@@ -82,8 +82,12 @@ class SlowArray:
                 self.program(operation, argument + self.part.program.unit)
                 self.broken.add(self.unit_of(operation.address + argument))
             case "front" | "preprogrammed":
-                for address in addresses[argument if name == "front" else 0 :]:
+                done = addresses[argument if name == "front" else 0 :]
+                for address in done:
                     self.put(address, programmed)
+                    self.broken.discard(self.unit_of(address))
+                if self.part.kind == "mcu-ecc" and done[0] % self.part.program.unit:
+                    self.broken.add(self.unit_of(done[0]))  # its data and its check bits are of two minds
             case "erase-ecc-fault":
                 for address in addresses:
                     self.put(address, self.part.erased)

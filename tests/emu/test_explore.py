@@ -199,12 +199,12 @@ def test_an_uncut_update_that_is_refused_is_a_scenario_error_with_the_reason() -
     smaller = tuple(msgspec.structs.replace(p, size=0x1000) if p.name == "slot-b" else p for p in document.partition)
     board = make_board(msgspec.structs.replace(document, partition=smaller), Path(), "small")
     images = ImagePair(OLD_APP, NEW_APP * 4)
-    with pytest.raises(ScenarioError, match="the uncut update is refused: .*slot-b has 3840"):
+    with pytest.raises(ScenarioError, match=r"the uncut update is refused: .*slot-b has 3840"):
         campaign(rig_on(board, images=images))
 
 
 def test_a_refused_update_is_refused_also_when_nothing_was_written() -> None:
-    with pytest.raises((ScenarioError, NothingToRun), match="not on a Sunday|no flash operation"):
+    with pytest.raises(ScenarioError, match="the uncut update is refused: not on a Sunday"):
         campaign(rig_on("demo", firmware=Refuser()))
 
 

@@ -147,5 +147,5 @@ def test_a_token_of_other_inputs_names_exactly_the_role_that_differs(number: int
 
 
 def test_every_input_that_differs_is_named() -> None:
-    with pytest.raises(TokenError, match="board .*; from .*; to .*; workload "):
+    with pytest.raises(TokenError, match=r"board .*; from .*; to .*; workload "):
         Token(1, ("00000000",) * 4, ()).check_inputs(rig_on().inputs)

@@ -155,7 +155,7 @@ def test_findings_rank_by_cuts_then_clean_before_torn_then_place() -> None:
     torn = ranked(Step(0, 1, "prefix-1"), torn=1)
     twice = ranked(Step(0, 1, "cut"), Step(0, 1, "cut"))
     order = [uncut, clean, late, torn, twice]
-    assert sorted(reversed(order), key=lambda f: f.rank) == order
+    assert sorted([twice, torn, uncut, late, clean], key=lambda f: f.rank) == order
     assert [f.cuts for f in order] == [0, 1, 1, 1, 2]
 
 

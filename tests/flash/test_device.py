@@ -151,6 +151,7 @@ def test_a_zero_cannot_become_a_one_and_the_byte_is_named() -> None:
     assert "0 to 1" in entry.message
     assert "reads 0x00" in entry.message
     assert [type(e) for e in device.journal.entries] == [Operation, Operation, Misuse]
+    assert entry.time_us == device.journal.operations()[-1].end_us
 
 
 def test_where_erased_is_zero_the_direction_is_the_other_one() -> None:
@@ -556,6 +557,7 @@ def test_a_reset_by_name_stops_the_firmware_and_leaves_power_on() -> None:
     assert isinstance(stopped, ResetAsserted)
     assert stopped.cause == "watchdog"
     assert device.supply.on
+    assert device.journal.struck
     assert len(device.journal.entries) == 2
 
 
@@ -564,6 +566,7 @@ def test_an_interruption_past_the_end_never_strikes() -> None:
     scenario(whole)
     scenario(planned)
     assert planned.journal.entries == whole.journal.entries
+    assert not planned.journal.struck
 
 
 def test_a_tear_of_the_wrong_kind_is_refused() -> None:
@@ -658,6 +661,35 @@ def test_a_reset_tears_what_the_processor_itself_was_doing(part: Part, share: fl
         assert left[kept:] == bytes(sector.size - kept)
         assert (kept == 0) == (share >= 0.5)
     assert device.cells.read(sector.end, 64) == b"\xff" * 64
+
+
+@pytest.mark.parametrize("part", SMALL_PARTS, **BY_NAME)
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.99])
+def test_the_entry_of_a_stopped_operation_names_the_tear_that_it_left(part: Part, share: float) -> None:
+    sector, burst = part.geometry.sector_at(0), part.geometry.burst_size
+    for command, duration in (
+        (lambda device: device.program(sector.end, b"\x3c" * burst), FlashDevice(part).timing.program_us(0, burst, 0)),
+        (lambda device: device.erase(0, sector.size), FlashDevice(part).timing.erase_us(0, sector.size, 0)),
+    ):
+        supply = Supply()
+        stopped = FlashDevice(part, supply=supply, clock=TimedCut(int(duration * share), supply))
+        stopped.load(0, b"\x35" * sector.size)
+        with pytest.raises(PowerLost):
+            command(stopped)
+        (operation,) = stopped.journal.operations()
+        assert operation.tear is not None
+        expected = FlashDevice(part)
+        expected.load(0, b"\x35" * sector.size)
+        operation.tear.apply(expected.cells, operation)
+        assert stopped.snapshot().same(expected.snapshot())
+
+
+def test_an_operation_that_was_finished_names_no_tear() -> None:
+    device = FlashDevice(SERIAL, clock=TimedReset(200))
+    device.program(0, b"\x00")
+    with pytest.raises(ResetAsserted):
+        device.program(1, b"\x00")
+    assert [operation.tear for operation in device.journal.operations()] == [None, None]
 
 
 def test_a_granule_under_the_reset_is_torn_and_the_ones_before_are_done() -> None:

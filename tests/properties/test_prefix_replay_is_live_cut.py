@@ -40,9 +40,7 @@ def assert_live_cut_is(rig: Rig, state: DeviceState, child: Child) -> None:
 @every_board
 @settings(max_examples=25, deadline=None)
 @given(data=st.data())
-def test_a_live_cut_at_a_random_tear_leaves_exactly_the_memory_the_walker_makes(
-    board: str, data: st.DataObject
-) -> None:
+def test_a_live_cut_at_a_random_tear_leaves_exactly_what_the_walker_makes(board: str, data: st.DataObject) -> None:
     rig, edges = known_edges(board)
     torn = [edge for edge in edges if edge[2].edge.is_torn]
     state, _, child = data.draw(st.sampled_from(torn))
@@ -123,7 +121,7 @@ def second_walker(board: str) -> EdgeWalker:
 @every_board
 @settings(max_examples=12, deadline=None)
 @given(data=st.data())
-def test_a_second_live_cut_leaves_exactly_the_memory_the_walker_makes(board: str, data: st.DataObject) -> None:
+def test_a_second_live_cut_leaves_exactly_what_the_walker_makes(board: str, data: st.DataObject) -> None:
     rig, edges = known_edges(board)
     _, _, first = data.draw(st.sampled_from(edges))
     run = rig.run(first.state)

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from emu.campaign.explore import Explorer
-from emu.cli.main import COMMANDS, main
 from emu.cli import run as run_module
+from emu.cli.main import COMMANDS, main
 from emu.errors import MissingExtra
 from flash.errors import FlashError
 from tests.emu.cli.command import ROOT, STUCK_BOARD, Brownout, pair, process
@@ -269,7 +269,8 @@ def test_help_loads_no_room_it_does_not_need() -> None:
     program = (
         "import sys\nfrom emu.cli.main import main\n"
         "try:\n    main(['--help'])\n"
-        "except SystemExit:\n    print([n for n in ('numpy', 'emu.campaign', 'elftools', 'rich') if n in sys.modules])\n"
+        "except SystemExit:\n"
+        "    print([n for n in ('numpy', 'emu.campaign', 'elftools', 'rich') if n in sys.modules])\n"
     )
     ran = subprocess.run(
         [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
