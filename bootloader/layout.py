@@ -12,6 +12,7 @@ from bootloader.config import RECORD_SIZE, SLOT_COUNT
 from bootloader.errors import LayoutError
 from bootloader.image import HEADER_SIZE
 from flash.contract import NorFlash
+from flash.geometry import Geometry
 
 
 @dataclass(frozen=True)
@@ -50,14 +51,22 @@ class Layout:
             if copy.geometry.size < RECORD_SIZE:
                 raise LayoutError(f"config copy {number} has {copy.geometry.size} bytes, a record takes {RECORD_SIZE}")
         for slot in self.slots:
-            geometry = slot.flash.geometry
-            if slot.app_capacity <= 0:
-                raise LayoutError(
-                    f"slot {slot.name!r} has {geometry.size:#x} bytes: no room for a header of {HEADER_SIZE:#x} "
-                    f"and a filesystem of {slot.fs_size:#x}"
-                )
-            if slot.fs_size and geometry.sector_end(slot.fs_offset) != slot.fs_offset:
-                raise LayoutError(
-                    f"slot {slot.name!r}: the filesystem would start at {slot.fs_offset:#x}, inside a sector; "
-                    f"the next boundary is {geometry.sector_end(slot.fs_offset):#x}"
-                )
+            problem = slot_problem(slot.flash.geometry, slot.fs_size)
+            if problem:
+                raise LayoutError(f"slot {slot.name!r}: {problem}")
+
+
+def slot_problem(geometry: Geometry, fs_size: int) -> str:
+    """Why a window of this shape cannot be a slot with ``fs_size`` bytes of filesystem; "" when it can."""
+    fs_offset = geometry.size - fs_size
+    if fs_offset <= HEADER_SIZE:
+        return (
+            f"{geometry.size:#x} bytes leave no room for an application beside a header of {HEADER_SIZE:#x} "
+            f"and a filesystem of {fs_size:#x}"
+        )
+    if fs_size and geometry.sector_end(fs_offset) != fs_offset:
+        return (
+            f"the filesystem would start at {fs_offset:#x}, inside a sector; "
+            f"the next boundary is {geometry.sector_end(fs_offset):#x}"
+        )
+    return ""

@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Annotated, Literal
 
 import msgspec
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from bootloader.config import SLOT_COUNT
 from bootloader.crc import CrcName
+from bootloader.layout import slot_problem
 from bootloader.verify import VerifyPolicy
 from emu.errors import BoardError
 from flash.errors import FlashError, PartError
@@ -145,8 +147,10 @@ def load_board(name: str) -> Board:
 def make_board(document: BoardFile, folder: Path, where: str) -> Board:
     """Check a document. ``folder`` is where its part and key files are looked for."""
     parts = {entry.name: _part(entry, folder, where) for entry in document.flash}
-    if len(parts) != len(document.flash):
-        raise BoardError(f"{where}: two flash entries share a name")
+    names = [entry.name for entry in document.flash]
+    for name in names:
+        if names.count(name) > 1:
+            raise BoardError(f"{where}: two flash entries share a name, {name!r}")
     _check_partitions(document, parts, where)
     timers = document.timers
     if timers.commit_max_s and timers.commit_timeout_s > timers.commit_max_s:
@@ -199,6 +203,11 @@ def _check_partitions(document: BoardFile, parts: dict[str, Part], where: str) -
             raise BoardError(f"{where}: layout: no partition {name!r}{nearest(name, list(seen))}")
     if len(set(used)) != 2 + SLOT_COUNT:
         raise BoardError(f"{where}: layout: two config copies and two slots need four different partitions")
+    for name in document.layout.slots:
+        entry = seen[name]
+        problem = slot_problem(parts[entry.flash].geometry.window(entry.offset, entry.size), document.layout.fs_size)
+        if problem:
+            raise BoardError(f"{where}: layout: slot {name!r}: {problem}")
 
 
 def _overlap(one: PartitionEntry, other: PartitionEntry) -> bool:
@@ -214,8 +223,8 @@ def _policy(entry: VerifyEntry, folder: Path, where: str) -> tuple[VerifyPolicy,
             key = load_pem_public_key(raw)
         except OSError as wrong:
             raise BoardError(f"{where}: key {name}: cannot be read: {wrong.strerror}") from None
-        except ValueError:
-            raise BoardError(f"{where}: key {name}: not a PEM public key") from None
+        except (ValueError, UnsupportedAlgorithm):
+            raise BoardError(f"{where}: key {name}: not a PEM public key this version knows") from None
         if not isinstance(key, ed25519.Ed25519PublicKey) and not (
             isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1)
         ):

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from bootloader.decision import ResetCause
@@ -85,13 +85,13 @@ class Outcome:
 @dataclass
 class Run:
     """One session: what it did, how it ended and when (microseconds since its reset), the state it left, and the
-    footprint it stood on."""
+    footprint it stood on (None: not traced, so it can never stand for another)."""
 
     entries: list[Entry]
     outcome: Outcome
     end: DeviceState
     end_us: int = 0
-    trace: Trace = field(default_factory=Trace)
+    trace: Trace | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,5 +70,5 @@ class HardwareTimer:
 
     def starve(self) -> None:
         """The firmware stands still: a timer it was feeding now runs out."""
-        if self._fed:
+        if self._fed and self._timeout_s:
             self._clock.set_alarm(COMMIT_TIMER, self._clock.now_us + self._timeout_s * 1_000_000)

@@ -146,10 +146,11 @@ class UpdateRig:
     def run(self, state: DeviceState, interruption: Interruption | None = None) -> Run:
         for chip, snapshot in zip(self.device.chips, state.memory, strict=True):
             chip.restore(snapshot)
-        journal, trace = Journal(interruption), Trace()
+        journal, trace = Journal(interruption), Trace() if self._traced else None
         ram = dict(state.ram)
-        session = self.device.reset(state.cause, journal, trace if self._traced else None, ram)
-        self._trace_what_checks_read(trace)
+        session = self.device.reset(state.cause, journal, trace, ram)
+        if trace is not None:
+            self._trace_what_checks_read(trace)
         life = _Life(self, session, state.attempts_left)
         outcome = life.outcome()
         warm = outcome.kind == "reset"

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from emu.rig import DeviceState, Rig, Run
 from flash.snapshot import Block, TreePart
-from flash.trace import BlockAddress
+from flash.trace import BlockAddress, Trace
 
 
 @dataclass(slots=True)
@@ -91,7 +91,8 @@ class RunCache:
         if known is None:
             self.misses += 1
             run = self._rig.run(state)
-            tree.last = self._insert(tree.root, state, run)
+            if run.trace is not None:
+                tree.last = self._insert(tree.root, state, run, run.trace)
             return Session(run, state, None)
         self.hits += 1
         tree.last = known
@@ -105,8 +106,8 @@ class RunCache:
     def _digest(self, state: DeviceState, block: BlockAddress) -> bytes:
         return state.memory[self._chip[block[0]]].tree.block(block[1]).key
 
-    def _insert(self, node: _Node, state: DeviceState, run: Run) -> _Known:
-        for block in run.trace.consulted_blocks:
+    def _insert(self, node: _Node, state: DeviceState, run: Run, trace: Trace) -> _Known:
+        for block in trace.consulted_blocks:
             assert node.known is None, "a session ended and went on from the same footprint: please report"
             if node.block is None:
                 node.block = block
@@ -114,9 +115,9 @@ class RunCache:
             node = node.children.setdefault(self._digest(state, block), _Node())
         needs: list[list[int]] = [[] for _ in state.memory]
         left: tuple[dict[int, Block], ...] = tuple({} for _ in state.memory)
-        for name, index in run.trace.consulted_blocks:
+        for name, index in trace.consulted_blocks:
             needs[self._chip[name]].append(index)
-        for name, index in run.trace.written:
+        for name, index in trace.written:
             chip = self._chip[name]
             left[chip][index] = run.end.memory[chip].tree.block(index)
         footing = tuple(memory.tree.part(indexes) for memory, indexes in zip(state.memory, needs, strict=True))

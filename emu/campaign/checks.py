@@ -250,17 +250,31 @@ def is_committed(state: DeviceState, rig: Rig) -> bool:
     return config is not None and config.committed
 
 
-def worn_out(erases: Counter[tuple[str, int]], bounds: CheckEntry, entry: int) -> Iterator[Breach]:
-    """Breaches of ``wear`` by the erases of one chain of sessions."""
-    for (chip, address), count in sorted(erases.items()):
-        if count > bounds.max_erases:
+def worn_out(erases: Counter[Erased], bounds: CheckEntry, entry: int) -> Iterator[Breach]:
+    """Breaches of ``wear`` by the erases of one chain of sessions, at the sector that is erased most often."""
+    for chip in sorted({chip for chip, _, _ in erases}):
+        steps: Counter[int] = Counter()
+        for (where, address, length), count in erases.items():
+            if where == chip:
+                steps[address] += count
+                steps[address + length] -= count
+        depth, worst, at = 0, 0, 0
+        for address in sorted(steps):
+            depth += steps[address]
+            if depth > worst:
+                worst, at = depth, address
+        if worst > bounds.max_erases:
             yield Breach(
-                "wear",
-                entry,
-                f"{chip} {address:#x} is erased {count} times on this path, {bounds.max_erases} are allowed",
+                "wear", entry, f"{chip} {at:#x} is erased {worst} times on this path, {bounds.max_erases} are allowed"
             )
 
 
-def erases_of(run: Run) -> Counter[tuple[str, int]]:
-    """How often each erase unit was erased in a session, by chip and address."""
-    return Counter((e.device, e.address) for e in run.entries if isinstance(e, Operation) and e.kind == "erase")
+Erased = tuple[str, int, int]
+"""Chip, address and length of an erase."""
+
+
+def erases_of(run: Run) -> Counter[Erased]:
+    """How often each range was erased in a session."""
+    return Counter(
+        (e.device, e.address, e.length) for e in run.entries if isinstance(e, Operation) and e.kind == "erase"
+    )

@@ -86,6 +86,28 @@ class EdgeWalker:
                 workload.apply(entry)
         yield from self._point(len(run.entries), run, workload)
 
+    def find(self, state: DeviceState, run: Run, entry: int, how: str) -> Child | None:
+        """One child, by its edge; None when the session has no such edge. The walker then stands right before it."""
+        if entry > len(run.entries):
+            return None
+        for cells, snapshot in zip(self._cells.values(), state.memory, strict=True):
+            cells.restore(snapshot)
+        workload = _Workload(state)
+        for done in run.entries[:entry]:
+            if isinstance(done, Operation):
+                replay(self._cells[done.device], done)
+            elif isinstance(done, Event):
+                workload.apply(done)
+        children = list(self._point(entry, run, workload))
+        following = run.entries[entry] if entry < len(run.entries) else None
+        if isinstance(following, Operation):
+            children += self._torn(entry, following, workload)
+        return next((child for child in children if child.edge.how == how), None)
+
+    def cells(self, chip: str) -> Cells:
+        """The bench cells of one chip, as the walk has left them."""
+        return self._cells[chip]
+
     def _point(self, index: int, run: Run, workload: _Workload) -> Iterator[Child]:
         memory, running = self._memory(), workload.running
         yield Child(Edge(index, CUT, CUT), DeviceState(memory, "power", workload.attempts_left), running)

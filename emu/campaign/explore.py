@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from emu.board import CheckEntry, CheckName
 from emu.campaign.cache import RunCache
-from emu.campaign.checks import CHECKS, Breach, Scene, erases_of, is_committed, monitors_of, worn_out
+from emu.campaign.checks import CHECKS, Breach, Erased, Scene, erases_of, is_committed, monitors_of, worn_out
 from emu.campaign.edges import CUT, EVENT_NAMES, RESET, TIMER, Child, EdgeWalker, EventName, LiveWalker
 from emu.campaign.monitor import NEW, OLD, Monitor
 from emu.campaign.verdict import Coverage, CutPath, Finding, FindingKey, Step, Verdict
@@ -102,7 +102,7 @@ class Explorer:
         depths = self._options.depth if rig.capabilities.snapshot else 0
         self._walkers = [EdgeWalker(rig, self._options.tears, self._options.events) for _ in range(depths)]
         self._judged: dict[tuple[int, Monitor], list[Breach]] = {}
-        self._erased: dict[int, Counter[tuple[str, int]]] = {}
+        self._erased: dict[int, Counter[Erased]] = {}
         self._runs_kept: list[Run] = []
         self._seen: dict[tuple[bytes, Monitor], _Seen] = {}
         self._findings: dict[FindingKey, Finding] = {}
@@ -168,6 +168,9 @@ class Explorer:
     def _golden(self, root: State) -> Chain:
         """The uncut workload. It must write flash, and it must work."""
         golden = self.judge_chain(root)
+        first = golden.sessions[0].run.outcome
+        if first.kind in ("halted", "hung"):
+            raise ScenarioError(f"the device as shipped does not run: {first}")
         for judged in golden.sessions:
             for entry in judged.run.entries:
                 if isinstance(entry, Operation):
@@ -210,7 +213,6 @@ class Explorer:
             self._report(path, kinds, "durable", "commit has returned and the commit timer still runs", "armed")
         if child.stuck and child.running == NEW and not is_committed(child.state, self._rig):
             self._report(path, kinds, "reverts", "the uncommitted image hangs and no timer resets it", "hangs")
-        self._cover.edge_kinds[child.edge.kind] += 1
         state = State(child.state, monitor)
         key = state.key
         known = self._seen.get(key)
@@ -223,6 +225,7 @@ class Explorer:
             assert (known.outcome, known.breaches) == (met.outcome, met.breaches), "one state, two ends: please report"
         else:
             executed = False
+        self._cover.edge_kinds[child.edge.kind] += 1
         if executed:
             self._cover.edges_executed += 1
         else:
@@ -250,7 +253,7 @@ class Explorer:
                 self._runs_kept.append(run)
         return found
 
-    def _erases(self, run: Run) -> Counter[tuple[str, int]]:
+    def _erases(self, run: Run) -> Counter[Erased]:
         if not self._options.cache:
             return erases_of(run)
         found = self._erased.get(id(run))

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from emu.campaign.checks import Breach, is_committed
-from emu.campaign.edges import CUT, TIMER, Edge, replay
+from emu.campaign.edges import EVENT_NAMES, TIMER, EdgeWalker
 from emu.campaign.explore import Explorer, State
 from emu.campaign.monitor import NEW, Monitor
 from emu.campaign.token import Token
@@ -19,8 +19,8 @@ from emu.campaign.verdict import Step
 from emu.errors import TokenError
 from emu.events import HANDOVER
 from emu.rig import DeviceState, Outcome, Rig, Run
-from flash.cells import Cells
 from flash.journal import Entry, Event, Operation
+from flash.tears import TEAR_SETS
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,36 +79,30 @@ def follow(rig: Rig, explorer: Explorer, token: Token) -> Story:
 
 
 def _interrupted(rig: Rig, state: DeviceState, step: Step) -> Session:
-    """Cut the running session, and hold the result against the journal's prefix replayed on bench cells."""
+    """Cut the running session, and hold what it leaves against the state a campaign makes for the same edge."""
     whole = rig.run(state)
-    operation = whole.entries[step.entry] if step.entry < len(whole.entries) else None
-    edge = Edge(step.entry, step.how, CUT)
-    if step.entry > len(whole.entries) or (edge.is_torn and not isinstance(operation, Operation)):
-        raise TokenError(f"the token's place {step.run}.{step.entry} does not exist in this session")
-    run = rig.run(state, edge.interruption())
-    cells = _prefix(rig, state, whole, step.entry)
-    torn: Torn | None = None
-    if edge.is_torn:
-        assert isinstance(operation, Operation)
-        tear = edge.interruption().tear
-        assert tear is not None
-        target = cells[operation.device]
-        before = target.read(operation.address, operation.length)
-        tear.apply(target, operation)
-        torn = Torn(operation, before, target.read(operation.address, operation.length))
-    for made, cut in zip(cells.values(), run.end.memory, strict=True):
-        assert made.snapshot().same(cut), f"cutting live at {step} differs from replaying the prefix: please report"
+    walker = EdgeWalker(rig, TEAR_SETS["T1"], EVENT_NAMES)
+    child = walker.find(state, whole, step.entry, step.how)
+    if child is None:
+        raise TokenError(f"the token's place {step.run}.{step.entry}.{step.how} does not exist in this session")
+    run = rig.run(state, child.edge.interruption())
+    same = (child.state.cause, child.state.attempts_left, child.state.ram) == (
+        run.end.cause, run.end.attempts_left, run.end.ram
+    )  # fmt: skip
+    same = same and all(made.same(cut) for made, cut in zip(child.state.memory, run.end.memory, strict=True))
+    assert same, f"cutting live at {step} differs from replaying the prefix: please report"
+    operation = whole.entries[step.entry] if child.edge.is_torn else None
+    torn = _torn(rig, walker, operation, child.state) if isinstance(operation, Operation) else None
     return Session(state, run, step, torn)
 
 
-def _prefix(rig: Rig, state: DeviceState, run: Run, end: int) -> dict[str, Cells]:
-    cells = dict(zip(rig.chip_names, rig.bench_cells(), strict=True))
-    for chip, snapshot in zip(cells.values(), state.memory, strict=True):
-        chip.restore(snapshot)
-    for entry in run.entries[:end]:
-        if isinstance(entry, Operation):
-            replay(cells[entry.device], entry)
-    return cells
+def _torn(rig: Rig, walker: EdgeWalker, operation: Operation, after: DeviceState) -> Torn:
+    """The operation's range before (where the walker stands) and after (in ``after``)."""
+    chip = rig.chip_names.index(operation.device)
+    cells = walker.cells(operation.device)
+    before = cells.read(operation.address, operation.length)
+    cells.restore(after.memory[chip])
+    return Torn(operation, before, cells.read(operation.address, operation.length))
 
 
 def _entered_new(entries: list[Entry]) -> bool:

@@ -28,7 +28,7 @@ from flash.tears import tear_named
 VERSION = "bo1"
 ROLES = ("board", "from", "to", "workload")
 UNCUT = "uncut"
-_STEP = re.compile(r"(\d+)\.(\d+)\.([a-z0-9-]+)")
+_STEP = re.compile(r"([0-9]{1,9})\.([0-9]{1,9})\.([a-z0-9-]{1,40})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +63,13 @@ def parse_token(text: str) -> Token:
     """Read a token. Raises TokenError for another version or a malformed one."""
     fields = text.strip().split(":")
     if fields[0] != VERSION:
-        if re.fullmatch(r"bo\d+", fields[0]):
+        if re.fullmatch(r"bo[0-9]{1,9}", fields[0]):
             raise TokenError(f"this is a {fields[0]} token; this version of brownout reads {VERSION} tokens")
         raise TokenError(f"not a token: it should start with {VERSION}: and came out of brownout run")
-    if len(fields) != 3 + len(ROLES) or not fields[1].isdigit():
-        raise TokenError(f"the token is cut short or altered: {2 + len(ROLES)} fields should follow {VERSION}")
+    if len(fields) != 3 + len(ROLES) or not re.fullmatch(r"[0-9]{1,9}", fields[1]):
+        raise TokenError(
+            f"the token is cut short or altered: {2 + len(ROLES)} fields, the first a number, should follow {VERSION}"
+        )
     for role, digest in zip(ROLES, fields[2:-1], strict=True):
         if not re.fullmatch(r"[0-9a-f]{8}", digest):
             raise TokenError(f"the token is altered: the {role} digest {digest!r} is not 8 hex digits")

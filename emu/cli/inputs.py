@@ -88,6 +88,8 @@ def make_rig(inputs: Inputs) -> UpdateRig:
     board = load_board(inputs.board)
     if (inputs.old is None) != (inputs.new is None):
         raise ScenarioError("--from and --to go together: give both, or neither for the bundled pair")
+    if inputs.old is None and (inputs.region is not None or inputs.board_id is not None):
+        raise ScenarioError("--region and --board-id choose from files: give --from and --to as well")
     old = _firmware(inputs.old or _demo("demo-1.elf"), board, inputs)
     new = _firmware(inputs.new or _demo("demo-2.elf"), board, inputs)
     images = ImagePair(old.app, new.app, old.version or "1.0.0", new.version or "2.0.0", new.bundle)
@@ -128,10 +130,10 @@ def _application(path: Path, board: Board, inputs: Inputs) -> bytes:
     elif inputs.region is not None:
         region = Region.parse(inputs.region)
         image, outside = image.select(region)
-        for segment in outside:
-            click.echo(f"{path.name}: left out {segment}, outside --region {region}", err=True)
         if not image.segments:
             raise ImageError(f"{path}: nothing lies in --region {region}")
+        for segment in outside:
+            click.echo(f"{path.name}: left out {segment}, outside --region {region}", err=True)
         start = region.start
     else:
         _check_window(path, image, window, board)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,7 @@ def test_depth_two_holds_on_the_demo_board(tears: object, events: tuple[str, ...
 
 def test_only_the_checks_a_board_applies_are_judged() -> None:
     board = board_with(checks={"apply": ("boots", "legal-flash")})
-    verdict = campaign(rig_on(board, firmware=EagerLoader()))
+    verdict = campaign(rig_on(board, firmware=EagerLoader()), tears=COARSE)
     assert (verdict.checks, verdict.word) == (("boots", "legal-flash"), "held")
 
 
@@ -100,8 +101,13 @@ def test_the_progress_callback_sees_every_edge_of_its_layer() -> None:
 # -- what a broken firmware is told ----------------------------------------------------------------------
 
 
+@cache
+def eager() -> Verdict:
+    return campaign(rig_on("demo", firmware=EagerLoader()))
+
+
 def test_a_loader_that_runs_half_written_images_is_found_with_clean_cuts_first() -> None:
-    verdict = campaign(rig_on("demo", firmware=EagerLoader()))
+    verdict = eager()
     assert (verdict.word, verdict.exit_code) == ("findings", 1)
     assert consistent(verdict)
     mixes = [f for f in verdict.findings if f.key.check == "whole"]
@@ -112,7 +118,7 @@ def test_a_loader_that_runs_half_written_images_is_found_with_clean_cuts_first()
 
 
 def test_findings_are_grouped_by_check_place_tear_and_outcome() -> None:
-    verdict = campaign(rig_on("demo", firmware=EagerLoader()))
+    verdict = eager()
     keys = [finding.key for finding in verdict.findings]
     assert len(set(keys)) == len(keys)
     torn = [f for f in verdict.findings if f.key.check == "whole" and f.key.tears == ("prefix",)]
@@ -127,7 +133,7 @@ def test_findings_are_grouped_by_check_place_tear_and_outcome() -> None:
 
 
 def test_a_finding_carries_the_mildest_path_to_it() -> None:
-    verdict = campaign(rig_on("demo", firmware=EagerLoader()))
+    verdict = eager()
     finding = next(f for f in verdict.findings if f.key.tears == ("prefix",))
     assert (finding.cuts, len(finding.path), finding.torn) == (1, 1, 1)
     assert finding.path[0].how == "prefix-1"

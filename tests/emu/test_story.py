@@ -13,7 +13,7 @@ from emu.report.story import hexdump, tell
 from emu.update_rig import UpdateRig
 from flash.journal import Operation
 from tests.emu.broken import EagerLoader, OnceOnly, TwicePulled
-from tests.emu.helpers import campaign, explorer_on, life, rig_on
+from tests.emu.helpers import NONE, campaign, explorer_on, life, rig_on
 
 
 def told(rig: UpdateRig, path: CutPath) -> str:
@@ -98,7 +98,7 @@ def test_the_commit_timer_has_its_words() -> None:
 
 def test_what_is_broken_is_told_last() -> None:
     rig = rig_on("demo", firmware=EagerLoader())
-    finding = campaign(rig).findings[0]
+    finding = campaign(rig, tears=NONE).findings[0]
     lines = told(rig, finding.path).splitlines()
     assert f"BROKEN {finding.key.check}: {finding.message}" in lines
     assert lines[-1].startswith("BROKEN ")
@@ -107,7 +107,7 @@ def test_what_is_broken_is_told_last() -> None:
 
 def test_a_refusal_retained_ram_and_a_brick_are_told() -> None:
     rig = rig_on("demo", firmware=OnceOnly())
-    assert "BROKEN retries: the next update does not succeed" in told(rig, campaign(rig).findings[0].path)
+    assert "BROKEN retries: the next update does not succeed" in told(rig, campaign(rig, tears=NONE).findings[0].path)
     text = told(rig_on("demo", firmware=TwicePulled()), (Step(0, 3, "reset"), Step(0, 3, "reset")))
     assert "retained RAM: pulls = 1" in text
     assert "=> bricked: worn out" in text

@@ -16,8 +16,9 @@ from emu.campaign.edges import EVENT_NAMES, Child, EdgeWalker
 from emu.firmware import ModelFirmware
 from emu.rig import DeviceState, Rig
 from emu.update_rig import UpdateRig
+from flash.tears import TearSet
 from tests.emu.broken import EagerLoader, TwicePulled
-from tests.emu.helpers import BOARDS, NONE, T1, board_with, campaign, edges_of, known_edges, life, rig_on
+from tests.emu.helpers import BOARDS, COARSE, NONE, T1, board_with, campaign, edges_of, known_edges, life, rig_on
 from tests.properties.test_prefix_replay_is_live_cut import RACES
 
 every_board = pytest.mark.parametrize("board", BOARDS)
@@ -126,11 +127,16 @@ def _target_of_commit(rig: UpdateRig, trial: DeviceState) -> tuple[int, int]:
 # -- whole campaigns -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("board", ["stm32f103", "stm32l476"])
-@pytest.mark.parametrize("firmware", [None, EagerLoader()], ids=["model", "eager-loader"])
-def test_a_campaign_without_the_cache_has_the_same_digest(board: str, firmware: ModelFirmware | None) -> None:
-    with_cache = campaign(rig_on(board, firmware=firmware), events=EVENT_NAMES)
-    without = campaign(rig_on(board, firmware=firmware), events=EVENT_NAMES, cache=False)
+@pytest.mark.parametrize(
+    ("board", "tears", "firmware"),
+    [("stm32f103", T1, None), ("demo", COARSE, None), ("stm32l476", COARSE, EagerLoader())],
+    ids=["stm32f103", "demo", "eager-loader"],
+)
+def test_a_campaign_without_the_cache_has_the_same_digest(
+    board: str, tears: TearSet, firmware: ModelFirmware | None
+) -> None:
+    with_cache = campaign(rig_on(board, firmware=firmware), tears=tears, events=EVENT_NAMES)
+    without = campaign(rig_on(board, firmware=firmware), tears=tears, events=EVENT_NAMES, cache=False)
     assert with_cache.digest == without.digest
     assert without.coverage.edges_inherited == 0
     assert with_cache.coverage.runs < without.coverage.runs
