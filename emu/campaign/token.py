@@ -28,7 +28,7 @@ from flash.tears import tear_named
 VERSION = "bo1"
 ROLES = ("board", "from", "to", "workload")
 UNCUT = "uncut"
-_STEP = re.compile(r"([0-9]{1,9})\.([0-9]{1,9})\.([a-z0-9-]{1,40})")
+_STEP = re.compile(r"([0-9]{1,15})\.([0-9]{1,15})\.([a-z0-9-]{1,40})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,7 @@ def parse_token(text: str) -> Token:
         if re.fullmatch(r"bo[0-9]{1,9}", fields[0]):
             raise TokenError(f"this is a {fields[0]} token; this version of brownout reads {VERSION} tokens")
         raise TokenError(f"not a token: it should start with {VERSION}: and came out of brownout run")
-    if len(fields) != 3 + len(ROLES) or not re.fullmatch(r"[0-9]{1,9}", fields[1]):
+    if len(fields) != 3 + len(ROLES) or not re.fullmatch(r"[0-9]{1,15}", fields[1]):
         raise TokenError(
             f"the token is cut short or altered: {2 + len(ROLES)} fields, the first a number, should follow {VERSION}"
         )
