@@ -128,7 +128,7 @@ class EdgeWalker:
         alarms: list[tuple[int, ResetCause]] = []
         if workload.timer == ARMED:
             alarms.append((workload.armed_us + workload.timeout_us, COMMIT_TIMER))
-        if workload.timer == FED:
+        if workload.timer == FED and workload.timeout_us:
             alarms.append((now_us + workload.timeout_us, COMMIT_TIMER))
         if self._rig.watchdog_us:
             alarms.append((now_us + self._rig.watchdog_us, WATCHDOG))

@@ -11,9 +11,9 @@ import pytest
 
 from emu.campaign.cache import RunCache
 from emu.rig import Capabilities, DeviceState
-from emu.update_rig import UpdateRig
-from tests.emu.broken import LimitedRig
-from tests.emu.helpers import rig_on
+from emu.update_rig import ImagePair, UpdateRig
+from tests.emu.broken import Blind, LimitedRig
+from tests.emu.helpers import NEW_APP, OLD_APP, rig_on
 
 FAR = 0x800000
 """An address of the demo chip that no firmware looks at."""
@@ -63,6 +63,14 @@ def test_content_the_firmware_or_a_check_looks_at_makes_another_session(address:
     sessions, state = RunCache(rig), rig.initial(1)
     sessions.session(state)
     assert sessions.session(changed_at(rig, state, address)).executed
+
+
+def test_what_only_the_rig_looks_at_to_tell_the_image_makes_another_session() -> None:
+    """A firmware that runs an image without reading it: the bytes still decide which image it is."""
+    rig = rig_on(firmware=Blind(), images=ImagePair(OLD_APP * 20, NEW_APP))
+    sessions, state = RunCache(rig), rig.initial(0)
+    assert sessions.session(state).run.outcome.image == "old"
+    assert sessions.session(changed_at(rig, state, 0x12000)).run.outcome.image == "unknown"
 
 
 def test_the_kind_of_reset_the_workload_and_the_ram_make_another_session() -> None:
