@@ -39,12 +39,14 @@ class Running(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class AppModel:
-    """``trial`` runs when the image is entered uncommitted. ``keeps``: whether it is expected to stay."""
+    """``trial`` runs when the image is entered uncommitted. ``keeps``: whether it is expected to stay;
+    ``keeps_untimed``: whether it stays at least where no commit timer is armed."""
 
     name: str
     help: str
     keeps: bool
     trial: Callable[[Running], None]
+    keeps_untimed: bool = False
 
 
 def _healthy(app: Running) -> None:
@@ -83,7 +85,7 @@ APP_MODELS: dict[str, AppModel] = {
         AppModel("hangs", "stands still before it commits", False, _hangs),
         AppModel("crashes", "faults before it commits", False, _crashes),
         AppModel("never-commits", "runs, but does not commit", False, _never_commits),
-        AppModel("commits-late", "commits one second after the timeout", False, _commits_late),
+        AppModel("commits-late", "commits one second after the timeout", False, _commits_late, keeps_untimed=True),
         AppModel("resets", "restarts itself at once, every time", False, _resets),
     )
 }

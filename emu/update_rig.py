@@ -128,6 +128,12 @@ class UpdateRig:
         return [chip.name for chip in self.device.chips]
 
     @property
+    def keeps_new(self) -> bool:
+        """Whether the uncut update is expected to end with the new image."""
+        timed = self.board.document.timers.commit_timeout_s > 0
+        return self.app.keeps or (self.app.keeps_untimed and not timed)
+
+    @property
     def watchdog_us(self) -> int:
         return self.board.document.timers.watchdog_s * 1_000_000
 

@@ -109,6 +109,7 @@ class Explorer:
         self._cover = Coverage()
         self._watch = Stopwatch()
         self._expanded: set[tuple[bytes, Monitor]] = set()
+        self._where = ""
         self.interrupted = False
         self.checks: tuple[CheckName, ...] = tuple(
             name
@@ -189,6 +190,8 @@ class Explorer:
     def _descend(self, chain: Chain, path: CutPath, kinds: tuple[str, ...], layer: int, target: int) -> None:
         """Walk every edge of every session of ``chain``; ``layer`` counts down to the one that is judged."""
         for number, judged in enumerate(chain.sessions):
+            if layer == target:
+                self._where = f"session {number + 1} of {len(chain.sessions)}, {len(judged.run.entries)} entries"
             for child in self._children(number, judged, layer):
                 step = Step(number, child.edge.entry, child.edge.how)
                 monitor = judged.monitors[child.edge.entry]
@@ -234,7 +237,7 @@ class Explorer:
         if known.layer == layer:
             for check, message in known.breaches:
                 self._report(path, kinds, check, message, known.outcome)
-        self._progress(self._cover, layer, f"entry {path[0].entry}")
+        self._progress(self._cover, layer, f"{self._where}, at {path[0].entry}")
 
     # -- judging -------------------------------------------------------------------------------------------
 

@@ -29,7 +29,7 @@ def command(inputs: Inputs, token: str) -> int:
     """
     parsed = parse_token(token)
     rig = make_rig(inputs)
-    options = replace(Options(), attempts=parsed.attempts, keeps_new=rig.app.keeps)
+    options = replace(Options(), attempts=parsed.attempts, keeps_new=rig.keeps_new)
     explorer = Explorer(rig, rig.board.document.checks, options)
     story = follow(rig, explorer, parsed)
     click.echo(tell(story))

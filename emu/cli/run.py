@@ -76,7 +76,7 @@ def command(inputs: Inputs, tears: str, depth: int, attempts: int, events: str, 
         events=_events(events),
         budget_s=_seconds(budget),
         cache=not no_cache,
-        keeps_new=rig.app.keeps,
+        keeps_new=rig.keeps_new,
     )
     explorer = Explorer(rig, rig.board.document.checks, options, _progress())
     verdict = explorer.explore()

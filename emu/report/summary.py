@@ -44,8 +44,9 @@ def summary(verdict: Verdict, inputs: Mapping[str, Input], hit_rate: float) -> s
     for name in verdict.checks:
         broken = sum(f.key.check == name for f in verdict.findings)
         judged = cover.exercised[name]
-        state = f"{broken} findings" if broken else ("held" if judged else "NOT EXERCISED")
-        lines.append(f"  {name:<12}{state:<15}{CHECKS[name].promise}")
+        quiet = "held" if verdict.complete else "nothing so far"
+        state = f"{broken} findings" if broken else (quiet if judged else "NOT EXERCISED")
+        lines.append(f"  {name:<12}{state:<16}{CHECKS[name].promise}")
     lines += _findings(verdict, inputs)
     if verdict.complete and verdict.notes:
         lines += ["", *(f"note: {note}" for note in verdict.notes)]

@@ -52,7 +52,7 @@ def rig_on(
 
 def explorer_on(rig: UpdateRig, **options: Any) -> Explorer:
     """A campaign that is about to begin, with the options a board's user gets unless told otherwise."""
-    return Explorer(rig, rig.board.document.checks, replace(Options(keeps_new=rig.app.keeps), **options))
+    return Explorer(rig, rig.board.document.checks, replace(Options(keeps_new=rig.keeps_new), **options))
 
 
 def campaign(rig: UpdateRig, **options: Any) -> Verdict:
