@@ -24,6 +24,9 @@ COMMIT_BEGUN, COMMIT_RETURNED = "commit-begun", "commit-returned"
 ARMED, STOPPED, FED = "timer-armed", "timer-stopped", "timer-fed"
 RETAINED = "retained"
 
+OLD, NEW, UNKNOWN = "old", "new", "unknown"
+"""What a hand-over says about the image: one of the two known ones, byte for byte, or none."""
+
 COMMIT_TIMER: Final = "commit-timer"
 WATCHDOG: Final = "watchdog"
 HANG: Final = "hang"

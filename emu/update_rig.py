@@ -1,10 +1,8 @@
-"""The Rig of the emulated device: boot, update when there is an attempt left, self-test, commit, settle.
+"""The Rig of the emulated device: its factory state, its sessions as runs, and ground truth.
 
-The workload is the life of one device: whenever the old image runs and settles with an update attempt left, it
-receives the new image in chunks, finishes, and restarts. Which image runs is not asked of the firmware: at every
-hand-over the slot's bytes are compared with the known images.
+Which image runs is not asked of the firmware: at every hand-over the slot's bytes are compared with the known images.
 
-Neighbours: implements `rig.Rig` over `device` and `firmware`; `campaign` never sees this file.
+Neighbours: implements `rig.Rig` over `device`, `firmware` and `life`; `campaign` never sees this file.
 """
 
 from __future__ import annotations
@@ -18,39 +16,34 @@ import numpy as np
 
 from bootloader.config import INITIAL_SEQUENCER, RECORD_SIZE, BootConfig, SlotConfig
 from bootloader.config_store import ConfigStore
-from bootloader.decision import Decision
 from bootloader.image import HEADER_SIZE, ImageHeader, header_for, pack_header, parse_header, version_number
 from bootloader.layout import Slot
 from emu.app import APP_MODELS, AppModel
 from emu.board import Board
-from emu.device import EmulatedDevice, Session
+from emu.device import EmulatedDevice
 from emu.errors import ScenarioError
-from emu.events import ATTEMPT, COMMIT_BEGUN, COMMIT_RETURNED, DECIDED, HANDOVER, HANG, REFUSED, STAGED
+from emu.events import NEW, OLD, UNKNOWN
 from emu.firmware import ModelFirmware
+from emu.life import Life, Plot
 from emu.rig import (
     Capabilities,
     DeviceState,
     Input,
-    Outcome,
     Place,
     Places,
     Run,
 )  # fmt: skip
-from emu.timers import Hung
 from flash.cells import Cells
 from flash.device import FlashDevice
 from flash.draws import uniforms
-from flash.errors import FlashError, HardwareFault, PowerLost, ResetAsserted
 from flash.journal import Interruption, Journal
 from flash.part import Part
 from flash.partition import Partition
 from flash.timing import TimingMode
 from flash.trace import Trace
 from updater.bundle import Firmware, make_bundle
-from updater.context import UpdaterContext, UpdateState
 
 RESIDUE_SEED = 0x0DD
-OLD, NEW, UNKNOWN = "old", "new", "unknown"
 
 
 @dataclass(frozen=True)
@@ -157,7 +150,8 @@ class UpdateRig:
         session = self.device.reset(state.cause, journal, trace, ram)
         if trace is not None:
             self._trace_what_checks_read(trace)
-        life = _Life(self, session, state.attempts_left)
+        plot = Plot(self.firmware, self.app, self.bundle, lambda slot: self.image_in(slot, trace))
+        life = Life(plot, session, state.attempts_left)
         outcome = life.outcome()
         warm = outcome.kind == "reset"
         end = DeviceState(
@@ -214,127 +208,6 @@ class UpdateRig:
         other.load(base, _residue(device.layout.slots[1].flash.geometry.size))
         _write_factory_config(ConfigStore(device.layout.configs), header, document.timers.commit_timeout_s)
         return DeviceState(tuple(chip.snapshot() for chip in device.chips), "power", 0)
-
-
-class _Life:
-    """One session of the workload on the rig's device."""
-
-    def __init__(self, rig: UpdateRig, session: Session, attempts_left: int) -> None:
-        self._rig = rig
-        self._session = session
-        self.attempts_left = attempts_left
-
-    def outcome(self) -> Outcome:
-        """Run the session to its end, whatever that is."""
-        try:
-            outcome = self._natural_end()
-            if not self._session.log.journal.struck:
-                self._session.log.strike_if_due()
-            return outcome
-        except PowerLost:
-            return Outcome("cut")
-        except ResetAsserted as reset:
-            return self._after_reset(reset.cause)
-
-    def _natural_end(self) -> Outcome:
-        """How the session ends when nothing interrupts it after its last entry."""
-        try:
-            return self._live()
-        except ResetAsserted as reset:
-            return self._after_reset(reset.cause)
-        except Hung as hung:
-            return Outcome("hung", detail=str(hung))
-        except HardwareFault as fault:
-            return self._after_crash(f"unhandled fault: {fault}")
-        except (FlashError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as wrong:
-            return self._after_crash(f"the firmware crashed: {type(wrong).__name__}: {wrong}")
-
-    def _after_reset(self, cause: str) -> Outcome:
-        if cause != HANG:
-            return Outcome("reset", cause=cause)  # type: ignore[arg-type]
-        try:
-            self._session.hang()
-        except ResetAsserted as reset:
-            return Outcome("reset", cause=reset.cause)  # type: ignore[arg-type]
-        except Hung as hung:
-            return Outcome("hung", detail=str(hung))
-
-    def _after_crash(self, detail: str) -> Outcome:
-        """A default fault handler loops for ever; only a timer can end that."""
-        outcome = self._after_reset(HANG)
-        return replace(outcome, detail=detail)
-
-    def _live(self) -> Outcome:
-        session, rig = self._session, self._rig
-        report = rig.firmware.boot(session)
-        decision = report.decision
-        session.log.note(DECIDED, decision.rule, -1 if decision.slot is None else decision.slot, decision.why)
-        if decision.slot is None:
-            return Outcome("halted", detail=decision.why)
-        image = rig.image_in(session.device.layout.slots[decision.slot], rig.device.chips[0].trace)
-        session.log.note(HANDOVER, decision.slot, image, decision.trial)
-        session.running_slot = decision.slot
-        committed = not decision.trial
-        if decision.trial:
-            trial = _Trial(session, rig.firmware)
-            model = rig.app if image == NEW else APP_MODELS["healthy"]
-            model.trial(trial)
-            committed = trial.committed
-        if image == OLD and committed and self.attempts_left:
-            self._update(decision)
-        return Outcome("settled", image, committed)
-
-    def _update(self, decision: Decision) -> None:
-        """One attempt; restarts the device when the update was applied."""
-        session, firmware = self._session, self._rig.firmware
-        session.log.note(ATTEMPT)
-        self.attempts_left -= 1
-        context, target = firmware.begin_update(session, decision)
-        if context is None:
-            session.log.note(REFUSED, target.log[-1])
-            return
-        self._feed(context)
-        if firmware.finish(context) != 1:
-            session.log.note(REFUSED, f"{context.status_msg}: {context.detail}")
-            return
-        session.log.note(STAGED)
-        session.reset("software")
-
-    def _feed(self, context: UpdaterContext) -> None:
-        link = self._rig.board.document.link
-        bundle = memoryview(self._rig.bundle)
-        for start in range(0, len(bundle), link.chunk_size):
-            chunk = bytes(bundle[start : start + link.chunk_size])
-            if link.bytes_per_s:
-                self._session.wait(len(chunk) * 1_000_000 // link.bytes_per_s)
-            if self._rig.firmware.process(context, chunk) or context.update_state is UpdateState.FINISHED:
-                return
-
-
-class _Trial:
-    """What an application model sees: implements `app.Running`."""
-
-    def __init__(self, session: Session, firmware: ModelFirmware) -> None:
-        self._session = session
-        self._firmware = firmware
-        self.committed = False
-        self.self_test_us = session.self_test_us
-        self.commit_timeout_us = session.commit_timeout_us
-
-    def wait(self, duration_us: int) -> None:
-        self._session.wait(duration_us)
-
-    def commit(self) -> None:
-        self._session.log.note(COMMIT_BEGUN)
-        self._firmware.commit(self._session)
-        self._session.log.note(COMMIT_RETURNED)
-        self.committed = True
-
-    def reset(self, cause: str) -> None:
-        self._session.reset(cause)
-
-    def hang(self) -> None:
-        self._session.hang()
 
 
 def _behind(slot: Slot) -> tuple[FlashDevice, int]:

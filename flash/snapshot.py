@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
-from functools import cached_property
 
 FAN_OUT = 64
 KEY_BYTES = 16
@@ -147,8 +146,7 @@ class TreePart:
 class Snapshot:
     """One state of one array: its blocks, and its erase counts (which ``key`` leaves out on purpose).
 
-    Erase counts matter only to checks and timings that ask for them; a state with other counts behaves the
-    same. `wear_key` is there for those who need it.
+    Erase counts matter only to checks and timings that ask for them; a state with other counts behaves the same.
     """
 
     def __init__(self, tree: SnapshotTree, wear: bytes) -> None:
@@ -158,10 +156,6 @@ class Snapshot:
     @property
     def key(self) -> bytes:
         return self.tree.key
-
-    @cached_property
-    def wear_key(self) -> bytes:
-        return hashlib.sha256(self.wear).digest()[:KEY_BYTES]
 
     def with_blocks(self, changed: Mapping[int, Block]) -> Snapshot:
         """The same state with some blocks exchanged; erase counts stay as they are."""

@@ -26,7 +26,7 @@ class Supply:
         raise PowerLost("power was cut")
 
     def require(self) -> None:
-        """Raise PowerLost unless the rail is up."""
+        """Raise PowerLost unless the rail is up. For any NorFlash that shares this rail."""
         if not self.on:
             raise PowerLost("no power: nothing reads, programs or erases until it returns")
 

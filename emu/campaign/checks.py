@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 from bootloader.config import RECORD_SIZE, Configs, CopyReading, newest_of, read_config
 from emu.board import CheckEntry, CheckName
-from emu.campaign.monitor import NEW, Monitor
-from emu.events import HANDOVER
+from emu.campaign.monitor import Monitor
+from emu.events import HANDOVER, NEW
 from emu.rig import DeviceState, Place, Places, Rig, Run
 from flash.cells import combined, read_snapshot
 from flash.errors import EccFault

@@ -17,11 +17,11 @@ from emu.board import CheckEntry, CheckName
 from emu.campaign.cache import RunCache
 from emu.campaign.checks import CHECKS, Breach, Erased, Scene, erases_of, is_committed, monitors_of, worn_out
 from emu.campaign.edges import CUT, EVENT_NAMES, RESET, TIMER, Child, EdgeWalker, EventName, LiveWalker
-from emu.campaign.monitor import NEW, OLD, Monitor
+from emu.campaign.monitor import Monitor
 from emu.campaign.verdict import Coverage, CutPath, Finding, FindingKey, Step, Verdict
 from emu.clock import Stopwatch
 from emu.errors import NothingToRun, ScenarioError
-from emu.events import REFUSED
+from emu.events import NEW, OLD, REFUSED
 from emu.rig import DeviceState, Outcome, Rig, Run
 from flash.journal import Event, Operation
 from flash.tears import TEAR_SETS, TearSet

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from emu.events import ATTEMPT, COMMIT_BEGUN, COMMIT_RETURNED, HANDOVER
+from emu.events import ATTEMPT, COMMIT_BEGUN, COMMIT_RETURNED, HANDOVER, NEW
 from flash.journal import Event
-
-OLD, NEW = "old", "new"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,11 @@ from dataclasses import dataclass
 from emu.campaign.checks import Breach, is_committed
 from emu.campaign.edges import EVENT_NAMES, TIMER, EdgeWalker
 from emu.campaign.explore import Explorer, State
-from emu.campaign.monitor import NEW, Monitor
+from emu.campaign.monitor import Monitor
 from emu.campaign.token import Token
 from emu.campaign.verdict import Step
 from emu.errors import TokenError
-from emu.events import HANDOVER
+from emu.events import HANDOVER, NEW
 from emu.rig import DeviceState, Outcome, Rig, Run
 from flash.journal import Entry, Event, Operation
 from flash.tears import TEAR_SETS

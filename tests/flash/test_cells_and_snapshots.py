@@ -261,7 +261,7 @@ def test_same_and_key_agree_with_the_planes(part: Part, data: st.DataObject) -> 
     assert left.same(right) == right.same(left) == equal
     assert (left.key == right.key) == equal
     worn_alike = np.array_equal(one.wear, other.wear)
-    assert (left.wear_key == right.wear_key) == worn_alike
+    assert (left.wear == right.wear) == worn_alike
 
 
 def test_the_same_content_reached_by_another_way_has_the_same_key() -> None:
@@ -287,7 +287,7 @@ def test_erase_counts_are_outside_the_key_and_inside_the_snapshot() -> None:
     second = device.snapshot()
     assert first.key == second.key
     assert first.same(second)
-    assert first.wear_key != second.wear_key
+    assert first.wear != second.wear
     device.restore(first)
     assert device.cells.cycles_at(0) == 0
     device.restore(second)
