@@ -1,28 +1,27 @@
 """The exploration: every edge of the uncut workload, and at depth 2 every edge of what follows each.
 
-Layer by layer, shortest first: layer d holds the states that d interruptions reach. A state is judged by its
-*chain*, the sessions from it until the device settles. Equal states are judged once; what they lead to is counted for
-every edge that reaches them. A finding on a state that fewer interruptions reach as well is reported there alone.
+Layer by layer, shortest first: layer d holds the states that d interruptions reach. Equal states are judged once; what
+they lead to is counted for every edge that reaches them. A finding on a state that fewer interruptions reach as well is
+reported there alone.
 
-Neighbours: `edges` makes states, `cache` recognises sessions, `checks` judge them. Knows the rig's contract only.
+Neighbours: `edges` makes states, `judge` judges them, `verdict` keeps the result. Knows the rig's contract only.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from emu.board import CheckEntry, CheckName
-from emu.campaign.cache import RunCache
-from emu.campaign.checks import CHECKS, Breach, Erased, Scene, erases_of, is_committed, monitors_of, worn_out
+from emu.campaign.checks import is_committed
 from emu.campaign.edges import CUT, EVENT_NAMES, RESET, TIMER, Child, EdgeWalker, EventName, LiveWalker
+from emu.campaign.judge import Chain, Judge, Judged, State
 from emu.campaign.monitor import Monitor
 from emu.campaign.verdict import Coverage, CutPath, Finding, FindingKey, Step, Verdict
 from emu.clock import Stopwatch
 from emu.errors import NothingToRun, ScenarioError
 from emu.events import NEW, OLD, REFUSED
-from emu.rig import DeviceState, Outcome, Rig, Run
+from emu.rig import Rig
 from flash.journal import Event, Operation
 from flash.tears import TEAR_SETS, TearSet
 
@@ -38,38 +37,6 @@ class Options:
     budget_s: float = 0.0
     cache: bool = True
     keeps_new: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class State:
-    """A device and what the checks remember about it."""
-
-    device: DeviceState
-    monitor: Monitor
-
-    @property
-    def key(self) -> tuple[bytes, Monitor]:
-        return self.device.key, self.monitor
-
-
-@dataclass(slots=True)
-class Judged:
-    """One session of a chain, judged: what it did, the monitor at every point, what was broken."""
-
-    state: State
-    run: Run
-    monitors: list[Monitor]
-    breaches: list[Breach]
-
-
-@dataclass(slots=True)
-class Chain:
-    """The sessions from a state until the device settles, and everything they broke."""
-
-    sessions: list[Judged]
-    outcome: Outcome
-    breaches: list[Breach]
-    executed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,28 +61,24 @@ class Explorer:
     def __init__(self, rig: Rig, bounds: CheckEntry, options: Options, progress: Progress | None = None) -> None:
         self.notes: list[str] = []
         self._rig = rig
-        self._bounds = bounds
         self._options = self._degraded(options)
-        self._progress = progress or (lambda coverage, layer, where: None)
-        self._cache = RunCache(rig, enabled=self._options.cache)
-        self._exact = rig.capabilities.snapshot and rig.capabilities.deterministic
-        depths = self._options.depth if rig.capabilities.snapshot else 0
-        self._walkers = [EdgeWalker(rig, self._options.tears, self._options.events) for _ in range(depths)]
-        self._judged: dict[tuple[int, Monitor], list[Breach]] = {}
-        self._erased: dict[int, Counter[Erased]] = {}
-        self._runs_kept: list[Run] = []
-        self._seen: dict[tuple[bytes, Monitor], _Seen] = {}
-        self._findings: dict[FindingKey, Finding] = {}
-        self._cover = Coverage()
-        self._watch = Stopwatch()
-        self._expanded: set[tuple[bytes, Monitor]] = set()
-        self._where = ""
-        self.interrupted = False
         self.checks: tuple[CheckName, ...] = tuple(
             name
             for name in bounds.apply
             if (name != "retries" or options.keeps_new) and (name != "in-place" or rig.capabilities.snapshot)
         )
+        self._progress = progress or (lambda coverage, layer, where: None)
+        self._exact = rig.capabilities.snapshot and rig.capabilities.deterministic
+        depths = self._options.depth if rig.capabilities.snapshot else 0
+        self._walkers = [EdgeWalker(rig, self._options.tears, self._options.events) for _ in range(depths)]
+        self._seen: dict[tuple[bytes, Monitor], _Seen] = {}
+        self._findings: dict[FindingKey, Finding] = {}
+        self._cover = Coverage()
+        self.judge = Judge(rig, bounds, checks=self.checks, cache=self._options.cache, cover=self._cover)
+        self._watch = Stopwatch()
+        self._expanded: set[tuple[bytes, Monitor]] = set()
+        self._where = ""
+        self.interrupted = False
 
     # -- the campaign --------------------------------------------------------------------------------------
 
@@ -135,40 +98,11 @@ class Explorer:
             self.notes.append("stopped by the user" if self.interrupted else "the budget is spent")
         return self._verdict(complete)
 
-    def judge_chain(self, state: State) -> Chain:
-        """Let the device run from ``state`` until it settles, and judge every session on the way."""
-        sessions: list[Judged] = []
-        breaches: list[Breach] = []
-        executed = False
-        while True:
-            session = self._cache.session(state.device)
-            run = session.run
-            executed |= session.executed
-            self._cover.runs += session.executed
-            self._cover.boots += 1
-            monitors = monitors_of(state.monitor, run)
-            found = self._judge(state, run, monitors)
-            sessions.append(Judged(state, run, monitors, found))
-            breaches += found
-            end = len(run.entries)
-            if run.outcome.kind != "reset":
-                break
-            state = State(session.end, monitors[-1])
-            if len(sessions) > self._bounds.max_resets:
-                breaches += self._loop(end)
-                break
-        if "wear" in self.checks:
-            breaches += worn_out(sum((self._erases(judged.run) for judged in sessions), Counter()), self._bounds, end)
-        outcome = sessions[-1].run.outcome
-        if "retries" in self.checks and outcome.kind == "settled" and outcome.image == OLD:
-            breaches += self._retry(session.end, end)
-        return Chain(sessions, outcome, breaches, executed)
-
     # -- layers --------------------------------------------------------------------------------------------
 
     def _golden(self, root: State) -> Chain:
         """The uncut workload. It must write flash, and it must work."""
-        golden = self.judge_chain(root)
+        golden = self.judge.chain(root)
         first = golden.sessions[0].run.outcome
         if first.kind in ("halted", "hung"):
             raise ScenarioError(f"the device as shipped does not run: {first}")
@@ -202,7 +136,7 @@ class Explorer:
                     state = State(child.state, monitor)
                     if state.key not in self._expanded:
                         self._expanded.add(state.key)
-                        self._descend(self.judge_chain(state), below, names, layer - 1, target)
+                        self._descend(self.judge.chain(state), below, names, layer - 1, target)
 
     def _children(self, number: int, judged: Judged, layer: int) -> Iterator[Child]:
         if self._rig.capabilities.snapshot:
@@ -220,7 +154,7 @@ class Explorer:
         key = state.key
         known = self._seen.get(key)
         if known is None or not self._options.cache:
-            chain = self.judge_chain(state)
+            chain = self.judge.chain(state)
             executed = chain.executed
             facts = tuple((breach.check, breach.message) for breach in chain.breaches)
             met = _Seen(layer, str(chain.outcome), facts)
@@ -238,52 +172,6 @@ class Explorer:
             for check, message in known.breaches:
                 self._report(path, kinds, check, message, known.outcome)
         self._progress(self._cover, layer, f"{self._where}, at {path[0].entry}")
-
-    # -- judging -------------------------------------------------------------------------------------------
-
-    def _judge(self, state: State, run: Run, monitors: list[Monitor]) -> list[Breach]:
-        """Breaches of one session; the same session with the same monitor is judged once."""
-        key = (id(run), state.monitor)
-        found = self._judged.get(key) if self._options.cache else None
-        if found is None:
-            scene = Scene(state.device, run, monitors, self._rig, self._bounds)
-            rows = [CHECKS[name] for name in self.checks]
-            found = [breach for row in rows for breach in row.judge(scene)]
-            for row in rows:
-                self._cover.exercised[row.name] += row.counts(scene)
-            if self._options.cache:
-                self._judged[key] = found
-                self._runs_kept.append(run)
-        return found
-
-    def _erases(self, run: Run) -> Counter[Erased]:
-        if not self._options.cache:
-            return erases_of(run)
-        found = self._erased.get(id(run))
-        if found is None:
-            found = self._erased[id(run)] = erases_of(run)
-            self._runs_kept.append(run)
-        return found
-
-    def _retry(self, settled: DeviceState, entry: int) -> list[Breach]:
-        """One uncut update from a settled device with the old image. It does not count towards the attempts."""
-        self._cover.exercised["retries"] += 1
-        device = replace(settled, cause="power", attempts_left=1, ram=())
-        for _ in range(self._bounds.max_resets + 1):
-            session = self._cache.session(device)
-            self._cover.runs += session.executed
-            outcome = session.run.outcome
-            if outcome.kind == "settled" and outcome.image == NEW and outcome.committed:
-                return []
-            if outcome.kind != "reset":
-                return [Breach("retries", entry, f"the next update does not succeed: {outcome}{_refusal(session.run)}")]
-            device = session.end
-        return [Breach("retries", entry, f"the next update does not settle: {outcome}")]
-
-    def _loop(self, entry: int) -> list[Breach]:
-        if "boots" not in self.checks:
-            return []
-        return [Breach("boots", entry, f"boot loop: {self._bounds.max_resets} resets in a row without settling")]
 
     def _report(self, path: CutPath, kinds: tuple[str, ...], check: CheckName, message: str, outcome: str) -> None:
         if check not in self.checks:
@@ -337,10 +225,5 @@ class Explorer:
     @property
     def hit_rate(self) -> float:
         """Share of sessions that were recognised instead of run."""
-        total = self._cache.hits + self._cache.misses
-        return self._cache.hits / total if total else 0.0
-
-
-def _refusal(run: Run) -> str:
-    said = [e.facts[0] for e in run.entries if isinstance(e, Event) and e.name == REFUSED]
-    return f" ({said[-1]})" if said else ""
+        total = self.judge.cache.hits + self.judge.cache.misses
+        return self.judge.cache.hits / total if total else 0.0

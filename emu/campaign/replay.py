@@ -3,7 +3,7 @@
 A campaign makes states by replaying journal prefixes; a replay cuts the running firmware itself. Both must leave the
 same cells, and this module insists on it: a difference is our own fault, never a finding.
 
-Neighbours: `explore` judges the chain after the last interruption. Returns a `Story`; `report` tells it.
+Neighbours: `judge` judges the chain after the last interruption. Returns a `Story`; `report` tells it.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from emu.campaign.checks import Breach, is_committed
 from emu.campaign.edges import EVENT_NAMES, TIMER, EdgeWalker
-from emu.campaign.explore import Explorer, State
+from emu.campaign.judge import Judge, State
 from emu.campaign.monitor import Monitor
 from emu.campaign.token import Token
 from emu.campaign.verdict import Step
@@ -51,7 +51,7 @@ class Story:
     breaches: list[Breach]
 
 
-def follow(rig: Rig, explorer: Explorer, token: Token) -> Story:
+def follow(rig: Rig, judge: Judge, token: Token) -> Story:
     """Replay ``token``. Raises TokenError when its inputs or its places do not exist here."""
     token.check_inputs(rig.inputs)
     state = State(rig.initial(token.attempts), Monitor())
@@ -73,7 +73,7 @@ def follow(rig: Rig, explorer: Explorer, token: Token) -> Story:
             entered = _entered_new(session.run.entries[: step.entry])
             if entered and not is_committed(state.device, rig):
                 breaches.append(Breach("reverts", step.entry, "the uncommitted image hangs and no timer resets it"))
-    chain = explorer.judge_chain(state)
+    chain = judge.chain(state)
     sessions += [Session(judged.state.device, judged.run, None, None) for judged in chain.sessions]
     return Story(sessions, chain.outcome, breaches + chain.breaches)
 

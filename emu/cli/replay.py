@@ -31,6 +31,6 @@ def command(inputs: Inputs, token: str) -> int:
     rig = make_rig(inputs)
     options = replace(Options(), attempts=parsed.attempts, keeps_new=rig.keeps_new)
     explorer = Explorer(rig, rig.board.document.checks, options)
-    story = follow(rig, explorer, parsed)
+    story = follow(rig, explorer.judge, parsed)
     click.echo(tell(story))
     return EXIT_REPRODUCED if story.breaches else EXIT_NOT_REPRODUCED

@@ -13,7 +13,8 @@ import pytest
 from emu.app import APP_MODELS, AppModel
 from emu.board import make_board
 from emu.campaign.edges import EVENT_NAMES
-from emu.campaign.explore import Explorer, Options, State
+from emu.campaign.explore import Explorer, Options
+from emu.campaign.judge import State
 from emu.campaign.monitor import Monitor
 from emu.campaign.verdict import Coverage, Step, Verdict
 from emu.errors import NothingToRun, ScenarioError
@@ -192,7 +193,7 @@ def test_what_the_uncut_update_breaks_is_a_finding_without_cuts() -> None:
 def test_a_boot_loop_is_found_behind_the_boards_bound(max_resets: int, loops: bool) -> None:
     """The crasher resets twice (after the update, and by the watchdog in the commit) before the old image stays."""
     rig = rig_on(board_with(checks={"max_resets": max_resets, "apply": ("boots",)}), firmware=Crasher())
-    chain = explorer_on(rig).judge_chain(State(rig.initial(1), Monitor()))
+    chain = explorer_on(rig).judge.chain(State(rig.initial(1), Monitor()))
     assert [run.outcome.kind for _, run in life(rig)] == ["reset", "reset", "settled"]
     assert [breach.message for breach in chain.breaches] == (
         ["boot loop: 1 resets in a row without settling"] if loops else []
@@ -386,7 +387,7 @@ def test_a_step_names_session_entry_and_how() -> None:
 def test_judging_a_chain_from_the_factory_state_is_the_uncut_life() -> None:
     rig = rig_on("demo")
     explorer, root = explorer_on(rig), State(rig.initial(1), Monitor())
-    chain = explorer.judge_chain(root)
+    chain = explorer.judge.chain(root)
     assert [judged.run.entries for judged in chain.sessions] == [run.entries for _, run in life(rig_on("demo"))]
     assert (str(chain.outcome), chain.breaches, chain.executed) == ("new image runs, committed", [], True)
-    assert not explorer.judge_chain(root).executed
+    assert not explorer.judge.chain(root).executed

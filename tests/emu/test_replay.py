@@ -19,7 +19,7 @@ from tests.emu.helpers import COARSE, IMAGES, NONE, board_with, campaign, explor
 def replayed(rig: UpdateRig, path: CutPath) -> Story:
     """The story of a token that went through its written form."""
     token = parse_token(str(token_for(1, rig.inputs, path)))
-    return follow(rig, explorer_on(rig), token)
+    return follow(rig, explorer_on(rig).judge, token)
 
 
 def step(text: str) -> Step:
@@ -89,7 +89,7 @@ def test_from_any_edge_the_replay_ends_as_the_campaign_says(board: str) -> None:
         if child.edge.how in EVENT_NAMES or child.edge.entry == len(run.entries):
             continue
         path = (Step(starts.index(state.key), child.edge.entry, child.edge.how),)
-        story = follow(rig, explorer, token_for(1, rig.inputs, path))
+        story = follow(rig, explorer.judge, token_for(1, rig.inputs, path))
         assert (story.outcome.kind, story.breaches) == ("settled", [])
 
 
@@ -167,9 +167,9 @@ def test_after_a_hang_for_ever_the_story_goes_on_when_somebody_pulls_the_plug() 
 def test_other_inputs_are_refused_before_anything_runs() -> None:
     rig = rig_on("demo")
     with pytest.raises(TokenError, match="made with other inputs: workload"):
-        follow(rig, explorer_on(rig), token_for(1, rig_on("demo", app="hangs").inputs, ()))
+        follow(rig, explorer_on(rig).judge, token_for(1, rig_on("demo", app="hangs").inputs, ()))
     with pytest.raises(TokenError, match="made with other inputs"):
-        follow(rig, explorer_on(rig), Token(1, ("0" * 8,) * 4, (Step(0, 0, "cut"),)))
+        follow(rig, explorer_on(rig).judge, Token(1, ("0" * 8,) * 4, (Step(0, 0, "cut"),)))
 
 
 def test_a_live_cut_that_differs_from_the_replayed_prefix_is_our_own_fault() -> None:

@@ -17,7 +17,7 @@ from tests.emu.helpers import NONE, campaign, explorer_on, life, rig_on
 
 
 def told(rig: UpdateRig, path: CutPath) -> str:
-    return tell(follow(rig, explorer_on(rig), token_for(1, rig.inputs, path)))
+    return tell(follow(rig, explorer_on(rig).judge, token_for(1, rig.inputs, path)))
 
 
 def programs(rig: UpdateRig) -> list[tuple[int, Operation]]:

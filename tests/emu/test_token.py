@@ -146,6 +146,14 @@ def test_a_token_of_other_inputs_names_exactly_the_role_that_differs(number: int
     )
 
 
+def test_a_digest_that_differs_in_its_last_bit_differs() -> None:
+    rig = rig_on()
+    board, *others = token_for(1, rig.inputs, ()).digests
+    near = f"{int(board, 16) ^ 1:08x}"
+    with pytest.raises(TokenError, match=f"board .token {near}, given {board}: demo.$"):
+        Token(1, (near, *others), ()).check_inputs(rig.inputs)
+
+
 def test_every_input_that_differs_is_named() -> None:
     with pytest.raises(TokenError, match=r"board .*; from .*; to .*; workload "):
         Token(1, ("00000000",) * 4, ()).check_inputs(rig_on().inputs)

@@ -7,7 +7,8 @@ from functools import cache
 import pytest
 
 from emu.board import ALL_CHECKS
-from emu.campaign.explore import Explorer, Options, State
+from emu.campaign.explore import Explorer, Options
+from emu.campaign.judge import State
 from emu.campaign.monitor import Monitor
 from emu.campaign.replay import Story, follow
 from emu.campaign.token import parse_token, token_for
@@ -40,7 +41,7 @@ def replayed(mutant: Mutant, finding: Finding) -> Story:
     """The story of a finding's token, told by a rig and an explorer that know nothing of the campaign."""
     rig = mutant.campaign.rig(mutant.firmware)
     token = parse_token(str(token_for(mutant.campaign.attempts, rig.inputs, finding.path)))
-    return follow(rig, explorer_of(rig, Options(attempts=token.attempts)), token)
+    return follow(rig, explorer_of(rig, Options(attempts=token.attempts)).judge, token)
 
 
 def twin_id(twin: Twin) -> str:
@@ -52,7 +53,7 @@ def twin_id(twin: Twin) -> str:
 def test_mutant_passes_the_uncut_update(mutant: Mutant) -> None:
     rig = mutant.campaign.rig(mutant.firmware)
     root = State(rig.initial(mutant.campaign.attempts), Monitor())
-    chain = explorer_of(rig, mutant.campaign.options).judge_chain(root)
+    chain = explorer_of(rig, mutant.campaign.options).judge.chain(root)
     assert chain.breaches == []
     assert (chain.outcome.kind, chain.outcome.image, chain.outcome.committed) == ("settled", "new", True)
 
