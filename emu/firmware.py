@@ -11,7 +11,8 @@ from bootloader.commit import commit
 from bootloader.config_store import ConfigStore
 from bootloader.decision import Decision
 from emu.device import Session
-from updater.context import UpdaterContext, updater_context_create, updater_finish, updater_process
+from updater.context import updater_context_create, updater_finish, updater_process
+from updater.reception import UpdaterContext
 from updater.slot_writer import SlotWriter
 from updater.target import UpdateTarget
 

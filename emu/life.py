@@ -32,7 +32,7 @@ from emu.firmware import ModelFirmware
 from emu.rig import Outcome
 from emu.timers import Hung
 from flash.errors import FlashError, HardwareFault, PowerLost, ResetAsserted
-from updater.context import UpdaterContext, UpdateState
+from updater.reception import UpdaterContext, UpdateState
 
 
 @dataclass(frozen=True)

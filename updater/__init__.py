@@ -5,9 +5,6 @@ This floor works on a `bootloader.Layout`, a `ConfigStore` and a `flash.Clock`; 
 
 from updater.bundle import Firmware, make_bundle, open_bundle
 from updater.context import (
-    OtaState,
-    UpdaterContext,
-    UpdateState,
     updater_context_create,
     updater_context_free,
     updater_expire,
@@ -16,6 +13,7 @@ from updater.context import (
 )
 from updater.errors import UpdateRefused
 from updater.manifest import Manifest, parse_manifest
+from updater.reception import OtaState, UpdaterContext, UpdateState
 from updater.slot_writer import SlotWriter
 from updater.target import UpdateTarget
 

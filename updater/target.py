@@ -17,7 +17,7 @@ from flash.contract import Clock
 from updater.slot_writer import SlotWriter
 
 if TYPE_CHECKING:
-    from updater.context import UpdaterContext
+    from updater.reception import UpdaterContext
 
 DEFAULT_TIMEOUT_S = 600
 

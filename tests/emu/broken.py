@@ -16,7 +16,7 @@ from emu.firmware import ModelFirmware
 from emu.rig import Capabilities, DeviceState, Run
 from emu.update_rig import UpdateRig
 from flash.journal import Interruption
-from updater.context import UpdaterContext
+from updater.reception import UpdaterContext
 from updater.target import UpdateTarget
 
 

@@ -12,16 +12,26 @@ import pytest
 
 from emu.app import APP_MODELS, AppModel
 from emu.board import make_board
-from emu.campaign.edges import EVENT_NAMES
+from emu.campaign.edges import EVENT_NAMES, EventName
 from emu.campaign.explore import Explorer, Options
 from emu.campaign.judge import State
 from emu.campaign.monitor import Monitor
 from emu.campaign.verdict import Coverage, Step, Verdict
 from emu.errors import NothingToRun, ScenarioError
+from emu.firmware import ModelFirmware
 from emu.rig import Capabilities, DeviceState, Run
 from emu.update_rig import ImagePair, UpdateRig
 from flash.journal import Interruption, Operation
-from tests.emu.broken import Crasher, EagerLoader, InterruptedRig, LimitedRig, OnceOnly, Refuser, TwicePulled
+from tests.emu.broken import (
+    Crasher,
+    EagerLoader,
+    InterruptedRig,
+    LimitedRig,
+    NeverQuiet,
+    OnceOnly,
+    Refuser,
+    TwicePulled,
+)
 from tests.emu.helpers import (
     BOARDS,
     COARSE,
@@ -159,6 +169,24 @@ def test_what_one_interruption_finds_is_not_found_again_with_two() -> None:
     assert one.findings
     assert [(f.key, f.path, f.count) for f in two.findings] == [(f.key, f.path, f.count) for f in one.findings]
     assert two.coverage.edges > one.coverage.edges
+
+
+@pytest.mark.parametrize(
+    ("event", "check", "firmware"), [("hang", "reverts", None), ("timer", "durable", NeverQuiet())]
+)
+def test_what_is_seen_at_the_interruption_itself_is_not_found_again_with_two(
+    event: EventName, check: str, firmware: ModelFirmware | None
+) -> None:
+    """A cut before the update begins leads back to the factory state: what follows is the first layer once more."""
+    timers = {"watchdog_s": 0, "commit_timeout_s": 60 if firmware else 0}
+
+    def verdict(depth: int) -> Verdict:
+        rig = rig_on(board_with(timers=timers), firmware=firmware)
+        return campaign(rig, tears=NONE, events=(event,), depth=depth)
+
+    one, two = verdict(1), verdict(2)
+    assert {finding.key.check for finding in one.findings} == {check}
+    assert [finding.path for finding in two.findings] == [finding.path for finding in one.findings]
 
 
 def test_findings_of_the_second_layer_come_after_those_of_the_first() -> None:

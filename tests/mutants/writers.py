@@ -19,11 +19,11 @@ from emu.device import Session
 from emu.firmware import ModelFirmware
 from flash.errors import EccFault
 from tests.mutants.loaders import VERIFY, TrustingLoader
-from updater.context import UpdaterContext
+from updater.reception import UpdaterContext
 from updater.slot_writer import SlotWriter
 from updater.target import UpdateTarget
 
-CONTEXT = import_module("updater.context")
+CONTEXT = import_module("updater.reception")
 
 # -- where it goes -----------------------------------------------------------------------------------------
 

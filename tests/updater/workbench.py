@@ -30,7 +30,8 @@ from flash.part import Part, bundled_part, part_names
 from flash.partition import Partition
 from tests.bootloader.workbench import FakeTimer
 from updater.bundle import Firmware, make_bundle, manifest_of
-from updater.context import UpdaterContext, updater_context_create, updater_finish, updater_process
+from updater.context import updater_context_create, updater_finish, updater_process
+from updater.reception import UpdaterContext
 from updater.target import UpdateTarget
 
 K = 1024

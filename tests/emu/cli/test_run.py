@@ -211,6 +211,14 @@ def no_campaign(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("no_campaign")
+@pytest.mark.parametrize("place", ["-", "out"])
+def test_two_documents_do_not_go_to_one_place(brownout: Brownout, tmp_path: Path, place: str) -> None:
+    target = place if place == "-" else tmp_path / place
+    assert "--junit" in brownout.refused("run", *pair(tmp_path), "--json", target, "--junit", target)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["new.bin", "old.bin"]
+
+
+@pytest.mark.usefixtures("no_campaign")
 @pytest.mark.parametrize("option", ["--json", "--junit"])
 @pytest.mark.parametrize(
     ("place", "said"),
