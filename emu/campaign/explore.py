@@ -72,6 +72,7 @@ class Explorer:
         depths = self._options.depth if rig.capabilities.snapshot else 0
         self._walkers = [EdgeWalker(rig, self._options.tears, self._options.events) for _ in range(depths)]
         self._seen: dict[tuple[bytes, Monitor], _Seen] = {}
+        self._met_at: dict[tuple[CheckName, tuple[bytes, Monitor], str], int] = {}
         self._findings: dict[FindingKey, Finding] = {}
         self._cover = Coverage()
         self.judge = Judge(rig, bounds, checks=self.checks, cache=self._options.cache, cover=self._cover)
@@ -146,12 +147,11 @@ class Explorer:
     def _edge(self, child: Child, monitor: Monitor, path: CutPath, kinds: tuple[str, ...], layer: int) -> None:
         """Judge what one edge leads to."""
         self._check_budget()
-        if child.edge.how == TIMER and monitor.commit_returned:
-            self._report(path, kinds, "durable", "commit has returned and the commit timer still runs", "armed")
-        if child.stuck and child.running == NEW and not is_committed(child.state, self._rig):
-            self._report(path, kinds, "reverts", "the uncommitted image hangs and no timer resets it", "hangs")
         state = State(child.state, monitor)
         key = state.key
+        for check, message, outcome in self._seen_at_once(child, monitor):
+            if self._met_at.setdefault((check, key, child.edge.how), layer) == layer:
+                self._report(path, kinds, check, message, outcome)
         known = self._seen.get(key)
         if known is None or not self._options.cache:
             chain = self.judge.chain(state)
@@ -172,6 +172,13 @@ class Explorer:
             for check, message in known.breaches:
                 self._report(path, kinds, check, message, known.outcome)
         self._progress(self._cover, layer, f"{self._where}, at {path[0].entry}")
+
+    def _seen_at_once(self, child: Child, monitor: Monitor) -> Iterator[tuple[CheckName, str, str]]:
+        """What an edge breaks by itself, whatever follows it: check, message, outcome."""
+        if child.edge.how == TIMER and monitor.commit_returned:
+            yield "durable", "commit has returned and the commit timer still runs", "armed"
+        if child.stuck and child.running == NEW and not is_committed(child.state, self._rig):
+            yield "reverts", "the uncommitted image hangs and no timer resets it", "hangs"
 
     def _report(self, path: CutPath, kinds: tuple[str, ...], check: CheckName, message: str, outcome: str) -> None:
         if check not in self.checks:

@@ -113,6 +113,8 @@ def _firmware(path: Path, board: Board, inputs: Inputs) -> _Firmware:
     raw = path.read_bytes() if path.is_file() else b""
     if raw[:4] != ZIP_MAGIC:
         return _Firmware(_application(path, board, inputs))
+    if inputs.region is not None:
+        raise ScenarioError(f"{path}: a firmware .zip is sent as it is; --region does not apply to it")
     try:
         manifest, entries = open_bundle(raw, platform=board.document.platform)
     except UpdateRefused as refused:

@@ -66,6 +66,8 @@ def command(inputs: Inputs, tears: str, depth: int, attempts: int, events: str, 
     each operation), boots each of them, and holds the result against the board's checks. Without --from and --to,
     a bundled pair of firmware images is used.
     """
+    if json_file is not None and json_file == junit_file:
+        raise UsageError(f"--json and --junit both go to {json_file}; give them different files")
     for target in (json_file, junit_file):
         check_writable(target)
     rig = make_rig(inputs)
@@ -92,7 +94,7 @@ def command(inputs: Inputs, tears: str, depth: int, attempts: int, events: str, 
 
 def _events(text: str) -> tuple[EventName, ...]:
     names = [name.strip() for name in text.split(",") if name.strip()]
-    if names == ["all"]:
+    if "all" in names:
         return EVENT_NAMES
     for name in names:
         if name not in EVENT_NAMES:
