@@ -16,7 +16,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from bootloader.config import SLOT_COUNT
+from bootloader.config import RECORD_SIZE, SLOT_COUNT
 from bootloader.crc import CrcName
 from bootloader.layout import slot_problem
 from bootloader.verify import VerifyPolicy
@@ -27,7 +27,10 @@ from flash.tomlfile import decode_toml, nearest, read_toml
 
 Positive = Annotated[int, msgspec.Meta(gt=0)]
 NonNegative = Annotated[int, msgspec.Meta(ge=0)]
+U32 = Annotated[int, msgspec.Meta(ge=0, le=0xFFFF_FFFF)]
+Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 CheckName = Literal["boots", "whole", "durable", "reverts", "retries", "in-place", "legal-flash", "wear"]
+Applied = Annotated[tuple[CheckName, ...], msgspec.Meta(min_length=1)]
 ALL_CHECKS: tuple[CheckName, ...] = (
     "boots", "whole", "durable", "reverts", "retries", "in-place", "legal-flash", "wear",
 )  # fmt: skip
@@ -62,14 +65,15 @@ class VerifyEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     crc: CrcName = "crc-32"
     sha256: bool = False
     keys: tuple[str, ...] = ()
-    minimum_version: NonNegative = 0
+    minimum_version: U32 = 0
     refuse_downgrade: bool = False
 
 
 class TimerEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``commit_timeout_s`` goes into updates; 0: the application commits at once. ``watchdog_s`` 0: none."""
+    """``commit_timeout_s`` goes into updates; 0: the application is to commit at once, and no timer is armed: without a
+    watchdog nothing then ends a hang of the new image. ``watchdog_s`` 0: none."""
 
-    commit_timeout_s: NonNegative = 60
+    commit_timeout_s: U32 = 60
     commit_can_stop: bool = True
     commit_max_s: NonNegative = 0
     watchdog_s: NonNegative = 0
@@ -91,7 +95,7 @@ class LinkEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class CheckEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Which checks apply, and their bounds: resets before a device counts as looping, erases per sector and path."""
 
-    apply: tuple[CheckName, ...] = ALL_CHECKS
+    apply: Applied = ALL_CHECKS
     max_resets: Positive = 8
     max_erases: Positive = 4
 
@@ -99,13 +103,13 @@ class CheckEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class BoardFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The document."""
 
-    name: str
-    platform: str
+    name: Name
+    platform: Name
     flash: tuple[FlashEntry, ...]
     partition: tuple[PartitionEntry, ...]
     layout: LayoutEntry
     summary: str = ""
-    load_address: NonNegative = 0
+    load_address: U32 = 0
     verify: VerifyEntry = VerifyEntry()
     timers: TimerEntry = TimerEntry()
     app: AppEntry = AppEntry()
@@ -152,6 +156,9 @@ def make_board(document: BoardFile, folder: Path, where: str) -> Board:
         if names.count(name) > 1:
             raise BoardError(f"{where}: two flash entries share a name, {name!r}")
     _check_partitions(document, parts, where)
+    applied = document.checks.apply
+    if len(set(applied)) != len(applied):
+        raise BoardError(f"{where}: checks: apply names a check twice")
     timers = document.timers
     if timers.commit_max_s and timers.commit_timeout_s > timers.commit_max_s:
         raise BoardError(
@@ -203,6 +210,12 @@ def _check_partitions(document: BoardFile, parts: dict[str, Part], where: str) -
             raise BoardError(f"{where}: layout: no partition {name!r}{nearest(name, list(seen))}")
     if len(set(used)) != 2 + SLOT_COUNT:
         raise BoardError(f"{where}: layout: two config copies and two slots need four different partitions")
+    for name in document.layout.configs:
+        unit = parts[seen[name].flash].program.unit
+        if RECORD_SIZE % unit:
+            raise BoardError(
+                f"{where}: layout: {name!r}: a record of {RECORD_SIZE} bytes is no multiple of unit {unit}"
+            )
     for name in document.layout.slots:
         entry = seen[name]
         problem = slot_problem(parts[entry.flash].geometry.window(entry.offset, entry.size), document.layout.fs_size)

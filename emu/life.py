@@ -111,6 +111,8 @@ class Life:
             committed = trial.committed
         if image == OLD and committed and self.attempts_left:
             self._update(decision)
+        if session.clock.has_alarm:
+            session.clock.run_to_alarm()
         return Outcome("settled", image, committed)
 
     def _update(self, decision: Decision) -> None:

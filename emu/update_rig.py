@@ -50,7 +50,8 @@ RESIDUE_SEED = 0x0DD
 class ImagePair:
     """The firmware the device leaves the factory with, and the one it is updated to. Versions like ``1.2.3``.
 
-    ``bundle``: the update as it is sent; b"": it is made from ``new``.
+    ``bundle``: the update as it is sent; b"": it is made from ``new``. ``new_fs``: the filesystem image in it.
+    ``old_header``: the header the factory image carries (a signed one, say); None: an unsigned one is made.
     """
 
     old: bytes
@@ -58,6 +59,8 @@ class ImagePair:
     old_version: str = "1.0.0"
     new_version: str = "2.0.0"
     bundle: bytes = b""
+    new_fs: bytes = b""
+    old_header: ImageHeader | None = None
 
     @property
     def digests(self) -> tuple[str, str]:
@@ -96,7 +99,6 @@ class UpdateRig:
         self._seed = seed
         if images.old == images.new:
             raise ScenarioError("the two images are the same, byte for byte: an update would change nothing")
-        self._known = {OLD: images.old, NEW: images.new}
         self._factory = self._make_factory_state()
 
     # -- the contract --------------------------------------------------------------------------------------
@@ -104,7 +106,8 @@ class UpdateRig:
     @cached_property
     def inputs(self) -> Mapping[str, Input]:
         old, new = self.images.digests
-        workload = f"{self.firmware.name}|{self.app.name}|{self._timing}|{self._seed}"
+        versions = f"{self.images.old_version}->{self.images.new_version}"
+        workload = f"{self.firmware.name}|{self.app.name}|{self._timing}|{self._seed}|{versions}"
         return {
             "board": Input(self.board.name, self.board.digest),
             "from": Input(f"{len(self.images.old)} bytes", old),
@@ -169,13 +172,21 @@ class UpdateRig:
         chip, base = _behind(slot)
         if trace is not None:
             trace.consulted(chip.name, chip.cells, base, HEADER_SIZE)
+        if chip.cells.first_broken(base, HEADER_SIZE) is not None:
+            return UNKNOWN
         header = parse_header(chip.cells.read(base, HEADER_SIZE))
         if isinstance(header, str) or header.app_length > slot.app_capacity:
             return UNKNOWN
+        ranges = [(HEADER_SIZE, header.app_length), (slot.fs_offset, len(self.images.new_fs))]
         if trace is not None:
-            trace.consulted(chip.name, chip.cells, base + HEADER_SIZE, header.app_length)
-        content = chip.cells.view(base + HEADER_SIZE, header.app_length)
-        return next((name for name, known in self._known.items() if content == known), UNKNOWN)
+            for offset, length in ranges:
+                trace.consulted(chip.name, chip.cells, base + offset, length)
+        if any(chip.cells.first_broken(base + offset, length) is not None for offset, length in ranges):
+            return UNKNOWN
+        content, filesystem = (chip.cells.view(base + offset, length) for offset, length in ranges)
+        if content == self.images.new:
+            return NEW if filesystem == self.images.new_fs else UNKNOWN
+        return OLD if content == self.images.old else UNKNOWN
 
     def _trace_what_checks_read(self, trace: Trace) -> None:
         """Checks follow the config records through every session, so they are in every footprint."""
@@ -190,13 +201,18 @@ class UpdateRig:
     def _make_factory_state(self) -> DeviceState:
         device, document = self.device, self.board.document
         slot = device.layout.slots[0]
-        for which, app in self._known.items():
+        for which, app in ((OLD, self.images.old), (NEW, self.images.new)):
             if not 0 < len(app) <= slot.app_capacity:
                 raise ScenarioError(
                     f"the {which} image has {len(app)} bytes; {slot.name} of board {self.board.name} "
                     f"takes 1 to {slot.app_capacity}"
                 )
-        header = header_for(
+        if self.board.policy.keys and (self.images.old_header is None or not self.images.bundle):
+            raise ScenarioError(
+                f"board {self.board.name} runs signed images only: give both as firmware .zip whose manifests carry "
+                "signature_scheme and signature"
+            )
+        header = self.images.old_header or header_for(
             self.images.old,
             load_address=document.load_address,
             app_version=version_number(self.images.old_version),

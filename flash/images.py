@@ -24,6 +24,7 @@ from flash.universal_hex import board_ids, read_hex
 
 # No one memory has a hole this large between two pieces of firmware, while the configuration words of an
 # nRF51 or nRF52 (UICR, 0x10001000) lie 256 MiB above its flash: filling that hole is never what was meant.
+MAX_FILE_SIZE = 512 << 20
 MAX_GAPS = 64 << 20
 
 _ELF_MAGIC = b"\x7fELF"
@@ -228,6 +229,12 @@ def save_hex(image: Image, path: Path) -> None:
 
 def _read(path: Path) -> bytes:
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise ImageError(f"{path}: not a regular file; give the path of an image file")
+        if path.is_file() and path.stat().st_size > MAX_FILE_SIZE:
+            raise ImageError(
+                f"{path}: has {path.stat().st_size} bytes, more than the {MAX_FILE_SIZE} an image may have"
+            )
         content = path.read_bytes()
     except (OSError, ValueError) as exc:  # ValueError: a NUL in the name
         reason = getattr(exc, "strerror", None) or exc

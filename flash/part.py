@@ -22,6 +22,8 @@ from flash.tomlfile import decode_toml, nearest, read_toml
 
 PartKind = Literal["spi-nor", "mcu-word", "mcu-ecc", "stm32f1"]
 Positive = Annotated[int, msgspec.Meta(gt=0)]
+Size = Annotated[int, msgspec.Meta(gt=0, le=1 << 30)]
+Speed = Annotated[float, msgspec.Meta(ge=0.001, le=1e6)]
 PositiveFloat = Annotated[float, msgspec.Meta(gt=0)]
 NonNegative = Annotated[int, msgspec.Meta(ge=0)]
 
@@ -76,7 +78,7 @@ class Program(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Read(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How fast content comes out: the bus the board runs, or the core's own port."""
 
-    bytes_per_us: PositiveFloat
+    bytes_per_us: Speed
     source: str
 
 
@@ -92,7 +94,7 @@ class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     name: str
     vendor: str
     kind: PartKind
-    size: Positive
+    size: Size
     sectors: tuple[Runs, ...]
     program: Program
     erase: tuple[Erase, ...]

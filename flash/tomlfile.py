@@ -34,11 +34,15 @@ def decode_toml(text: str, kind: type[T], *, where: str, error: type[Exception])
 def read_toml(path: Path, kind: type[T], *, error: type[Exception]) -> T:
     """Like ``decode_toml``, from a file."""
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise error(f"{path}: not a regular file")
         text = path.read_text(encoding="utf-8")
     except OSError as wrong:
         raise error(f"{path}: cannot be read: {wrong.strerror}") from None
     except UnicodeDecodeError:
         raise error(f"{path}: not a UTF-8 text file") from None
+    except ValueError as wrong:
+        raise error(f"{str(path)!r}: cannot be read: {wrong}") from None
     return decode_toml(text, kind, where=str(path), error=error)
 
 

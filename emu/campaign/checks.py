@@ -99,7 +99,8 @@ def _durable(scene: Scene) -> Iterator[Breach]:
 
 def _reverts(scene: Scene) -> Iterator[Breach]:
     for index, event, monitor in scene.events(HANDOVER):
-        if event.facts[1] == NEW and monitor.on_probation:
+        on_trial_again = event.facts[2] and monitor.entered
+        if event.facts[1] == NEW and (monitor.on_probation or on_trial_again):
             yield Breach("reverts", index, "the new image was not committed, and is entered a second time")
     outcome = scene.run.outcome
     if outcome.kind == "settled" and not outcome.committed:

@@ -68,7 +68,7 @@ class Judge:
         self._remembers = cache
         self._judged: dict[tuple[int, Monitor], list[Breach]] = {}
         self._erased: dict[int, Counter[Erased]] = {}
-        self._runs_kept: list[Run] = []
+        self._runs_kept: dict[int, Run] = {}
 
     def chain(self, state: State) -> Chain:
         """Let the device run from ``state`` until it settles, and judge every session on the way."""
@@ -110,7 +110,7 @@ class Judge:
                 self._cover.exercised[row.name] += row.counts(scene)
             if self._remembers:
                 self._judged[key] = found
-                self._runs_kept.append(run)
+                self._runs_kept[id(run)] = run
         return found
 
     def _erases(self, run: Run) -> Counter[Erased]:
@@ -119,23 +119,29 @@ class Judge:
         found = self._erased.get(id(run))
         if found is None:
             found = self._erased[id(run)] = erases_of(run)
-            self._runs_kept.append(run)
+            self._runs_kept[id(run)] = run
         return found
 
     def _retry(self, settled: DeviceState, entry: int) -> list[Breach]:
-        """One uncut update from a settled device with the old image. It does not count towards the attempts."""
+        """One uncut update from a settled device with the old image; it does not count towards the attempts. Its
+        sessions are judged like all others."""
         self._cover.exercised["retries"] += 1
-        device = replace(settled, cause="power", attempts_left=1, ram=())
+        state = State(replace(settled, cause="power", attempts_left=1, ram=()), Monitor())
+        breaches: list[Breach] = []
         for _ in range(self._bounds.max_resets + 1):
-            session = self.cache.session(device)
+            session = self.cache.session(state.device)
+            run = session.run
             self._cover.runs += session.executed
-            outcome = session.run.outcome
+            monitors = monitors_of(state.monitor, run)
+            breaches += self._session(state, run, monitors)
+            outcome = run.outcome
             if outcome.kind == "settled" and outcome.image == NEW and outcome.committed:
-                return []
+                return breaches
             if outcome.kind != "reset":
-                return [Breach("retries", entry, f"the next update does not succeed: {outcome}{_refusal(session.run)}")]
-            device = session.end
-        return [Breach("retries", entry, f"the next update does not settle: {outcome}")]
+                failed = f"the next update does not succeed: {outcome}{_refusal(run)}"
+                return [*breaches, Breach("retries", entry, failed)]
+            state = State(session.end, monitors[-1])
+        return [*breaches, Breach("retries", entry, f"the next update does not settle: {outcome}")]
 
     def _loop(self, entry: int) -> list[Breach]:
         if "boots" not in self.checks:

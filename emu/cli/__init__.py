@@ -1,9 +1,21 @@
-"""The `brownout` command. Joins every room; imported rooms stay unloaded until a command needs them.
+"""The `brownout` command. Joins every room; rooms stay unloaded until a command needs them.
 
 Exit codes: 0 all held, 1 findings, 2 usage, 3 inconclusive or not reproduced, 4 a missing extra, 5 nothing to run,
-70 internal error, 130 interrupted. Results go to stdout, progress and errors to stderr.
+70 internal error, 130 interrupted, 141 the reader of stdout went away. Results go to stdout, progress and errors to
+stderr.
 """
 
-from emu.cli.main import main
+from __future__ import annotations
 
-__all__ = ["main"]
+EXIT_INTERRUPTED = 130
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Entry point of `brownout` and `python -m emu`. Always exits. Ctrl-C is 130 from the first import on."""
+    try:
+        from emu.cli.group import run_command
+
+        code = run_command(arguments)
+    except KeyboardInterrupt:
+        code = EXIT_INTERRUPTED
+    raise SystemExit(code)

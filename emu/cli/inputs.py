@@ -7,14 +7,14 @@ with. Knows no campaign.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import click
 
-from bootloader.image import HEADER_SIZE
+from bootloader.image import HEADER_SIZE, ImageHeader, header_for
 from emu.app import APP_MODELS
 from emu.board import Board, load_board
 from emu.errors import ScenarioError
@@ -92,7 +92,7 @@ def make_rig(inputs: Inputs) -> UpdateRig:
         raise ScenarioError("--region and --board-id choose from files: give --from and --to as well")
     old = _firmware(inputs.old or _demo("demo-1.elf"), board, inputs)
     new = _firmware(inputs.new or _demo("demo-2.elf"), board, inputs)
-    images = ImagePair(old.app, new.app, old.version or "1.0.0", new.version or "2.0.0", new.bundle)
+    images = ImagePair(old.app, new.app, old.version or "1.0.0", new.version or "2.0.0", new.bundle, new.fs, old.header)
     return UpdateRig(board, images, app=APP_MODELS[inputs.app], timing=inputs.timing, seed=inputs.seed)
 
 
@@ -107,6 +107,8 @@ class _Firmware:
     app: bytes
     version: str = ""
     bundle: bytes = b""
+    fs: bytes = b""
+    header: ImageHeader | None = None
 
 
 def _firmware(path: Path, board: Board, inputs: Inputs) -> _Firmware:
@@ -120,7 +122,19 @@ def _firmware(path: Path, board: Board, inputs: Inputs) -> _Firmware:
     except UpdateRefused as refused:
         said = f"{refused.message}: " if refused.message else ""
         raise ScenarioError(f"{path}: {said}{refused.detail}") from None
-    return _Firmware(entries[manifest.app.src], manifest.version, raw)
+    app, part = entries[manifest.app.src], manifest.app
+    header = replace(
+        header_for(
+            app,
+            load_address=part.load_address,
+            app_version=manifest.app_version,
+            crc=board.document.verify.crc,
+        ),
+        signature_scheme=part.signature_scheme,
+        signature=part.signature,
+    )
+    fs = b"" if manifest.fs is None else entries[manifest.fs.src]
+    return _Firmware(app, manifest.version, raw, fs, header)
 
 
 def _application(path: Path, board: Board, inputs: Inputs) -> bytes:

@@ -19,11 +19,11 @@ def check_writable(target: Path | None) -> None:
     """Raise UsageError unless a file can be made at ``target``. "-" is stdout."""
     if target is None or str(target) == "-":
         return
-    target = target.resolve()
     if _is_special(target):
         if not os.access(target, os.W_OK):
             raise UsageError(f"{target}: cannot be written")
         return
+    target = target.resolve()
     folder = target.parent
     if not folder.is_dir():
         raise UsageError(f"{target}: there is no folder {folder}")
@@ -44,12 +44,12 @@ def write_text(target: Path, text: str) -> None:
     if str(target) == "-":
         click.echo(text, nl=not text.endswith("\n"))
         return
-    target = target.resolve()
     temporary: str | None = None
     try:
         if _is_special(target):
             target.write_text(text if text.endswith("\n") else text + "\n", encoding="utf-8")
             return
+        target = target.resolve()
         handle, temporary = tempfile.mkstemp(prefix=".brownout-", dir=target.parent)
         with os.fdopen(handle, "w", encoding="utf-8") as out:
             out.write(text if text.endswith("\n") else text + "\n")
@@ -58,9 +58,10 @@ def write_text(target: Path, text: str) -> None:
         Path(temporary).chmod(0o666 & ~umask)
         Path(temporary).replace(target)
     except OSError as wrong:
+        raise UsageError(f"{target}: cannot be written: {wrong.strerror}") from None
+    finally:
         if temporary is not None:
             Path(temporary).unlink(missing_ok=True)
-        raise UsageError(f"{target}: cannot be written: {wrong.strerror}") from None
 
 
 def _is_special(target: Path) -> bool:

@@ -13,8 +13,10 @@ from emu.campaign.explore import Explorer, Options
 from emu.campaign.replay import follow
 from emu.campaign.token import parse_token
 from emu.cli.inputs import Inputs, input_options, make_rig
+from emu.errors import TokenError
 from emu.report.story import tell
 
+MAX_ATTEMPTS = 8
 EXIT_REPRODUCED, EXIT_NOT_REPRODUCED = 1, 3
 
 
@@ -28,6 +30,8 @@ def command(inputs: Inputs, token: str) -> int:
     finding reproduces, 3 when every check holds, 2 when an input differs (and says which).
     """
     parsed = parse_token(token)
+    if not 1 <= parsed.attempts <= MAX_ATTEMPTS:
+        raise TokenError(f"the token is altered: {parsed.attempts} attempts, 1 to {MAX_ATTEMPTS} are possible")
     rig = make_rig(inputs)
     options = replace(Options(), attempts=parsed.attempts, keeps_new=rig.keeps_new)
     explorer = Explorer(rig, rig.board.document.checks, options)

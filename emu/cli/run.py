@@ -105,7 +105,7 @@ def _events(text: str) -> tuple[EventName, ...]:
 def _seconds(text: str) -> float:
     if not text:
         return 0.0
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)(s|m|h)?", text)
+    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)(s|m|h)?", text)
     if found is None or not float(found.group(1)):
         raise UsageError(f"--budget: {text!r} is no time; write 60s, 5m or 1h")
     return float(found.group(1)) * {"s": 1, "m": 60, "h": 3600, None: 1}[found.group(2)]

@@ -284,3 +284,31 @@ class TrustingLoader(ModelFirmware):
     def boot(self, session: Session) -> BootReport:
         with patch.object(BOOT, "SlotImages", TrustingImages):
             return super().boot(session)
+
+
+class TimerAlwaysArmed(ModelFirmware):
+    """Every boot arms the commit timer. People arm it first thing "to be safe", and only a commit would stop it."""
+
+    name = "timer-always-armed"
+
+    def boot(self, session: Session) -> BootReport:
+        report = super().boot(session)
+        if report.decision.slot is not None and not report.decision.timeout_s:
+            session.timer.arm(60)
+        return report
+
+
+class TriesAgain(OtherDecision):
+    """An entered image is tried again when the other config copy is torn: "the commit was on its way". It was not
+    there yet, and nothing bounds how often that happens."""
+
+    name = "tries-again"
+
+    def decide(
+        self, session: Session, configs: Configs, images: Images, cause: ResetCause, **options: bool
+    ) -> Decision:
+        torn = any(copy.config is None and copy.reason != "erased" for copy in configs.copies)
+        config = configs.config
+        if config is not None and not config.committed and not config.first_boot and torn:
+            return decide(newest_as(configs, first_boot=True), images, cause, **options)
+        return decide(configs, images, cause, **options)

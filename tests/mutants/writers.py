@@ -56,6 +56,26 @@ def older_image(target: UpdateTarget) -> Slot:
     return min(target.layout.slots, key=lambda slot: config.slots[slot.index].app_version)
 
 
+class PrefersValidCopyStore(ConfigStore):
+    def target_of(self, configs: Configs) -> int:
+        torn = any(copy.config is None and copy.reason != "erased" for copy in configs.copies)
+        return configs.newest if torn and configs.newest is not None else super().target_of(configs)
+
+
+class PrefersValidCopyUpdater(ModelFirmware):
+    store_class = PrefersValidCopyStore
+
+
+class UpdaterPrefersValidCopy(ModelFirmware):
+    """When a copy is torn the updater writes over the one that reads. People avoid "the bad sector", and so put the
+    last good record at risk."""
+
+    name = "updater-prefers-valid-copy"
+
+    def begin_update(self, session: Session, decision: Decision) -> tuple[UpdaterContext | None, UpdateTarget]:
+        return PrefersValidCopyUpdater().begin_update(session, decision)
+
+
 class OverwritesOlderImage(ModelFirmware):
     """The update goes to the slot with the older image. People reason that the newer one is the one that runs, which
     is so until a roll-back."""

@@ -166,6 +166,20 @@ ZOO: tuple[Mutant, ...] = (
         "erases-torn-copies", writers.ErasesTornCopies, "a torn copy is erased five times", "wear",
         Campaign(tears="T1-coarse"),
     ),
+    # boots: a settled device is reset by its own timer, boots, settles, and is reset again, for ever.
+    Mutant(
+        "timer-always-armed", loaders.TimerAlwaysArmed, "every boot arms the timer", "boots", Campaign(),
+    ),
+    # reverts: a torn commit record leaves "entered", and that is taken for a first boot.
+    Mutant(
+        "tries-again", loaders.TriesAgain, "an entered image whose commit was cut short is tried again", "reverts",
+        Campaign(tears="T1-coarse"),
+    ),
+    # in-place: only the update that follows a torn record meets the mistake, so only a judged retry shows it.
+    Mutant(
+        "updater-prefers-valid-copy", writers.UpdaterPrefersValidCopy, "the updater writes over the copy that reads",
+        "in-place", Campaign(tears="T1-coarse"),
+    ),
     # reverts: between the timer's stop and the record the image is uncommitted, and nothing ends a hang.
     Mutant(
         "timer-stopped-first", loaders.TimerStoppedFirst, "commit stops the timer before it writes", "reverts",

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from emu.cli.main import main
+from emu.cli import main
 from tests.emu.helpers import NEW_APP, OLD_APP
 
 ROOT = Path(__file__).resolve().parents[3]

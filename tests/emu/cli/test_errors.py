@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from emu.campaign.explore import Explorer
+from emu.cli import main
 from emu.cli import run as run_module
-from emu.cli.main import COMMANDS, main
+from emu.cli.group import COMMANDS
 from emu.errors import MissingExtra
 from flash.errors import FlashError
 from tests.emu.cli.command import ROOT, STUCK_BOARD, Brownout, pair, process
@@ -86,7 +87,8 @@ def test_an_option_for_files_is_not_silently_ignored_without_files(
 def test_an_option_click_refuses_is_told_by_click(brownout: Brownout, options: tuple[str, ...]) -> None:
     ran = brownout("run", *options)
     assert (ran.code, ran.out) == (2, "")
-    assert "Error: " in ran.err
+    assert ran.err.startswith("brownout: ")
+    assert ran.err.count("\n") == 1
     assert "Traceback" not in ran.err
 
 
@@ -267,7 +269,7 @@ def test_an_unknown_command_is_refused(brownout: Brownout) -> None:
 def test_help_loads_no_room_it_does_not_need() -> None:
     """`--help` stays quick: the campaign, numpy and the file formats are loaded by the commands."""
     program = (
-        "import sys\nfrom emu.cli.main import main\n"
+        "import sys\nfrom emu.cli import main\n"
         "try:\n    main(['--help'])\n"
         "except SystemExit:\n"
         "    print([n for n in ('numpy', 'emu.campaign', 'elftools', 'rich') if n in sys.modules])\n"

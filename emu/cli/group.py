@@ -6,14 +6,14 @@ reaches a user: what is the user's is one line with code 2, what is ours asks to
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import os
 import sys
-from importlib.metadata import PackageNotFoundError, version
 
 import click
 
-EXIT_USAGE, EXIT_INTERNAL, EXIT_INTERRUPTED = 2, 70, 130
+EXIT_USAGE, EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_BROKEN_PIPE = 2, 70, 130, 141
 COMMANDS = {
     "run": "Cut the power at every flash write of an update, and judge what survives.",
     "replay": "Reproduce one finding, step by step.",
@@ -38,44 +38,42 @@ class _LazyGroup(click.Group):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-def _version() -> str:
-    try:
-        return version("brownout")
-    except PackageNotFoundError:
-        return "not installed"
-
-
 @click.group(cls=_LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(_version(), prog_name="brownout")
+@click.version_option(package_name="brownout", prog_name="brownout")
 def _cli() -> None:
-    """Prove that a firmware update cannot brick a device.
+    """Find out whether losing power in a firmware update can brick a device.
 
     Exit codes: 0 held, 1 findings, 2 usage, 3 inconclusive or not reproduced, 4 missing extra, 5 nothing to run,
-    70 internal error, 130 interrupted.
+    70 internal error, 130 interrupted, 141 broken pipe.
     """
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Entry point of `brownout` and `python -m emu`. Always exits."""
-    sys.exit(_guarded(arguments))
-
-
-def _guarded(arguments: list[str] | None) -> int:
+def run_command(arguments: list[str] | None) -> int:
+    """Run one command; returns its exit code. Streams that are closed are replaced by nothing at all."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123 - for life
     try:
         code = _cli.main(args=arguments, prog_name="brownout", standalone_mode=False)
         sys.stdout.flush()
     except click.ClickException as wrong:
-        wrong.show()
+        _say(f"brownout: {' '.join(wrong.format_message().split())}")
         return EXIT_USAGE
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
+        _say("interrupted")
         return EXIT_INTERRUPTED
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_INTERNAL
+    except (BrokenPipeError, SystemExit):  # click turns a broken pipe into SystemExit
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return EXIT_BROKEN_PIPE
     except Exception as wrong:
         return _failed(wrong)
     return code if isinstance(code, int) else 0
+
+
+def _say(text: str) -> None:
+    """One message on stderr; a stderr that cannot take it changes no exit code."""
+    with contextlib.suppress(OSError):
+        click.echo(text, err=True)
 
 
 def _failed(wrong: Exception) -> int:
@@ -83,21 +81,20 @@ def _failed(wrong: Exception) -> int:
     from flash.errors import FlashError
 
     if isinstance(wrong, UsageError | NothingToRun | MissingExtra):
-        click.echo(f"brownout: {wrong}", err=True)
+        _say(f"brownout: {wrong}")
         return wrong.exit_code
     if isinstance(wrong, FlashError):
-        click.echo(f"brownout: {wrong}", err=True)
+        _say(f"brownout: {wrong}")
         return EXIT_USAGE
     if isinstance(wrong, OSError):
         where = f"{wrong.filename}: " if wrong.filename else ""
-        click.echo(f"brownout: {where}{wrong.strerror or wrong}", err=True)
+        _say(f"brownout: {where}{wrong.strerror or wrong}")
         return EXIT_USAGE
     if os.environ.get("BROWNOUT_TRACEBACK"):
         raise wrong
-    click.echo(
+    _say(
         f"brownout: internal error: {type(wrong).__name__}: {wrong}\n"
         "This is our fault. Please report it, with the command and the output of the same command with "
-        "BROWNOUT_TRACEBACK=1 set.",
-        err=True,
+        "BROWNOUT_TRACEBACK=1 set."
     )
     return EXIT_INTERNAL
