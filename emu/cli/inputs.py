@@ -114,6 +114,8 @@ class _Firmware:
 def _firmware(path: Path, board: Board, inputs: Inputs) -> _Firmware:
     raw = path.read_bytes() if path.is_file() else b""
     if raw[:4] != ZIP_MAGIC:
+        if path.suffix.lower() == ".zip":
+            raise ScenarioError(f"{path}: named as a .zip but is not a firmware archive; download it again")
         return _Firmware(_application(path, board, inputs))
     if inputs.region is not None:
         raise ScenarioError(f"{path}: a firmware .zip is sent as it is; --region does not apply to it")
