@@ -24,6 +24,7 @@ from emu.errors import BoardError
 from flash.errors import FlashError, PartError
 from flash.part import Part, bundled_part, load_part
 from flash.tomlfile import decode_toml, nearest, read_toml
+from updater.signature import KEY_COUNT, MASK_IGNORED, MAX_MASK, UpdateKeys, read_key
 
 Positive = Annotated[int, msgspec.Meta(gt=0)]
 NonNegative = Annotated[int, msgspec.Meta(ge=0)]
@@ -60,13 +61,30 @@ class LayoutEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class VerifyEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What the bootloader insists on. ``keys``: PEM files beside the board file."""
+    """What the bootloader insists on. ``keys``: PEM files beside the board file; with any, an image header must be
+    signed by one of them. They protect the slot, at every boot; those of `UpdateEntry` protect the transport."""
 
     crc: CrcName = "crc-32"
     sha256: bool = False
     keys: tuple[str, ...] = ()
     minimum_version: U32 = 0
     refuse_downgrade: bool = False
+
+
+class UpdateEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the updater insists on, with the names of Mongoose OS. ``keyN``: base64 DER SubjectPublicKeyInfo of an ECDSA
+    P-256 key, '' where not set. ``sig_req_mask``: bit N requires a signature of the manifest by ``keyN``; -1: none is
+    required; 0: no update is taken. An update is asked once, when it arrives; the slot itself is `VerifyEntry`'s."""
+
+    key0: str = ""
+    key1: str = ""
+    key2: str = ""
+    key3: str = ""
+    key4: str = ""
+    key5: str = ""
+    key6: str = ""
+    key7: str = ""
+    sig_req_mask: Annotated[int, msgspec.Meta(ge=MASK_IGNORED, le=MAX_MASK)] = MASK_IGNORED
 
 
 class TimerEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -111,6 +129,7 @@ class BoardFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     summary: str = ""
     load_address: U32 = 0
     verify: VerifyEntry = VerifyEntry()
+    update: UpdateEntry = UpdateEntry()
     timers: TimerEntry = TimerEntry()
     app: AppEntry = AppEntry()
     link: LinkEntry = LinkEntry()
@@ -120,10 +139,13 @@ class BoardFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Board:
     """A checked board: the document, its parts and its keys. ``digest`` covers all of them."""
 
-    def __init__(self, document: BoardFile, parts: dict[str, Part], policy: VerifyPolicy, digest: str) -> None:
+    def __init__(
+        self, document: BoardFile, parts: dict[str, Part], policy: VerifyPolicy, update_keys: UpdateKeys, digest: str
+    ) -> None:
         self.document = document
         self.parts = parts
         self.policy = policy
+        self.update_keys = update_keys
         self.digest = digest
 
     @property
@@ -166,12 +188,13 @@ def make_board(document: BoardFile, folder: Path, where: str) -> Board:
             f"commit_max_s {timers.commit_max_s}"
         )
     policy, key_bytes = _policy(document.verify, folder, where)
+    update_keys = _update_keys(document.update, where)
     hashed = hashlib.sha256(msgspec.json.encode(document))
     for name in sorted(parts):
         hashed.update(msgspec.json.encode(parts[name]))
     for raw in key_bytes:
         hashed.update(raw)
-    return Board(document, parts, policy, hashed.hexdigest())
+    return Board(document, parts, policy, update_keys, hashed.hexdigest())
 
 
 def _part(entry: FlashEntry, folder: Path, where: str) -> Part:
@@ -245,3 +268,19 @@ def _policy(entry: VerifyEntry, folder: Path, where: str) -> tuple[VerifyPolicy,
         keys.append(key)
         raws.append(raw)
     return VerifyPolicy(entry.crc, entry.sha256, tuple(keys), entry.minimum_version), raws
+
+
+def _update_keys(entry: UpdateEntry, where: str) -> UpdateKeys:
+    keys: list[ec.EllipticCurvePublicKey | None] = []
+    for index in range(KEY_COUNT):
+        text = getattr(entry, f"key{index}")
+        try:
+            keys.append(read_key(text) if text else None)
+        except ValueError as wrong:
+            raise BoardError(f"{where}: update: key{index} {wrong}") from None
+        if entry.sig_req_mask > 0 and entry.sig_req_mask >> index & 1 and not text:
+            raise BoardError(
+                f"{where}: update: sig_req_mask {entry.sig_req_mask:#04x} requires signature {index}, and key{index} "
+                "is not set; every update would be refused"
+            )
+    return tuple(keys)

@@ -23,13 +23,22 @@ from flash.partition import Partition
 from flash.supply import Supply
 from flash.timing import Timing, TimingMode
 from flash.trace import Trace
+from flash.weak import DEFAULT_RESOLUTION, RESOLUTIONS
 
 
 class EmulatedDevice:
-    """The hardware of ``board``. ``worn``: whether operations on worn sectors take longer."""
+    """The hardware of ``board``. ``worn``: whether operations on worn sectors take longer. ``resolution``: what weak bits
+    read as, a name of `flash.weak`."""
 
     def __init__(
-        self, board: Board, *, timing: TimingMode = "typ", seed: int = 0, worn: bool = True, strict: bool = False
+        self,
+        board: Board,
+        *,
+        timing: TimingMode = "typ",
+        seed: int = 0,
+        resolution: str = DEFAULT_RESOLUTION,
+        worn: bool = True,
+        strict: bool = False,
     ) -> None:
         self.board = board
         self.supply = Supply()
@@ -40,6 +49,8 @@ class EmulatedDevice:
                 supply=self.supply,
                 timing=Timing(board.parts[entry.name], timing, seed=seed, worn=worn),
                 strict=strict,
+                resolution=RESOLUTIONS[resolution],
+                read_seed=seed,
             )
             for entry in board.document.flash
         )

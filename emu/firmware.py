@@ -58,6 +58,8 @@ class ModelFirmware:
             running_slot=decision.slot,
             crc=board.verify.crc,
             make_writer=self.writer_class,
+            keys=session.device.board.update_keys,
+            sig_req_mask=board.update.sig_req_mask,
         )
         return updater_context_create(target, commit_timeout_s=board.timers.commit_timeout_s), target
 

@@ -1,8 +1,9 @@
 """Chunk throughput of an update: how fast the device takes it, and what it waits for.
 
-Device time is virtual: the sum of what flash and link take. It is held against the cheapest legal list of erases,
-programs and read-backs for the same bytes on the same part, found here independently of the updater. Host time says
-how fast the emulation itself is.
+Device time is virtual: the sum of what flash and link take, from the begin of the update until it is staged (image
+header and boot config written). What the flash takes for the image's bytes is held against the cheapest legal list of
+erases, programs and read-backs for the same bytes on the same chip, by the same timing, found here independently of the
+updater. Host time says how fast the emulation itself is.
 
 Neighbours: `update_rig` makes the device, `cli.bench` prints the table. Knows no campaign.
 """
@@ -12,14 +13,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from bootloader.image import HEADER_SIZE
-from emu.board import Board
 from emu.clock import Stopwatch
 from emu.errors import ScenarioError
 from emu.firmware import ModelFirmware
 from emu.update_rig import UpdateRig
 from flash.geometry import Geometry
 from flash.journal import Journal
-from flash.part import Part
 from flash.timing import Timing
 
 CHUNK_SIZES = (64, 256, 512, 1024, 4096, 16384, 65536)
@@ -27,7 +26,12 @@ CHUNK_SIZES = (64, 256, 512, 1024, 4096, 16384, 65536)
 
 @dataclass(frozen=True, slots=True)
 class Throughput:
-    """One row. Times in microseconds of device time unless they say host. ``share``: cheapest / flash time."""
+    """One row. ``size``: bytes of the image and the filesystem with it. Times in microseconds of device time unless
+    they say host.
+
+    ``total_us`` is the sum of ``link_us`` (waiting for chunks), ``erase_us``, ``program_us`` and ``read_us`` (of the
+    image's bytes, with what begins the update) and ``finish_us`` (image header and boot config, read-back included).
+    """
 
     chunk_size: int
     size: int
@@ -42,6 +46,7 @@ class Throughput:
 
     @property
     def device_kib_per_s(self) -> float:
+        """Image bytes over all of ``total_us``."""
         return self.size / 1024 / (self.total_us / 1e6)
 
     @property
@@ -50,12 +55,16 @@ class Throughput:
 
     @property
     def share(self) -> float:
-        return self.cheapest_us / (self.total_us - self.link_us)
+        """The cheapest list over what erases, programs and read-backs took; link and finish are in neither."""
+        return self.cheapest_us / (self.erase_us + self.program_us + self.read_us)
 
     @property
     def limit(self) -> str:
         """What takes the largest part of the time."""
-        parts = {"link": self.link_us, "erase": self.erase_us, "program": self.program_us, "read-back": self.read_us}
+        parts = {
+            "link": self.link_us, "erase": self.erase_us, "program": self.program_us, "read-back": self.read_us,
+            "finish": self.finish_us,
+        }  # fmt: skip
         return max(parts, key=lambda name: parts[name])
 
 
@@ -82,60 +91,68 @@ def measure(rig: UpdateRig, chunk_size: int, link_bytes_per_s: int) -> Throughpu
         if firmware.process(context, chunk):
             raise ScenarioError(f"the update is refused: {context.status_msg}: {context.detail}")
     host_s = stopwatch.seconds
-    total_us = session.clock.now_us - start_us
+    received_us = session.clock.now_us - start_us
     erase_us = sum(chip.statistics.erase_time_us - e for chip, (e, _) in zip(device.chips, before, strict=True))
     program_us = sum(chip.statistics.program_time_us - p for chip, (_, p) in zip(device.chips, before, strict=True))
     if firmware.finish(context) != 1:
         raise ScenarioError(f"the update is refused: {context.status_msg}: {context.detail}")
     return Throughput(
         chunk_size=chunk_size,
-        size=len(rig.images.new),
-        total_us=total_us,
+        size=len(rig.images.new) + len(rig.images.new_fs),
+        total_us=session.clock.now_us - start_us,
         link_us=link_us,
         erase_us=erase_us,
         program_us=program_us,
-        read_us=total_us - link_us - erase_us - program_us,
-        finish_us=session.clock.now_us - start_us - total_us,
+        read_us=received_us - link_us - erase_us - program_us,
+        finish_us=session.clock.now_us - start_us - received_us,
         cheapest_us=cheapest_us(rig),
         host_s=host_s,
     )
 
 
-def _slot_part(board: Board) -> Part:
-    """The part the slots are on."""
-    document = board.document
-    return next(board.parts[p.flash] for p in document.partition if p.name == document.layout.slots[1])
-
-
 def cheapest_us(rig: UpdateRig) -> int:
-    """The least device time any legal list of erases, programs and read-backs takes to put the new image into a slot.
+    """The least device time any legal list of erases, programs and read-backs takes to put the new image, and the
+    filesystem that comes with it, into a slot, by the timing of the rig's own chip.
 
     Every byte is read back once; a program carries the smallest run of units that holds its page's bytes.
     """
-    slot, image, part = rig.device.layout.slots[1], rig.images.new, _slot_part(rig.board)
-    timing = Timing(part, worn=False)
-    geometry = slot.flash.geometry
-    erase = _cheapest_erases(geometry, timing, HEADER_SIZE + len(image), slot.fs_offset)
-    program = 0
-    for offset, length in geometry.programs(HEADER_SIZE, len(image)):
-        piece = image[offset - HEADER_SIZE : offset - HEADER_SIZE + length]
-        used = len(piece.rstrip(bytes([part.erased])))
-        head = len(piece) - len(piece.lstrip(bytes([part.erased])))
-        if used:
-            low, high = geometry.align_down(head, part.program.unit), geometry.align_up(used, part.program.unit)
-            program += timing.program_us(0, high - low, 0)
-    return erase + program + timing.read_us(len(image))
+    slot, place = rig.device.layout.slots[1], rig.places.slots[1]
+    area = _Area(slot.flash.geometry, rig.device.chips[place.chip].timing, place.address)
+    total = area.cheapest_us(rig.images.new, erase_from=0, at=HEADER_SIZE, limit=slot.fs_offset)
+    if rig.images.new_fs:
+        total += area.cheapest_us(rig.images.new_fs, erase_from=slot.fs_offset, at=slot.fs_offset, limit=place.size)
+    return total
 
 
-def _cheapest_erases(geometry: Geometry, timing: Timing, end: int, limit: int) -> int:
-    """Exact, by dynamic programming over sector boundaries: ``best[a]`` is the least time to clear [0, a)."""
-    best: dict[int, int] = {0: 0}
-    for sector in geometry.sectors_in(0, limit):
-        if sector.address not in best:
-            continue
-        for size in geometry.erase_sizes_at(sector.address):
-            stop = sector.address + size
-            if stop <= limit:
-                time_us = best[sector.address] + timing.erase_us(sector.address, size, 0)
-                best[stop] = min(time_us, best.get(stop, time_us))
-    return min(time_us for stop, time_us in best.items() if stop >= end)
+@dataclass(frozen=True, slots=True)
+class _Area:
+    """A slot as its chip sees it; ``base``: the address of offset 0 on the chip, which sampled times depend on."""
+
+    geometry: Geometry
+    timing: Timing
+    base: int
+
+    def cheapest_us(self, content: bytes, *, erase_from: int, at: int, limit: int) -> int:
+        """To put ``content`` at offset ``at`` of a slot that is not blank."""
+        total = self._erases_us(erase_from, at + len(content), limit) + self.timing.read_us(len(content))
+        geometry, blank = self.geometry, bytes([self.geometry.erased])
+        for offset, length in geometry.programs(at, len(content)):
+            piece = content[offset - at : offset - at + length]
+            used, head = len(piece.rstrip(blank)), len(piece) - len(piece.lstrip(blank))
+            if used:
+                low, high = geometry.align_down(head, geometry.unit), geometry.align_up(used, geometry.unit)
+                total += self.timing.program_us(self.base + offset + low, high - low, 0)
+        return total
+
+    def _erases_us(self, start: int, end: int, limit: int) -> int:
+        """Exact, by dynamic programming over sector boundaries: ``best[a]`` is the least time to clear [start, a)."""
+        best: dict[int, int] = {start: 0}
+        for sector in self.geometry.sectors_in(start, limit - start):
+            if sector.address not in best:
+                continue
+            for size in self.geometry.erase_sizes_at(sector.address):
+                stop = sector.address + size
+                if stop <= limit:
+                    time_us = best[sector.address] + self.timing.erase_us(self.base + sector.address, size, 0)
+                    best[stop] = min(time_us, best.get(stop, time_us))
+        return min(time_us for stop, time_us in best.items() if stop >= end)

@@ -14,15 +14,15 @@ from functools import cached_property
 
 import numpy as np
 
-from bootloader.config import INITIAL_SEQUENCER, RECORD_SIZE, BootConfig, SlotConfig
-from bootloader.config_store import ConfigStore
-from bootloader.image import HEADER_SIZE, ImageHeader, header_for, pack_header, parse_header, version_number
+from bootloader.config import RECORD_SIZE
+from bootloader.image import HEADER_SIZE, ImageHeader, header_for, parse_header, version_number
 from bootloader.layout import Slot
 from emu.app import APP_MODELS, AppModel
 from emu.board import Board
 from emu.device import EmulatedDevice
 from emu.errors import ScenarioError
 from emu.events import NEW, OLD, UNKNOWN
+from emu.factory import SlotImage, behind, install
 from emu.firmware import ModelFirmware
 from emu.life import Life, Plot
 from emu.rig import (
@@ -34,13 +34,13 @@ from emu.rig import (
     Run,
 )  # fmt: skip
 from flash.cells import Cells
-from flash.device import FlashDevice
 from flash.draws import uniforms
 from flash.journal import Interruption, Journal
 from flash.part import Part
 from flash.partition import Partition
 from flash.timing import TimingMode
 from flash.trace import Trace
+from flash.weak import DEFAULT_RESOLUTION
 from updater.bundle import Firmware, make_bundle
 
 RESIDUE_SEED = 0x0DD
@@ -81,13 +81,14 @@ class UpdateRig:
         app: AppModel = APP_MODELS["healthy"],
         timing: TimingMode = "typ",
         seed: int = 0,
+        resolution: str = DEFAULT_RESOLUTION,
         traced: bool = True,
     ) -> None:
         self.board = board
         self.images = images
         self.firmware = firmware or ModelFirmware()
         self.app = app
-        self.device = EmulatedDevice(board, timing=timing, seed=seed, worn=False)
+        self.device = EmulatedDevice(board, timing=timing, seed=seed, resolution=resolution, worn=False)
         self.bundle = images.bundle or make_bundle(
             Firmware(
                 name=board.name, platform=board.document.platform, version=images.new_version, build_id="update",
@@ -97,6 +98,7 @@ class UpdateRig:
         self._traced = traced
         self._timing = timing
         self._seed = seed
+        self._resolution = resolution
         if images.old == images.new:
             raise ScenarioError("the two images are the same, byte for byte: an update would change nothing")
         self._factory = self._make_factory_state()
@@ -107,7 +109,7 @@ class UpdateRig:
     def inputs(self) -> Mapping[str, Input]:
         old, new = self.images.digests
         versions = f"{self.images.old_version}->{self.images.new_version}"
-        workload = f"{self.firmware.name}|{self.app.name}|{self._timing}|{self._seed}|{versions}"
+        workload = f"{self.firmware.name}|{self.app.name}|{self._timing}|{self._seed}|{self._resolution}|{versions}"
         return {
             "board": Input(self.board.name, self.board.digest),
             "from": Input(f"{len(self.images.old)} bytes", old),
@@ -169,7 +171,7 @@ class UpdateRig:
 
     def image_in(self, slot: Slot, trace: Trace | None) -> str:
         """Which known image stands in ``slot``, byte for byte. Looks at the cells; costs no time."""
-        chip, base = _behind(slot)
+        chip, base = behind(slot)
         if trace is not None:
             trace.consulted(chip.name, chip.cells, base, HEADER_SIZE)
         if chip.cells.first_broken(base, HEADER_SIZE) is not None:
@@ -182,6 +184,8 @@ class UpdateRig:
             for offset, length in ranges:
                 trace.consulted(chip.name, chip.cells, base + offset, length)
         if any(chip.cells.first_broken(base + offset, length) is not None for offset, length in ranges):
+            return UNKNOWN
+        if any(chip.cells.is_weak(base + offset, length) for offset, length in (*ranges, (0, HEADER_SIZE))):
             return UNKNOWN
         content, filesystem = (chip.cells.view(base + offset, length) for offset, length in ranges)
         if content == self.images.new:
@@ -207,10 +211,14 @@ class UpdateRig:
                     f"the {which} image has {len(app)} bytes; {slot.name} of board {self.board.name} "
                     f"takes 1 to {slot.app_capacity}"
                 )
+        if document.update.sig_req_mask > 0 and not self.images.bundle:
+            raise ScenarioError(
+                f"board {self.board.name} takes signed updates only: give --to as a .zip made by `brownout pack --sign`"
+            )
         if self.board.policy.keys and (self.images.old_header is None or not self.images.bundle):
             raise ScenarioError(
-                f"board {self.board.name} runs signed images only: give both as firmware .zip whose manifests carry "
-                "signature_scheme and signature"
+                f"board {self.board.name} runs signed images only: give both as firmware .zip made by "
+                "`brownout pack --image-key`"
             )
         header = self.images.old_header or header_for(
             self.images.old,
@@ -218,20 +226,10 @@ class UpdateRig:
             app_version=version_number(self.images.old_version),
             crc=document.verify.crc,
         )
-        chip, base = _behind(slot)
-        chip.load(base, pack_header(header) + self.images.old)
-        other, base = _behind(device.layout.slots[1])
+        install(device, (SlotImage(header, self.images.old), None))
+        other, base = behind(device.layout.slots[1])
         other.load(base, _residue(device.layout.slots[1].flash.geometry.size))
-        _write_factory_config(ConfigStore(device.layout.configs), header, document.timers.commit_timeout_s)
         return DeviceState(tuple(chip.snapshot() for chip in device.chips), "power", 0)
-
-
-def _behind(slot: Slot) -> tuple[FlashDevice, int]:
-    """The chip a slot is on, and the slot's address there."""
-    partition = slot.flash
-    assert isinstance(partition, Partition), "slots of a board are partitions: please report"
-    assert isinstance(partition.flash, FlashDevice), "partitions of a board are on chips: please report"
-    return partition.flash, partition.address
 
 
 def _residue(size: int) -> bytes:
@@ -240,8 +238,3 @@ def _residue(size: int) -> bytes:
     A device in the field has been updated before. A blank slot would let an updater pass that does not erase.
     """
     return (uniforms(RESIDUE_SEED, 0, size) * 254 + 1).astype(np.uint8).tobytes()
-
-
-def _write_factory_config(store: ConfigStore, header: ImageHeader, commit_timeout_s: int) -> None:
-    described = SlotConfig(header.app_length, header.load_address, header.app_crc, header.app_version)
-    store.write(BootConfig(INITIAL_SEQUENCER, 0, None, True, False, False, commit_timeout_s, (described, SlotConfig())))

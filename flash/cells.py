@@ -2,11 +2,16 @@
 
 A program moves bits away from the erased value (AND where erased is FF, OR where it is 00); an erase brings
 them back. Beside the bytes there may be two planes with one entry per program unit: how often it was programmed
-since its erase, and whether its error correction is broken. And one count of erases per sector.
+since its erase, and the state of its error correction. One count of erases per sector. And, once a tear of tier 3 has
+left some, a plane of weak bits (`weak`).
 
 Neighbours: `device` decides whether an operation happens at all, `tears` makes the states an interrupted one
 leaves, `snapshot` copies blocks in and out. This room knows no command, no time, no power. The arrays stay at
 one address for life: an emulated core maps them.
+
+Behind the array a serial part has an *annex*: its non-volatile registers in one block, then one block for each
+security register. They are flash as well, so they are torn, snapshotted and compared like everything else; only
+`spi` reaches them, at addresses from ``geometry.size`` on.
 """
 
 from __future__ import annotations
@@ -14,12 +19,17 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from flash.errors import EccFault
+from flash.errors import EccFault, UnsteadyRead
 from flash.geometry import Geometry
 from flash.part import Part
 from flash.snapshot import Block, Snapshot, SnapshotTree
+from flash.weak import LIFTED_ABOVE, LIFTED_BELOW, WeakPlane
 
 MAX_BLOCK_SIZE = 4096
+REGISTER_ROW_SIZE = 16
+
+ECC_FAULT, ECC_CORRECTED, ECC_UNSTABLE = 1, 2, 3
+"""What ``broken`` says of a granule: uncorrectable; read right, but only by correction; one or the other, per read."""
 
 
 class Cells:
@@ -29,12 +39,14 @@ class Cells:
         geometry = part.geometry
         self.geometry: Geometry = geometry
         self.erased = geometry.erased
-        self.data: NDArray[np.uint8] = np.full(geometry.size, geometry.erased, np.uint8)
-        units = geometry.size // geometry.unit
+        self.block_size = block_size_of(geometry)
+        self.size = geometry.size + annex_blocks(part) * self.block_size
+        self.data: NDArray[np.uint8] = np.full(self.size, geometry.erased, np.uint8)
+        units = self.size // geometry.unit
         self.uses: NDArray[np.uint8] | None = np.zeros(units, np.uint8) if part.program.max_per_erase else None
         self.broken: NDArray[np.uint8] | None = np.zeros(units, np.uint8) if part.kind == "mcu-ecc" else None
         self.wear: NDArray[np.uint32] = np.zeros(geometry.sector_count, np.uint32)
-        self.block_size = block_size_of(geometry)
+        self.weak: WeakPlane | None = None
         self._view = self.data.data
         self._wear_view = self.wear.data
         self._broken_count = 0
@@ -55,13 +67,29 @@ class Cells:
         return self._view[address : address + length].toreadonly()
 
     def first_broken(self, address: int, length: int) -> int | None:
-        """Address of the first uncorrectable unit in the range, or None."""
+        """Address of the first unit in the range that cannot be relied on to read right, or None."""
+        hits = [at for at, code in self.ecc_states(address, length) if code != ECC_CORRECTED]
+        return hits[0] if hits else None
+
+    def ecc_states(self, address: int, length: int) -> list[tuple[int, int]]:
+        """(address, ECC_... code) of every unit in the range whose error correction has something to say."""
         if self.broken is None or not self._broken_count or not length:
-            return None
+            return []
         unit = self.geometry.unit
         first, last = address // unit, -(-(address + length) // unit)
         hits = np.flatnonzero(self.broken[first:last])
-        return (first + int(hits[0])) * unit if hits.size else None
+        return [((first + int(hit)) * unit, int(self.broken[first + hit])) for hit in hits]
+
+    def is_weak(self, address: int, length: int) -> bool:
+        """Whether a bit of the range is weak, whatever it would read as now."""
+        return self.weak is not None and self.weak.any_in(address, length)
+
+    def mark_weak(self, address: int, bits: NDArray[np.uint8], temper: int) -> None:
+        """Set bits of ``bits`` (one byte per byte of the range) are weak from now on."""
+        if self.weak is None:
+            self.weak = WeakPlane(self.size, self.erased)
+        self._touch(address, address + len(bits))
+        self.weak.mark(address, bits, temper)
 
     def program(self, address: int, data: bytes) -> bool:
         """Move bits away from erased. Returns whether the range now holds exactly ``data``."""
@@ -72,10 +100,13 @@ class Cells:
             self.count_use(address, len(data))
             if self._broken_count:
                 self.mend(address, len(data))
-        if old == self._blank[: len(data)]:
+        if self.weak is not None and self.weak.any_in(address, len(data)):
+            new = self.weak.programmed(address, old, combined(old, data, self._is_ff))
+        elif old == self._blank[: len(data)]:
             self._view[address:end] = data
             return True
-        new = combined(old, data, self._is_ff)
+        else:
+            new = combined(old, data, self._is_ff)
         self._view[address:end] = new
         return new == data
 
@@ -87,6 +118,8 @@ class Cells:
             self.uses[address // unit : (address + length) // unit] = 0
         if self._broken_count:
             self.mend(address, length)
+        if self.weak is not None:
+            self._unlift_neighbours(address, length)
         self.count_erase(address, length)
 
     # -- what an interrupted operation does (used by `tears`, and to set up a factory state) -------------
@@ -95,6 +128,8 @@ class Cells:
         """Every byte of the range becomes ``value``, whatever it was."""
         end = address + length
         self._touch(address, end)
+        if self.weak is not None:
+            self.weak.clear(address, length)
         if value == self.erased and length == self.block_size:
             self._view[address:end] = self._blank_block
             return
@@ -104,6 +139,8 @@ class Cells:
         """The range becomes ``data``, whatever it was: factory programming, or the result of a tear."""
         end = address + len(data)
         self._touch(address, end)
+        if self.weak is not None:
+            self.weak.clear(address, len(data))
         self._view[address:end] = data
 
     def load(self, address: int, data: bytes) -> None:
@@ -130,16 +167,26 @@ class Cells:
             unit = self.geometry.unit
             self.uses[address // unit : (address + length) // unit] += 1
 
-    def mark_broken(self, address: int, length: int) -> None:
-        """Error correction can no longer repair these units."""
+    def uses_in(self, address: int, length: int) -> int:
+        """Programs since their erase, summed over the units of the aligned piece that holds ``address``."""
+        if self.uses is None:
+            return 0
+        unit = self.geometry.unit
+        first = self.geometry.align_down(address, length) // unit
+        return int(self.uses[first : first + length // unit].sum())
+
+    def mark_broken(self, address: int, length: int, code: int = ECC_FAULT) -> None:
+        """Error correction of these units is in the state ``code`` says."""
         if self.broken is None:
             return
         unit = self.geometry.unit
-        self.broken[address // unit : (address + length) // unit] = 1
+        self.broken[address // unit : (address + length) // unit] = code
         self._broken_count = int(np.count_nonzero(self.broken))
         self._touch(address, address + length)
 
     def count_erase(self, address: int, length: int) -> None:
+        if address >= self.geometry.size:
+            return
         self._worn = True
         first = self.geometry.sector_index(address)
         last = self.geometry.sector_index(address + length - 1)
@@ -149,7 +196,9 @@ class Cells:
             self.wear[first : last + 1] += 1
 
     def cycles_at(self, address: int) -> int:
-        """Erases so far of the sector that holds ``address``."""
+        """Erases so far of the sector that holds ``address``; the annex is not counted."""
+        if address >= self.geometry.size:
+            return 0
         return self._wear_view[self.geometry.sector_index(address)]
 
     # -- snapshots ----------------------------------------------------------------------------------------
@@ -190,6 +239,25 @@ class Cells:
         self._touch(address, address + length)
         self._broken_count = int(np.count_nonzero(self.broken))
 
+    def neighbours(self, address: int, length: int) -> list[tuple[int, int, int]]:
+        """(address, length, temper) of the sectors beside the range, and what the range would have lifted in them."""
+        beside = []
+        if address >= self.geometry.size:
+            return []
+        if address:
+            below = self.geometry.sector_at(address - 1)
+            beside.append((below.address, below.size, LIFTED_ABOVE))
+        if address + length < self.geometry.size:
+            above = self.geometry.sector_at(address + length)
+            beside.append((above.address, above.size, LIFTED_BELOW))
+        return beside
+
+    def _unlift_neighbours(self, address: int, length: int) -> None:
+        assert self.weak is not None
+        for start, size, temper in self.neighbours(address, length):
+            self._touch(start, start + size)
+            self.weak.unlift(start, size, temper)
+
     def _touch(self, address: int, end: int) -> None:
         size = self.block_size
         first, last = address // size, (end - 1) // size
@@ -207,6 +275,8 @@ class Cells:
             content += self.uses[low // unit : high // unit].tobytes()
         if self.broken is not None:
             content += self.broken[low // unit : high // unit].tobytes()
+        if self.weak is not None:
+            content += self.weak.block(low, high)
         return Block(content)
 
     def _restore_block(self, index: int, block: Block) -> None:
@@ -214,34 +284,58 @@ class Cells:
         low, units = index * size, size // unit
         content = block.content
         self._view[low : low + size] = content[:size]
-        first = low // unit
+        first, at = low // unit, size
         if self.uses is not None:
-            self.uses[first : first + units] = np.frombuffer(content, np.uint8, units, size)
+            self.uses[first : first + units] = np.frombuffer(content, np.uint8, units, at)
+            at += units
         if self.broken is not None:
-            self.broken[first : first + units] = np.frombuffer(content, np.uint8, units, len(content) - units)
+            self.broken[first : first + units] = np.frombuffer(content, np.uint8, units, at)
+            at += units
+        if self.weak is None and len(content) > at:
+            self.weak = WeakPlane(self.size, self.erased)
+        if self.weak is not None:
+            self.weak.restore_block(low, low + size, content[at:])
 
     def _blank_snapshot(self) -> Snapshot:
-        count = self.geometry.size // self.block_size
+        count = self.size // self.block_size
         return Snapshot(SnapshotTree.uniform(self._block(0), count), self.wear.tobytes())
 
 
 def read_snapshot(part: Part, snapshot: Snapshot, address: int, length: int) -> bytes:
-    """What a read would return in a state, without restoring it. Raises EccFault where one would."""
+    """What a read would return in a state, without restoring it.
+
+    Raises EccFault where one would or might, and UnsteadyRead where a bit of the range is weak: such content is nothing
+    to rely on, whatever it reads as.
+    """
     size, unit = block_size_of(part.geometry), part.geometry.unit
     first, last = address // size, (address + length - 1) // size
     blocks = [snapshot.tree.block(index).content for index in range(first, last + 1)]
     start = address - first * size
+    units = size // unit
+    at = size + (units if part.program.max_per_erase else 0)
     if part.kind == "mcu-ecc":
-        broken = b"".join(content[-(size // unit) :] for content in blocks)
-        hit = broken.find(1, start // unit, -(-(start + length) // unit))
-        if hit >= 0:
-            raise EccFault(first * size + hit * unit, unit)
+        broken = b"".join(content[at : at + units] for content in blocks)
+        for hit in range(start // unit, -(-(start + length) // unit)):
+            if broken[hit] in (ECC_FAULT, ECC_UNSTABLE):
+                raise EccFault(first * size + hit * unit, unit)
+        at += units
+    if any(len(content) > at for content in blocks):
+        weak = b"".join(content[at : at + size] or bytes(size) for content in blocks)
+        if any(weak[start : start + length]):
+            raise UnsteadyRead(address, length)
     return b"".join(content[:size] for content in blocks)[start : start + length]
 
 
 def block_size_of(geometry: Geometry) -> int:
     """Bytes of content in one snapshot block: a sector, or 4 KiB of a larger one."""
     return min(geometry.smallest_sector_size, MAX_BLOCK_SIZE)
+
+
+def annex_blocks(part: Part) -> int:
+    """Snapshot blocks behind the array: registers, and security registers; 0 without a serial command set."""
+    if part.serial is None:
+        return 0
+    return 1 + (0 if part.serial.security is None else part.serial.security.count)
 
 
 def combined(old: bytes, data: bytes, erased_is_ff: bool) -> bytes:

@@ -15,15 +15,20 @@ from typing import NoReturn
 
 from flash.cells import Cells
 from flash.contract import Clock, ElapsedTime
-from flash.errors import EccFault, FlashError, FlashMisuse, Interrupted, OutOfBounds, PowerLost, ResetAsserted
+from flash.errors import FlashError, FlashMisuse, Interrupted, OutOfBounds, PowerLost, ResetAsserted
 from flash.geometry import Geometry
-from flash.journal import Journal, Misuse, Operation
+from flash.in_flight import InFlight
+from flash.journal import Journal, Misuse, Operation, OperationKind
 from flash.part import Part
+from flash.replay import replay
+from flash.rules import Remark, acceptable_units, settle_erase, settle_program, unprogrammable
+from flash.sensing import Sensing
 from flash.snapshot import Snapshot
 from flash.supply import Supply
 from flash.tears import Tear, tear_at
 from flash.timing import Timing
 from flash.trace import Trace
+from flash.weak import Resolution
 
 
 @dataclass(slots=True)
@@ -43,7 +48,8 @@ class FlashDevice:
     """A NOR flash chip, byte for byte.
 
     ``clock`` advances by the duration of every command; ``supply`` may take power away; ``journal`` may be
-    shared by several chips of one device. ``cells`` stays the same object for life.
+    shared by several chips of one device. ``cells`` stays the same object for life. ``resolution`` and ``read_seed``
+    decide what weak cells read as.
     """
 
     def __init__(
@@ -56,6 +62,8 @@ class FlashDevice:
         journal: Journal | None = None,
         timing: Timing | None = None,
         strict: bool = False,
+        resolution: Resolution | None = None,
+        read_seed: int = 0,
     ) -> None:
         self.part = part
         self.name = name
@@ -66,7 +74,10 @@ class FlashDevice:
         self.clock: Clock = clock or ElapsedTime()
         self.timing = timing or Timing(part)
         self.statistics = Statistics()
+        self.sensing = Sensing(part, resolution, read_seed)
         self.trace: Trace | None = None
+        self.in_flight: list[InFlight] = []
+        self.supply.feed(self._power_gone)
         self._geometry = part.geometry
 
     @property
@@ -78,28 +89,47 @@ class FlashDevice:
         self.clock = clock
         self.journal = journal
         self.trace = trace
+        self.sensing.new_session(self.cells)
 
     # -- the contract -------------------------------------------------------------------------------------
 
     def read(self, address: int, length: int) -> bytes:
+        cells = self.cells
         self._access(address, length)
-        return self.cells.read(address, length)
+        if cells.weak is None and cells.broken is None:
+            content = cells.read(address, length)
+        else:
+            content = self.sensing.read(cells, address, length)
+        self._spend(length)
+        return content
 
     def view(self, address: int, length: int) -> memoryview:
         """Like ``read`` without the copy. Do not keep it: it shows whatever the cells become."""
+        cells = self.cells
         self._access(address, length)
-        return self.cells.view(address, length)
+        if cells.is_weak(address, length) or cells.ecc_states(address, length):
+            content = memoryview(self.sensing.read(cells, address, length))
+        else:
+            content = cells.view(address, length)
+        self._spend(length)
+        return content
 
     def program(self, address: int, data: bytes) -> None:
         if not self.supply.on:
             raise PowerLost("no power: nothing is programmed")
         if not self._geometry.is_program(address, len(data)):
-            accepted = self._settle_program(address, data)
+            accepted, remarks = settle_program(self.part, address, data)
+            for remark in remarks:
+                self.misuse(remark)
             if accepted is None:
                 return
             address, data = accepted
         if self.part.program.overwrite != "and" or self.part.program.max_per_erase:
-            data = self._acceptable(address, data)
+            if self.trace is not None:
+                self.trace.consulted(self.name, self.cells, address, len(data))
+            data, refused = acceptable_units(self.part, self.cells, address, data)
+            if refused is not None:
+                self.misuse(refused)
             if not data:
                 return
         length = len(data)
@@ -121,13 +151,17 @@ class FlashDevice:
         stats.programmed_bytes += length
         stats.program_time_us += duration
         if not cells.program(address, data):
-            self._note_unprogrammable(address, data)
+            unmoved = unprogrammable(cells, address, data)
+            if unmoved is not None:
+                self.misuse(unmoved)
 
     def erase(self, address: int, length: int) -> None:
         if not self.supply.on:
             raise PowerLost("no power: nothing is erased")
         if not self._geometry.is_erase(address, length):
-            address = self._settle_erase(address, length)
+            address, remarks = settle_erase(self.part, address, length, self.name)
+            for remark in remarks:
+                self.misuse(remark)
         cells, clock, journal = self.cells, self.clock, self.journal
         duration = self.timing.erase_us(address, length, cells.cycles_at(address))
         start = clock.now_us
@@ -139,11 +173,88 @@ class FlashDevice:
         except Interrupted as stop:
             self._stopped_inside(operation, stop)
         journal.entries.append(operation)
-        if self.trace is not None:
-            self.trace.erased(self.name, cells, address, length)
+        self._trace_erase(operation)
         self.statistics.erases += 1
         self.statistics.erase_time_us += duration
         cells.erase(address, length)
+
+    # -- operations that take their time: the serial front -------------------------------------------------
+
+    def begin(
+        self, kind: OperationKind, address: int, length: int, data: bytes, duration_us: int, pulse_us: int = 0
+    ) -> InFlight:
+        """Start an operation and return at once; the host goes on. No rule is checked: the front has done that.
+
+        It has its effect, and its place in the journal, when `end` is called, which must be done before anything
+        looks at the cells after its time has come. ``address`` may lie in the annex of the cells.
+        """
+        self.supply.require()
+        start = self.clock.now_us
+        operation = Operation(kind, self.name, address, length, data, start, start + duration_us)
+        flight = InFlight(operation, pulse_us)
+        self.in_flight.append(flight)
+        return flight
+
+    def end(self, flight: InFlight) -> Operation:
+        """The operation is complete. A scheduled interruption of its entry strikes here, inside the operation."""
+        operation = flight.operation
+        operation.end_us = flight.end_us
+        operation.suspended_us = operation.end_us - operation.start_us - flight.duration_us
+        if self.trace is not None and operation.kind != "erase":
+            self.trace.changed_in_part(self.name, self.cells, operation.address, operation.length)
+        if self.journal.is_due:
+            planned = self.journal.interruption
+            if planned is not None and planned.cause != "power" and planned.tear is None:
+                self.journal.strike(self.supply)  # the chip does not see a reset of its host: the operation stays
+            self._interrupt(operation)
+        self.in_flight.remove(flight)
+        self.journal.entries.append(operation)
+        if operation.kind == "erase":
+            self._trace_erase(operation)
+        if not replay(self.cells, operation):
+            unmoved = unprogrammable(self.cells, operation.address, operation.data)
+            if unmoved is not None:
+                self.misuse(unmoved)
+        return operation
+
+    def abort(self, flight: InFlight) -> Operation:
+        """The chip stops the operation where it is (a soft reset): torn, on record, never to be finished."""
+        if self.journal.is_due:
+            self._interrupt(flight.operation)
+        self.in_flight.remove(flight)
+        self._record_torn(flight.operation, flight.progress_us(self.clock.now_us))
+        flight.operation.end_us = self.clock.now_us
+        return flight.operation
+
+    def sense(self, address: int, length: int) -> bytes:
+        """What the cells of a range hold, the annex included. Takes no time: the front counts its own clocks."""
+        self.supply.require()
+        if self.trace is not None:
+            self.trace.consulted(self.name, self.cells, address, length)
+        if self.cells.weak is None:
+            return self.cells.read(address, length)
+        return self.sensing.read(self.cells, address, length)
+
+    def _power_gone(self) -> None:
+        """Every operation in flight is torn then and there: as a planned interruption says, else by its progress.
+
+        One whose time had come before an unplanned cut is complete, though nobody had called `end` yet.
+        """
+        planned = self.journal.interruption if self.journal.struck else None
+        for number, flight in enumerate(self.in_flight):
+            tear: Tear | None
+            if planned is None and not flight.is_suspended and flight.end_us <= self.clock.now_us:
+                flight.operation.end_us = flight.end_us
+                replay(self.cells, flight.operation)
+                self.journal.entries.append(flight.operation)
+                continue
+            if planned is None:
+                tear = tear_at(self.part, self.cells, flight.operation, flight.progress_us(self.clock.now_us))
+            else:
+                tear = planned.meanwhile[number] if number < len(planned.meanwhile) else None
+            if tear is not None:
+                self._tear(flight.operation, tear)
+        self.in_flight.clear()
 
     # -- outside the contract: the bench, not the firmware ----------------------------------------------
 
@@ -170,13 +281,11 @@ class FlashDevice:
         if not self.supply.on:
             raise PowerLost("no power: nothing can be read")
         self._bounds(address, length)
-        cells = self.cells
         if self.trace is not None:
-            self.trace.consulted(self.name, cells, address, length)
-        if cells.broken is not None:
-            broken = cells.first_broken(address, length)
-            if broken is not None:
-                raise EccFault(broken, self._geometry.unit)
+            self.trace.consulted(self.name, self.cells, address, length)
+
+    def _spend(self, length: int) -> None:
+        """A read that has answered takes its time; one that faults takes none."""
         self.statistics.read_bytes += length
         self.clock.advance(self.timing.read_us(length))
 
@@ -189,119 +298,13 @@ class FlashDevice:
                 length=length,
             )
 
-    def _settle_program(self, address: int, data: bytes) -> tuple[int, bytes] | None:
-        """What silicon makes of a program that is not one legal command; None: nothing at all."""
-        geometry, length = self._geometry, len(data)
-        if not length:
-            self._misuse(address, 0, "empty-program", "a program without data is ignored")
-            return None
-        if not geometry.page_size:
-            self._refuse_program(address, length)
-            return None
-        if address % geometry.unit or length % geometry.unit:
-            self._refuse_program(address, length)
-            return None
-        if not 0 <= address < geometry.size:
-            self._misuse(
-                address, length, "beyond-array",
-                f"address {address:#x} is beyond the array: the upper address bits are ignored",
-            )  # fmt: skip
-            address %= geometry.size
-        page = geometry.align_down(address, geometry.page_size)
-        if address + length > page + geometry.page_size:
-            self._misuse(
-                address, length, "page-wrap",
-                f"{length} bytes at {address:#x} leave their {geometry.page_size}-byte page: the address wraps, "
-                "the last bytes win",
-            )  # fmt: skip
-            latch = bytearray([geometry.erased]) * geometry.page_size
-            for index, value in enumerate(data[-geometry.page_size :], max(0, length - geometry.page_size)):
-                latch[(address - page + index) % geometry.page_size] = value
-            return page, bytes(latch)
-        return address, data
-
-    def _refuse_program(self, address: int, length: int) -> None:
-        geometry = self._geometry
-        if address % geometry.unit or length % geometry.unit:
-            why = f"not aligned to the {geometry.unit}-byte program unit"
-        elif address < 0 or address + length > geometry.size:
-            why = f"outside the array [0x0, {geometry.size:#x})"
-        else:
-            why = f"longer than the {geometry.burst_size} bytes one command carries"
-        self._misuse(address, length, "refused-program", f"{length} bytes at {address:#x} are {why}: refused")
-
-    def _acceptable(self, address: int, data: bytes) -> bytes:
-        """The leading units the controller accepts; it stops at the first it refuses."""
-        rules, unit, cells = self.part.program, self._geometry.unit, self.cells
-        if self.trace is not None:
-            self.trace.consulted(self.name, cells, address, len(data))
-        blank, zero = bytes([cells.erased]) * unit, bytes(unit)
-        for offset in range(0, len(data), unit):
-            at = address + offset
-            uses = 0 if cells.uses is None else int(cells.uses[at // unit])
-            is_spent = rules.max_per_erase and uses >= rules.max_per_erase
-            is_blank = not uses and cells.read(at, unit) == blank
-            if rules.overwrite == "and":
-                allowed = not is_spent
-            else:
-                allowed = is_blank or (rules.overwrite == "blank-or-zero" and data[offset : offset + unit] == zero)
-            if not allowed:
-                why = f"was programmed {uses} times since its erase" if uses else "is not blank"
-                self._misuse(at, unit, "spent-unit", f"the {unit}-byte unit at {at:#x} {why}: not programmed")
-                return data[:offset]
-        return data
-
-    def _note_unprogrammable(self, address: int, data: bytes) -> None:
-        """A byte that had to move back towards erased stays as it was. A wholly erased byte asks for nothing."""
-        held = self.cells.read(address, len(data))
-        for offset, (asked, got) in enumerate(zip(data, held, strict=True)):
-            if asked not in (got, self.cells.erased):
-                direction = "0 to 1" if self.cells.erased else "1 to 0"
-                self._misuse(
-                    address + offset, 1, "unerased",
-                    f"program of {asked:#04x} at {address + offset:#x} needs a bit to go from {direction}: "
-                    f"it stays, the byte reads {got:#04x}",
-                )  # fmt: skip
-                return
-
-    def _settle_erase(self, address: int, length: int) -> int:
-        """The address silicon erases. Raises FlashError for a size the part does not have."""
-        geometry = self._geometry
-        if length not in geometry.erase_sizes:
-            sizes = ", ".join(f"{s:#x}" for s in geometry.erase_sizes)
-            raise FlashError(
-                f"{self.name}: {self.part.name} has no erase of {length:#x} bytes; its sizes are {sizes}",
-                address=address,
-                length=length,
-            )
-        if not 0 <= address < geometry.size:
-            self._misuse(
-                address, length, "beyond-array",
-                f"erase address {address:#x} is beyond the array: the upper address bits are ignored",
-            )  # fmt: skip
-            address %= geometry.size
-        if geometry.is_erase(address, length):
-            return address
-        sector = geometry.sector_at(address)
-        start = geometry.align_down(address, length) if geometry.is_uniform else sector.address
-        if not geometry.is_erase(start, length):
-            raise FlashError(
-                f"{self.name}: the sector at {sector.address:#x} has {sector.size:#x} bytes; "
-                f"an erase of {length:#x} does not fit it",
-                address=address,
-                length=length,
-            )
-        self._misuse(
-            address, length, "misaligned-erase",
-            f"erase at {address:#x}: the low address bits are ignored, [{start:#x}, {start + length:#x}) is erased",
-        )  # fmt: skip
-        return start
-
-    def _misuse(self, address: int, length: int, rule: str, message: str) -> None:
-        text = f"{self.name} ({self.part.name}): {message}"
+    def misuse(self, remark: Remark) -> None:
+        """Put on record what the silicon did not do as asked. Raises FlashMisuse where ``strict``."""
+        text = f"{self.name} ({self.part.name}): {remark.message}"
         if self.journal.is_due:
             self._interrupt(None)
-        self.journal.entries.append(Misuse(self.name, address, length, rule, text, self.clock.now_us))
+        address, length = remark.address, remark.length
+        self.journal.entries.append(Misuse(self.name, address, length, remark.rule, text, self.clock.now_us))
         self.statistics.misuses += 1
         if self.strict:
             raise FlashMisuse(text, address=address, length=length)
@@ -317,27 +320,34 @@ class FlashDevice:
                     f"entry {planned.entry} is no {planned.tear.row.of}: {planned.tear.name} cannot tear it"
                 )
             self._tear(operation, planned.tear)
+        self.in_flight = [flight for flight in self.in_flight if flight.operation is not operation]
         self.journal.strike(self.supply)
 
     def _stopped_inside(self, operation: Operation, stop: Interrupted) -> NoReturn:
         """Time stopped inside the operation: an external chip finishes unless power went; all else is torn."""
         if self.part.is_external and isinstance(stop, ResetAsserted):
-            if operation.kind == "program":
-                self.cells.program(operation.address, operation.data)
-            else:
-                self.cells.erase(operation.address, operation.length)
-                if self.trace is not None:
-                    self.trace.erased(self.name, self.cells, operation.address, operation.length)
+            replay(self.cells, operation)
+            if operation.kind == "erase":
+                self._trace_erase(operation)
             self.journal.entries.append(operation)
             raise stop
-        tear = tear_at(self.part, self.cells, operation, self.clock.now_us - operation.start_us)
+        self._record_torn(operation, self.clock.now_us - operation.start_us)
+        raise stop
+
+    def _record_torn(self, operation: Operation, progress_us: int) -> None:
+        tear = tear_at(self.part, self.cells, operation, progress_us)
         self._tear(operation, tear)
         operation.tear = tear
         self.journal.entries.append(operation)
-        raise stop
+
+    def _trace_erase(self, operation: Operation) -> None:
+        """A complete erase. What it may change beside its range (over-erased cells) is in no footprint: `Explorer`."""
+        if self.trace is not None:
+            self.trace.erased(self.name, self.cells, operation.address, operation.length)
 
     def _tear(self, operation: Operation, tear: Tear) -> None:
         """Leave what the tear leaves. It may keep old content, so nothing of the range counts as determined."""
         if self.trace is not None:
-            self.trace.changed_in_part(self.name, self.cells, operation.address, operation.length)
+            for address, length in tear.row.reach(self.cells, operation):
+                self.trace.changed_in_part(self.name, self.cells, address, length)
         tear.apply(self.cells, operation)

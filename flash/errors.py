@@ -8,6 +8,7 @@
     │   └── ImageError                an image file that cannot be read, placed or told apart
     ├── HardwareFault                 what the silicon itself reports to the firmware
     │   └── EccFault                  a read met a granule that error correction cannot repair
+    ├── UnsteadyRead                  a range holds bits that may read differently each time (the bench asked)
     BaseException
     └── Interrupted                   the processor stopped; nothing may catch this but the world outside
         ├── PowerLost                 the supply is off
@@ -50,10 +51,23 @@ class HardwareFault(Exception):
 
 
 class EccFault(HardwareFault):
-    """A read met an uncorrectable granule. ``address`` is the granule's, on the device or partition read."""
+    """A read met an uncorrectable granule. ``address`` is the granule's, on the device or partition read.
+
+    ``signal``: how the part shows it: "nmi" or "bus-fault".
+    """
+
+    def __init__(self, address: int, length: int, signal: str = "nmi") -> None:
+        super().__init__(f"uncorrectable ECC error in the {length}-byte granule at {address:#x} ({signal})")
+        self.address = address
+        self.length = length
+        self.signal = signal
+
+
+class UnsteadyRead(Exception):
+    """The bench looked at cells that hold no steady value. Firmware never meets this: it just reads something."""
 
     def __init__(self, address: int, length: int) -> None:
-        super().__init__(f"uncorrectable ECC error in the {length}-byte granule at {address:#x}")
+        super().__init__(f"[{address:#x}, {address + length:#x}) holds bits that read differently each time")
         self.address = address
         self.length = length
 

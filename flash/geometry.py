@@ -42,8 +42,10 @@ class Geometry:
 
     ``unit``: smallest program, bytes. ``page_size``: a program never leaves its page (0: no pages).
     ``burst_size``: most bytes one program call may carry. ``block_sizes``: erase units larger than a sector
-    that the part offers, aligned to their own size. ``erase_times_us``: typical time per erase size, as an SFDP
-    table would tell; it only ranks covers. ``erased``: 0xFF or 0x00.
+    that the part offers, aligned to their own size. ``block_ranges``: (size, start, end) for a block size that is
+    offered only inside some ranges (SST26: what D8h erases depends on the address); others are offered everywhere.
+    ``erase_times_us``: typical time per erase size, as an SFDP table would tell; it only ranks covers. ``erased``:
+    0xFF or 0x00.
     """
 
     size: int
@@ -54,6 +56,7 @@ class Geometry:
     block_sizes: tuple[int, ...] = ()
     erase_times_us: tuple[tuple[int, int], ...] = ()
     erased: int = 0xFF
+    block_ranges: tuple[tuple[int, int, int], ...] = ()
     _starts: tuple[int, ...] = field(init=False, repr=False, compare=False)
     _first_index: tuple[int, ...] = field(init=False, repr=False, compare=False)
 
@@ -118,8 +121,14 @@ class Geometry:
         sector = self.sector_at(address)
         if sector.address != address:
             return ()
-        blocks = (b for b in self.block_sizes if address % b == 0 and address + b <= self.size)
-        return (sector.size, *sorted(blocks))
+        return (sector.size, *sorted(b for b in self.block_sizes if self.is_block(address, b)))
+
+    def is_block(self, address: int, size: int) -> bool:
+        """Whether one of the part's blocks of ``size`` bytes, larger than a sector, starts at ``address``."""
+        if address % size or address + size > self.size:
+            return False
+        ranges = [(start, end) for of, start, end in self.block_ranges if of == size]
+        return not ranges or any(start <= address and address + size <= end for start, end in ranges)
 
     def is_erase(self, address: int, length: int) -> bool:
         """Whether [address, address + length) is exactly one erase unit of the part."""
@@ -147,7 +156,7 @@ class Geometry:
         merged: list[tuple[int, int]] = []
         for base, members in groupby(cover, key=lambda piece: self.align_down(piece[0], block)):
             pieces = list(members)
-            fits = base >= start and base + block <= limit
+            fits = base >= start and base + block <= limit and self.is_block(base, block)
             if fits and cost.get(block, block) < sum(cost.get(size, size) for _, size in pieces):
                 pieces = [(base, block)]
             merged += pieces
@@ -215,5 +224,10 @@ class Geometry:
             low, high = max(start, address), min(start + run.count * run.size, end)
             if low < high:
                 runs.append(SectorRun((high - low) // run.size, run.size))
-        blocks = tuple(b for b in self.block_sizes if address % b == 0 and b <= size)
-        return replace(self, size=size, runs=tuple(runs), block_sizes=blocks)
+        ranges = tuple((b, max(0, low - address), min(size, high - address)) for b, low, high in self.block_ranges)
+        limited = {b for b, _, _ in ranges}
+        ranges = tuple((b, low, high) for b, low, high in ranges if low < high)
+        kept = {b for b in self.block_sizes if address % b == 0 and b <= size}
+        kept -= limited - {b for b, _, _ in ranges}
+        blocks = tuple(b for b in self.block_sizes if b in kept)
+        return replace(self, size=size, runs=tuple(runs), block_sizes=blocks, block_ranges=ranges)

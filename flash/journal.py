@@ -20,15 +20,17 @@ from flash.supply import Supply
 if TYPE_CHECKING:
     from flash.tears import Tear
 
-OperationKind = Literal["program", "erase"]
+OperationKind = Literal["program", "erase", "write"]
 
 
 @dataclass(slots=True)
 class Operation:
     """One flash operation as the array saw it (after page wrap). Times in microseconds since reset.
 
-    ``data`` is empty for an erase. ``address`` is on the device named ``device``. ``tear``: a reset stopped it inside,
-    and this is what it left.
+    ``kind`` "write": a register write, one cycle that erases and programs the register row. ``data`` is empty for an
+    erase. ``address`` is on the device named ``device``. ``tear``: a reset stopped it inside, and this is what it left.
+    Entries stand in the order in which operations *end*: one that was suspended comes after those that ran meanwhile,
+    and began before them. ``suspended_us``: how long it stood still.
     """
 
     kind: OperationKind
@@ -39,6 +41,7 @@ class Operation:
     start_us: int
     end_us: int
     tear: Tear | None = None
+    suspended_us: int = 0
 
 
 @dataclass(slots=True)
@@ -69,12 +72,14 @@ Entry = Operation | Misuse | Event
 class Interruption:
     """Where and how a run is interrupted: at point ``entry``, or inside operation ``entry`` by ``tear``.
 
-    ``cause``: "power", or the name of the reset line that is pulled.
+    ``cause``: "power", or the name of the reset line that is pulled. ``meanwhile``: what a cut leaves of the other
+    operations in flight on a chip, in the order in which they began; None, or nothing said: nothing yet.
     """
 
     entry: int
     cause: str = "power"
     tear: Tear | None = None
+    meanwhile: tuple[Tear | None, ...] = ()
 
 
 class Journal:

@@ -7,6 +7,7 @@ it says which side is unknown and names the stand-in that is used instead.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 from importlib import resources
 from itertools import pairwise
@@ -16,29 +17,21 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from flash.command_set import CommandSet
 from flash.errors import FlashError, PartError
+from flash.figure import Figure
 from flash.geometry import Geometry, SectorRun
 from flash.tomlfile import decode_toml, nearest, read_toml
 
-PartKind = Literal["spi-nor", "mcu-word", "mcu-ecc", "stm32f1"]
+PartKind = Literal["spi-nor", "parallel-nor", "mcu-word", "mcu-ecc", "stm32f1"]
 Positive = Annotated[int, msgspec.Meta(gt=0)]
 Size = Annotated[int, msgspec.Meta(gt=0, le=1 << 30)]
 Speed = Annotated[float, msgspec.Meta(ge=0.001, le=1e6)]
-PositiveFloat = Annotated[float, msgspec.Meta(gt=0)]
 NonNegative = Annotated[int, msgspec.Meta(ge=0)]
-
-
-class Figure(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A duration in microseconds: typical and maximum, where they come from, and what is not known.
-
-    ``unknown`` lists the sides no document gives; their value is then the stand-in's, named in ``stand_in``.
-    """
-
-    typ: PositiveFloat
-    max: PositiveFloat
-    source: str
-    unknown: tuple[Literal["typ", "max"], ...] = ()
-    stand_in: str = ""
+Byte = Annotated[int, msgspec.Meta(ge=0, le=0xFF)]
+Trust = Literal[
+    "", "datasheet", "sfdp", "vendor-model", "quoted", "driver", "mixed", "family", "geometry-only", "recalled"
+]
 
 
 class Runs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -47,10 +40,17 @@ class Runs(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Erase(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One erase unit the part offers, and how long it takes."""
+    """One erase unit the part offers, and how long it takes. ``opcode`` 0: no serial command (an MCU's own array).
+
+    ``ranges``: [start, end) where it is offered, for a part on which what an opcode erases depends on the address; ():
+    everywhere.
+    """
 
     size: Positive
     time_us: Figure
+    opcode: Byte = 0
+    opcode_4b: Byte = 0
+    ranges: tuple[tuple[NonNegative, Positive], ...] = ()
 
 
 class Program(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -58,7 +58,8 @@ class Program(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     ``overwrite``: what the silicon does with a unit that is not blank: ``and`` (bits only move away from
     erased), ``blank-only`` (refused), ``blank-or-zero`` (refused unless the data is all zero).
-    ``max_per_erase``: programs one unit takes between two erases; 0: no stated limit.
+    ``max_per_erase``: programs one unit takes between two erases; 0: no stated limit. ``budget_size``: where the limit
+    counts for a larger piece (SAM D21: 8 page writes per row), its size in bytes.
     ``first_byte_us``: when given, a short program takes less, in a straight line from one byte to a full page.
     ``next_byte_us`` is what an SFDP table says beside it; it takes no part in time, because vendors' first and next
     byte figures do not add up to their page figure.
@@ -70,6 +71,7 @@ class Program(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     burst_size: NonNegative = 0
     overwrite: Literal["and", "blank-only", "blank-or-zero"] = "and"
     max_per_erase: NonNegative = 0
+    budget_size: NonNegative = 0
     first_byte_us: Figure | None = None
     next_byte_us: Figure | None = None
     source: str = ""
@@ -82,6 +84,18 @@ class Read(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     source: str
 
 
+class Ecc(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Error correction of an MCU array. ``fault``: what reading an uncorrectable granule does. ``corrects``: whether a
+    single wrong bit is repaired and only flagged. ``blank_detects_double`` False: all-ones granules have no
+    double-error detection, so a nearly blank one may be repaired to the wrong value (STM32L4).
+    """
+
+    fault: Literal["nmi", "bus-fault", "flag"]
+    source: str
+    corrects: bool = True
+    blank_detects_double: bool = True
+
+
 class Endurance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cycles: Positive
     source: str
@@ -89,7 +103,13 @@ class Endurance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
-    """A flash part. ``base`` is where the array appears in the processor's address space."""
+    """A flash part. ``base`` is where the array appears in the processor's address space.
+
+    ``trust``: what kind of document most of its figures come from ("" not said): the vendor's ``datasheet``, a
+    decoded ``sfdp`` table, a ``vendor-model``, a datasheet ``quoted`` by a third party, the constants of a ``driver``,
+    ``mixed`` kinds, a sibling of the same ``family``, ``geometry-only`` (no time was read), or memory (``recalled``).
+    ``aliases``: other names it is asked for by.
+    """
 
     name: str
     vendor: str
@@ -104,7 +124,11 @@ class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     erased: Literal[0xFF, 0x00] = 0xFF
     base: NonNegative = 0
     jedec_id: Annotated[str, msgspec.Meta(pattern="^([0-9A-F]{6})?$")] = ""
+    ecc: Ecc | None = None
+    serial: CommandSet | None = None
     notes: tuple[str, ...] = ()
+    trust: Trust = ""
+    aliases: tuple[str, ...] = ()
 
     @property
     def geometry(self) -> Geometry:
@@ -117,7 +141,7 @@ class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     @property
     def is_external(self) -> bool:
         """A chip of its own: a reset of the processor does not stop what it is doing."""
-        return self.kind == "spi-nor"
+        return self.kind in ("spi-nor", "parallel-nor")
 
     def _make_geometry(self) -> Geometry:
         largest = max(run.size for run in self.sectors)
@@ -130,6 +154,7 @@ class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
             block_sizes=tuple(e.size for e in self.erase if e.size > largest),
             erase_times_us=tuple((e.size, ceil(e.time_us.typ)) for e in self.erase),
             erased=self.erased,
+            block_ranges=tuple((e.size, *limits) for e in self.erase if e.size > largest for limits in e.ranges),
         )
 
 
@@ -141,10 +166,18 @@ def part_names() -> tuple[str, ...]:
 
 @cache
 def bundled_part(name: str) -> Part:
-    """A part of `parts/`, by name (case does not matter). Raises PartError with the nearest name."""
+    """A part of `parts/`, by name or alias (case does not matter). Raises PartError with the nearest name."""
     match = {known.lower(): known for known in part_names()}.get(name.lower())
     if match is None:
+        aliases = {alias.lower(): known for known in part_names() for alias in _part_file(known).aliases}
+        match = aliases.get(name.lower())
+    if match is None:
         raise PartError(f"no part named {name!r}{nearest(name, part_names())}")
+    return _part_file(match)
+
+
+@cache
+def _part_file(match: str) -> Part:
     text = resources.files("flash").joinpath("parts", f"{match}.toml").read_text(encoding="utf-8")
     return _checked(decode_toml(text, Part, where=f"parts/{match}.toml", error=PartError), f"parts/{match}.toml")
 
@@ -178,6 +211,12 @@ def _checked(part: Part, where: str) -> Part:
         refuse("program.burst_size is for parts without pages; this one has page_size")
     if part.kind == "mcu-ecc" and program.max_per_erase != 1:
         refuse("an ECC granule is program-once: program.max_per_erase must be 1")
+    if (part.kind == "mcu-ecc") != (part.ecc is not None):
+        refuse("a part of kind mcu-ecc, and no other, needs an [ecc] table that says how a fault shows")
+    if program.budget_size and (not program.max_per_erase or program.budget_size % program.unit):
+        refuse("program.budget_size needs max_per_erase, and is a multiple of the unit")
+    if part.serial is not None:
+        _check_serial(part, part.serial, refuse)
     offered = [e.size for e in part.erase]
     if len(set(offered)) != len(offered):
         refuse("two [[erase]] entries have the same size")
@@ -192,7 +231,7 @@ def _checked(part: Part, where: str) -> Part:
     for small, large in pairwise(geometry.erase_sizes if geometry.is_uniform else ()):
         if large % small:
             refuse(f"erase sizes must nest: {large} is not a multiple of {small}")
-    for label, source in (("read", part.read.source), ("endurance", part.endurance.source), ("part", part.source)):
+    for label, source in _sources(part):
         if not source:
             refuse(f"{label}: source is empty; every figure needs its source")
     for label, figure in _figures(part):
@@ -207,6 +246,42 @@ def _checked(part: Part, where: str) -> Part:
     return part
 
 
+def _check_serial(part: Part, serial: CommandSet, refuse: Callable[[str], None]) -> None:
+    if part.kind != "spi-nor" or not part.jedec_id or part.program.unit != 1 or not part.program.page_size:
+        refuse("a [serial] table needs kind spi-nor, a jedec_id, a page_size, and a unit of one byte")
+    for erase in part.erase:
+        if not erase.opcode:
+            refuse(f"erase {erase.size}: a part with a [serial] table needs the opcode of each [[erase]]")
+    reachable = part.size <= 1 << 24 or serial.address != "3"
+    if not reachable:
+        refuse(f"serial.address is 3-byte only, which ends at 16 MiB; the part has {part.size} bytes")
+    taken: dict[int, str] = {}
+    offered = [(f"read {c.lines}", c.opcode, c.opcode_4b) for c in serial.reads]
+    offered += [(f"program {c.lines}", c.opcode, c.opcode_4b) for c in serial.programs]
+    for label, *opcodes in offered:
+        for opcode in opcodes:
+            if opcode and taken.setdefault(opcode, label) != label:
+                refuse(f"serial: opcode {opcode:#04x} is both {taken[opcode]} and {label}")
+
+
+def _sources(part: Part) -> list[tuple[str, str]]:
+    sources = [("read", part.read.source), ("endurance", part.endurance.source), ("part", part.source)]
+    if part.ecc is not None:
+        sources.append(("ecc", part.ecc.source))
+    if part.serial is not None:
+        serial = part.serial
+        sources += [("serial", serial.source), ("serial.power_up", serial.power_up.source)]
+        for label, table in (
+            ("suspend", serial.suspend),
+            ("power_down", serial.power_down),
+            ("soft_reset", serial.soft_reset),
+            ("security", serial.security),
+        ):
+            if table is not None:
+                sources.append((f"serial.{label}", table.source))
+    return sources
+
+
 def _figures(part: Part) -> list[tuple[str, Figure]]:
     figures = [("program.time_us", part.program.time_us)]
     for label, figure in (
@@ -216,4 +291,7 @@ def _figures(part: Part) -> list[tuple[str, Figure]]:
         if figure is not None:
             figures.append((label, figure))
     figures += [(f"erase {e.size}: time_us", e.time_us) for e in part.erase]
+    if part.serial is not None:
+        figures.append(("serial.chip_erase.time_us", part.serial.chip_erase.time_us))
+        figures.append(("serial.register_write_us", part.serial.register_write_us))
     return figures

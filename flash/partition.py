@@ -41,7 +41,7 @@ class Partition:
         try:
             return self._flash.read(self.address + address, length)
         except EccFault as fault:
-            raise EccFault(fault.address - self.address, fault.length) from None
+            raise EccFault(fault.address - self.address, fault.length, fault.signal) from None
 
     def program(self, address: int, data: bytes) -> None:
         self._check("program", address, len(data))

@@ -2,11 +2,13 @@
 
 Once off, nothing reads, programs or erases until power returns, whoever catches what. `PowerLost` only
 unwinds the firmware; a firmware (or a C callback) that swallows it meets the latch again at its next access.
-Neighbours: `device` asks it before every access. Knows nothing of what is attached.
+Neighbours: `device` asks it before every access, and is told of the cut, because what it is doing at that moment is
+torn then and there. Knows nothing of what is attached.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NoReturn
 
 from flash.errors import PowerLost
@@ -15,14 +17,22 @@ from flash.errors import PowerLost
 class Supply:
     """The rail. ``on`` is read by every access of every device attached to it."""
 
-    __slots__ = ("on",)
+    __slots__ = ("_loads", "on")
 
     def __init__(self) -> None:
         self.on = True
+        self._loads: list[Callable[[], None]] = []
+
+    def feed(self, on_cut: Callable[[], None]) -> None:
+        """Attach a load; ``on_cut`` is called at every cut, before anything else happens."""
+        self._loads.append(on_cut)
 
     def cut(self) -> NoReturn:
         """Power goes away now; the firmware stops here."""
-        self.on = False
+        if self.on:
+            self.on = False
+            for on_cut in self._loads:
+                on_cut()
         raise PowerLost("power was cut")
 
     def require(self) -> None:

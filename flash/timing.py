@@ -15,13 +15,14 @@ from math import ceil, exp, log
 from typing import Literal
 
 from flash import draws
-from flash.part import Figure, Part
+from flash.figure import Figure
+from flash.part import Part
 
 TimingMode = Literal["typ", "max", "sampled"]
 
 WEAR_FACTOR = 2.7
 WEAR_EXPONENT = 0.8
-_PROGRAM, _ERASE = 1, 2
+_PROGRAM, _ERASE, _WRITE = 1, 2, 3
 
 
 class Timing:
@@ -43,6 +44,16 @@ class Timing:
     def erase_us(self, address: int, size: int, cycles: int) -> int:
         """One erase command of ``size`` bytes."""
         return self._duration(_ERASE, address, size, cycles)
+
+    def chip_erase_us(self) -> int:
+        """The chip erase command of a serial part."""
+        assert self._part.serial is not None, "only a serial part has a chip erase: please report"
+        return ceil(self._pick(self._part.serial.chip_erase.time_us, _ERASE, self._part.size))
+
+    def register_write_us(self, address: int) -> int:
+        """One write of a non-volatile register of a serial part."""
+        assert self._part.serial is not None, "only a serial part has registers: please report"
+        return ceil(self._pick(self._part.serial.register_write_us, _WRITE, address))
 
     def read_us(self, length: int) -> int:
         return ceil(length / self._part.read.bytes_per_us)

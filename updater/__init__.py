@@ -3,7 +3,7 @@
 This floor works on a `bootloader.Layout`, a `ConfigStore` and a `flash.Clock`; it knows no link, file or board.
 """
 
-from updater.bundle import Firmware, make_bundle, open_bundle
+from updater.bundle import Firmware, make_bundle, open_bundle, sign_image
 from updater.context import (
     updater_context_create,
     updater_context_free,
@@ -14,6 +14,7 @@ from updater.context import (
 from updater.errors import UpdateRefused
 from updater.manifest import Manifest, parse_manifest
 from updater.reception import OtaState, UpdaterContext, UpdateState
+from updater.signature import sig_check_result
 from updater.slot_writer import SlotWriter
 from updater.target import UpdateTarget
 
@@ -29,6 +30,8 @@ __all__ = [
     "make_bundle",
     "open_bundle",
     "parse_manifest",
+    "sig_check_result",
+    "sign_image",
     "updater_context_create",
     "updater_context_free",
     "updater_expire",

@@ -17,9 +17,10 @@ from bootloader.config import BootConfig, SlotConfig
 from bootloader.errors import BootError
 from bootloader.image import HEADER_SIZE, ImageHeader, pack_header
 from bootloader.layout import Slot
-from updater.archive import EntryHeader, at_end, parse_entry
+from updater.archive import EntryHeader, at_end, check_first, parse_entry
 from updater.errors import UpdateRefused
 from updater.manifest import Claims, Manifest, PartInfo, parse_claims, select_parts
+from updater.signature import check_mask, signature_faults, verified
 from updater.slot_writer import SlotWriter, read_back
 from updater.target import UpdateTarget
 
@@ -80,6 +81,7 @@ class UpdaterContext:
         self.bytes_already_downloaded = 0
         self.commit_timeout_s = commit_timeout_s
         self.manifest: Manifest | None = None
+        self.sig_check_result = 0
         self._config = config
         self._timeout_us = timeout_s * 1_000_000
         self._ignore_same_version = ignore_same_version
@@ -118,8 +120,7 @@ class UpdaterContext:
         header = parse_entry(bytes(self._unprocessed[:1024]))
         if header is None:
             return self._need_more()
-        if header.name != "manifest.json":
-            raise UpdateRefused(-1, "", f"the first entry is {header.name!r}, it must be manifest.json")
+        check_first(header)
         if header.size > MAX_MANIFEST_SIZE:
             raise UpdateRefused(
                 -1, "Failed to parse manifest", f"manifest.json claims {header.size} bytes, {MAX_MANIFEST_SIZE} at most"
@@ -138,6 +139,9 @@ class UpdaterContext:
         del self._unprocessed[: header.size]
         _check_crc(header, zlib.crc32(raw))
         target = self.target
+        faults = signature_faults(raw, header.attributes, target.keys)
+        self.sig_check_result = verified(faults)
+        check_mask(faults, target.sig_req_mask)
         claims = parse_claims(raw, platform=target.platform)
         target.say(f"FW: {claims.name} {claims.platform} {claims.version} {claims.build_id}")
         if self._ignore_same_version and _same_version(claims, target):

@@ -14,6 +14,7 @@ from bootloader.config_store import ConfigStore
 from bootloader.crc import CrcName
 from bootloader.layout import Layout
 from flash.contract import Clock
+from updater.signature import MASK_IGNORED, NO_KEYS, UpdateKeys, check_contract
 from updater.slot_writer import SlotWriter
 
 if TYPE_CHECKING:
@@ -24,7 +25,13 @@ DEFAULT_TIMEOUT_S = 600
 
 @dataclass
 class UpdateTarget:
-    """``platform``, ``version`` and ``build_id`` are the running image's; ``running_slot`` is where it runs."""
+    """``platform``, ``version`` and ``build_id`` are the running image's; ``running_slot`` is where it runs.
+
+    ``keys`` are eight ECDSA P-256 public keys, None where one is not set; ``sig_req_mask`` says which signatures an
+    update must carry: -1 none, 1 to 255 those whose bits are set, 0 refuses every update. They protect the way an
+    update takes to this device; what protects the slot afterwards is `bootloader.VerifyPolicy.keys`. Raises
+    ValueError for another number of keys, another curve, another mask.
+    """
 
     layout: Layout
     store: ConfigStore
@@ -35,8 +42,13 @@ class UpdateTarget:
     running_slot: int
     crc: CrcName = "crc-32"
     make_writer: Callable[..., SlotWriter] = SlotWriter
+    keys: UpdateKeys = NO_KEYS
+    sig_req_mask: int = MASK_IGNORED
     context: UpdaterContext | None = None
     log: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        check_contract(self.keys, self.sig_req_mask)
 
     def say(self, message: str) -> None:
         """What a real device prints on its console."""

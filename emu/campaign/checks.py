@@ -18,7 +18,7 @@ from emu.campaign.monitor import Monitor
 from emu.events import HANDOVER, NEW
 from emu.rig import DeviceState, Place, Places, Rig, Run
 from flash.cells import combined, read_snapshot
-from flash.errors import EccFault
+from flash.errors import EccFault, UnsteadyRead
 from flash.journal import Event, Misuse, Operation
 
 
@@ -177,7 +177,12 @@ CHECKS: dict[CheckName, Check] = {
         Check("boots", "some valid image runs; never bricked, never a boot loop", _boots, _once),
         Check("whole", "the image that runs is byte for byte one of the known ones", _whole, _handovers),
         Check("durable", "once commit has returned, the new image is never lost", _durable, _after_commit),
-        Check("reverts", "an uncommitted image is entered at most once", _reverts, _on_probation),
+        Check(
+            "reverts",
+            "an uncommitted image is entered at most once, and never stays, running or hung",
+            _reverts,
+            _on_probation,
+        ),
         Check("retries", "from every settled state with the old image, one uncut update succeeds", _nothing, _never),
         Check("in-place", "the running slot and the newest valid config are never written", _in_place, _operations),
         Check("legal-flash", "no operation that silicon ignores, wraps or refuses", _legal_flash, _operations),
@@ -186,6 +191,19 @@ CHECKS: dict[CheckName, Check] = {
         ),
     )
 }
+
+
+def inapplicable(bounds: CheckEntry, *, keeps_new: bool, snapshot: bool) -> dict[CheckName, str]:
+    """The checks a campaign leaves out, each with its reason. ``keeps_new``: whether the uncut update is meant to stay;
+    ``snapshot``: whether the rig takes snapshots."""
+    reasons: dict[CheckName, str] = {
+        name: "the board does not claim it: checks.apply leaves it out" for name in CHECKS if name not in bounds.apply
+    }
+    if not keeps_new:
+        reasons.setdefault("retries", "the new image is not meant to stay with this application model")
+    if not snapshot:
+        reasons.setdefault("in-place", "the rig takes no snapshots")
+    return reasons
 
 
 class ConfigWatch:
@@ -233,7 +251,7 @@ def content_of(state: DeviceState, rig: Rig, place: Place, length: int) -> tuple
     """The first ``length`` bytes of a place, from a state's snapshot blocks; and whether ECC refuses to read them."""
     try:
         return read_snapshot(rig.parts[place.chip], state.memory[place.chip], place.address, length), False
-    except EccFault:
+    except (EccFault, UnsteadyRead):
         return bytes(length), True
 
 

@@ -17,6 +17,7 @@ from emu.events import ARMED, ATTEMPT, COMMIT_TIMER, FED, HANDOVER, HANG, RETAIN
 from emu.rig import DeviceState, Rig, Run
 from flash.cells import Cells
 from flash.journal import Event, Interruption, Operation
+from flash.replay import replay
 from flash.snapshot import Snapshot
 from flash.tears import TearSet, tear_named, tears_of
 
@@ -175,16 +176,6 @@ class LiveWalker:
         for _ in range(before):
             state = self._rig.run(state).end
         return Child(edge, self._rig.run(state, edge.interruption()).end, running)
-
-
-def replay(cells: Cells, operation: Operation) -> None:
-    """Do to the cells what the journal says was done."""
-    if operation.tear is not None:
-        operation.tear.apply(cells, operation)
-    elif operation.kind == "program":
-        cells.program(operation.address, operation.data)
-    else:
-        cells.erase(operation.address, operation.length)
 
 
 def _time_at(run: Run, index: int) -> int:

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
 from emu.board import CheckEntry, CheckName
-from emu.campaign.checks import is_committed
+from emu.campaign.checks import inapplicable, is_committed
 from emu.campaign.edges import CUT, EVENT_NAMES, RESET, TIMER, Child, EdgeWalker, EventName, LiveWalker
 from emu.campaign.judge import Chain, Judge, Judged, State
 from emu.campaign.monitor import Monitor
@@ -23,7 +23,7 @@ from emu.errors import NothingToRun, ScenarioError
 from emu.events import DECIDED, NEW, OLD, REFUSED
 from emu.rig import Rig
 from flash.journal import Event, Operation
-from flash.tears import TEAR_SETS, TearSet
+from flash.tears import LEAKS_TIER, TEAR_SETS, TearSet
 
 
 @dataclass(frozen=True)
@@ -62,11 +62,8 @@ class Explorer:
         self.notes: list[str] = []
         self._rig = rig
         self._options = self._degraded(options)
-        self.checks: tuple[CheckName, ...] = tuple(
-            name
-            for name in bounds.apply
-            if (name != "retries" or options.keeps_new) and (name != "in-place" or rig.capabilities.snapshot)
-        )
+        self._inapplicable = inapplicable(bounds, keeps_new=options.keeps_new, snapshot=rig.capabilities.snapshot)
+        self.checks: tuple[CheckName, ...] = tuple(name for name in bounds.apply if name not in self._inapplicable)
         self._progress = progress or (lambda coverage, layer, where: None)
         self._exact = rig.capabilities.snapshot and rig.capabilities.deterministic
         depths = self._options.depth if rig.capabilities.snapshot else 0
@@ -212,6 +209,9 @@ class Explorer:
         if not able.deterministic:
             self.notes.append("the rig is not deterministic: every edge is executed, the result is a sample")
             options = replace(options, cache=False)
+        if LEAKS_TIER in options.tears.tiers and options.cache:
+            self.notes.append("leaking cells change sectors no footprint names: every edge is executed")
+            options = replace(options, cache=False)
         if not able.virtual_time:
             self.notes.append("the rig runs in real time: what it waits for, the campaign waits for")
         return options
@@ -230,6 +230,7 @@ class Explorer:
             complete=complete,
             seconds=self._watch.seconds,
             notes=self.notes,
+            inapplicable=self._inapplicable,
         )
 
     @property

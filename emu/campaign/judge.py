@@ -132,6 +132,7 @@ class Judge:
             session = self.cache.session(state.device)
             run = session.run
             self._cover.runs += session.executed
+            self._cover.boots += 1
             monitors = monitors_of(state.monitor, run)
             breaches += self._session(state, run, monitors)
             outcome = run.outcome

@@ -58,10 +58,14 @@ def follow(rig: Rig, judge: Judge, token: Token) -> Story:
     sessions: list[Session] = []
     breaches: list[Breach] = []
     for step in token.path:
-        for _ in range(step.run):
+        for number in range(step.run):
             run = rig.run(state.device)
             if run.outcome.kind != "reset":
-                raise TokenError(f"the token's place {step.run}.{step.entry} does not exist: the device {run.outcome}")
+                raise _misplaced(
+                    step,
+                    f"there is no session {step.run} (counted from 0), the device comes to rest in session {number} "
+                    f"({run.outcome})",
+                )
             sessions.append(Session(state.device, run, None, None))
             state = State(run.end, _monitor_after(state.monitor, run, len(run.entries)))
         session = _interrupted(rig, state.device, step)
@@ -84,7 +88,7 @@ def _interrupted(rig: Rig, state: DeviceState, step: Step) -> Session:
     walker = EdgeWalker(rig, TEAR_SETS["T1"], EVENT_NAMES)
     child = walker.find(state, whole, step.entry, step.how)
     if child is None:
-        raise TokenError(f"the token's place {step.run}.{step.entry}.{step.how} does not exist in this session")
+        raise _misplaced(step, _no_edge(whole, step))
     run = rig.run(state, child.edge.interruption())
     same = (child.state.cause, child.state.attempts_left, child.state.ram) == (
         run.end.cause, run.end.attempts_left, run.end.ram
@@ -94,6 +98,20 @@ def _interrupted(rig: Rig, state: DeviceState, step: Step) -> Session:
     operation = whole.entries[step.entry] if child.edge.is_torn else None
     torn = _torn(rig, walker, operation, child.state) if isinstance(operation, Operation) else None
     return Session(state, run, step, torn)
+
+
+def _misplaced(step: Step, why: str) -> TokenError:
+    return TokenError(f"the token's place {step.run}.{step.entry}.{step.how} does not exist: {why}")
+
+
+def _no_edge(run: Run, step: Step) -> str:
+    """Why a session has no such place."""
+    last = len(run.entries)
+    if step.entry > last:
+        return f"session {step.run} has the places 0 to {last}"
+    entry = run.entries[step.entry] if step.entry < last else None
+    what = f"{entry.kind} of {entry.length} bytes" if isinstance(entry, Operation) else "what stands there"
+    return f"{what} cannot be interrupted like that"
 
 
 def _torn(rig: Rig, walker: EdgeWalker, operation: Operation, after: DeviceState) -> Torn:

@@ -18,6 +18,7 @@ from emu.board import CheckName
 SCHEMA = "brownout/run/1"
 
 VerdictWord = Literal["held", "findings", "inconclusive"]
+ResultWord = Literal["held", "broken", "not exercised", "not applicable", "inconclusive"]
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -64,7 +65,11 @@ class Finding:
 
 @dataclass(slots=True)
 class Coverage:
-    """What was tried. ``operations``: flash operations of the uncut workload, by kind."""
+    """What was tried. ``operations``: flash operations of the uncut workload, by kind.
+
+    ``boots``: power sessions that were judged, those of the uncut update that `retries` asks for included; ``runs``:
+    those of them that were executed. The others were recognised.
+    """
 
     operations: Counter[str] = field(default_factory=Counter)
     edge_kinds: Counter[str] = field(default_factory=Counter)
@@ -80,10 +85,29 @@ class Coverage:
     def edges(self) -> int:
         return self.edges_executed + self.edges_inherited
 
+    @property
+    def recognised(self) -> int:
+        """Sessions that were not run, because one that was run stands for them."""
+        return self.boots - self.runs
+
+
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """What became of one check. ``exercised``: how often an executed session gave it something to judge; ``edges``: how
+    many lead to its ``findings``. ``inconclusive``: the campaign did not finish, and nothing was found so far."""
+
+    name: CheckName
+    result: ResultWord
+    exercised: int
+    findings: int
+    edges: int
+    reason: str
+
 
 @dataclass(slots=True)
 class Verdict:
-    """The result of a campaign. ``complete`` False: a budget or the user ended it early."""
+    """The result of a campaign. ``complete`` False: a budget or the user ended it early. ``inapplicable``: checks that
+    were left out, with the reason; the digest knows them as those that ``checks`` has not."""
 
     board: str
     depth: int
@@ -96,6 +120,28 @@ class Verdict:
     complete: bool
     seconds: float
     notes: list[str]
+    inapplicable: dict[CheckName, str] = field(default_factory=dict)
+
+    @property
+    def results(self) -> list[CheckResult]:
+        """One for every check: those of the campaign in their order, then those that do not apply."""
+        left_out = [CheckResult(n, "not applicable", 0, 0, 0, why) for n, why in self.inapplicable.items()]
+        return [*(self._result(name) for name in self.checks), *left_out]
+
+    def _result(self, name: CheckName) -> CheckResult:
+        found = [finding for finding in self.findings if finding.key.check == name]
+        exercised = self.coverage.exercised[name]
+        edges = sum(finding.count for finding in found if finding.path)  # the uncut life is no edge
+        result: ResultWord
+        if found:
+            result, reason = "broken", found[0].message
+        elif not exercised:
+            result, reason = "not exercised", "nothing in this campaign gave it something to judge"
+        elif not self.complete:
+            result, reason = "inconclusive", "nothing so far, and the campaign did not finish"
+        else:
+            result, reason = "held", ""
+        return CheckResult(name, result, exercised, len(found), edges, reason)
 
     @property
     def word(self) -> VerdictWord:

@@ -10,60 +10,72 @@ from pathlib import Path
 
 import click
 
-from emu.app import APP_MODELS
+from bootloader.image import HEADER_SIZE
 from emu.board import load_board
-from emu.cli.inputs import Inputs, input_options, make_rig
-from emu.cli.output import check_writable, write_text
+from emu.cli.inputs import Inputs, check_together, device_options, make_rig
+from emu.cli.naming import file_name
+from emu.cli.output import check_writable, owns_stdout, write_text
 from emu.throughput import CHUNK_SIZES, Throughput, measure
 from emu.update_rig import ImagePair, UpdateRig
 from flash.draws import uniforms
 
-SCHEMA = "brownout/bench/1"
+SCHEMA = "brownout/bench/2"
 DEFAULT_SIZE = 512 * 1024
+INCLUDES = ("link", "erase", "program", "read-back", "finish")
 
 
 @click.command("bench")
-@input_options
+@device_options
 @click.option(
     "--link",
     type=click.IntRange(min=0),
     metavar="BYTES/S",
     help="Speed of the link; 0: not the limit. Default: the board's.",
 )
-@click.option("--json", "json_file", type=click.Path(path_type=Path), metavar="FILE|-", help="Write the table as JSON.")
-def command(inputs: Inputs, link: int | None, json_file: Path | None) -> int:  # fmt: skip
+@click.option(
+    "--json",
+    "json_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE|-",
+    help="Write the table as JSON; -: to stdout, without the table.",
+)
+def command(inputs: Inputs, link: int | None, json_file: Path | None) -> int:
     """Chunk throughput of an update on a board, and which limit binds.
 
-    Without --from and --to the update is 512 KiB of bytes that are never blank (or as much as a slot takes).
+    Without --from and --to the update is 512 KiB of bytes that are never blank, or as much as both slots take beside
+    the image header.
     """
     check_writable(json_file)
-    rig = make_rig(inputs) if inputs.old is not None or inputs.new is not None else _full_rig(inputs)
+    check_together(inputs)
+    rig = _full_rig(inputs) if inputs.new is None else make_rig(inputs)
     speed = rig.board.document.link.bytes_per_s if link is None else link
     rows = [measure(rig, size, speed) for size in CHUNK_SIZES]
     if json_file is not None:
-        write_text(json_file, json.dumps(_document(rig, speed, rows), indent=2))
-    if json_file is None or str(json_file) != "-":
-        click.echo(_table(rig, speed, rows))
+        write_text(json_file, json.dumps(_document(rig, inputs, speed, rows), indent=2))
+    if not owns_stdout(json_file):
+        click.echo(_table(rig, inputs, speed, rows))
     return 0
 
 
 def _full_rig(inputs: Inputs) -> UpdateRig:
     board = load_board(inputs.board)
-    document = board.document
-    slot = next(p for p in document.partition if p.name == document.layout.slots[1])
-    size = min(DEFAULT_SIZE, slot.size - document.layout.fs_size - 512)
+    layout = board.document.layout
+    slot_size = min(p.size for p in board.document.partition if p.name in layout.slots)
+    size = min(DEFAULT_SIZE, slot_size - layout.fs_size - HEADER_SIZE)
     old, new = ((uniforms(seed, 0, size) * 254 + 1).astype("uint8").tobytes() for seed in (1, 2))
-    return UpdateRig(
-        board, ImagePair(old, new), app=APP_MODELS[inputs.app], timing=inputs.timing, seed=inputs.seed, traced=False
-    )
+    return UpdateRig(board, ImagePair(old, new), timing=inputs.timing, seed=inputs.seed, traced=False)
 
 
-def _document(rig: UpdateRig, speed: int, rows: list[Throughput]) -> dict[str, object]:
+def _document(rig: UpdateRig, inputs: Inputs, speed: int, rows: list[Throughput]) -> dict[str, object]:
     return {
         "schema": SCHEMA,
         "board": rig.board.name,
-        "size": len(rig.images.new),
+        "timing": inputs.timing,
+        "seed": inputs.seed,
+        "file": None if inputs.new is None else str(inputs.new),
+        "size": rows[0].size,
         "link_bytes_per_s": speed,
+        "device_time_includes": list(INCLUDES),
         "rows": [
             {
                 "chunk_size": row.chunk_size,
@@ -77,16 +89,19 @@ def _document(rig: UpdateRig, speed: int, rows: list[Throughput]) -> dict[str, o
                 "program_us": row.program_us,
                 "read_us": row.read_us,
                 "finish_us": row.finish_us,
+                "cheapest_us": row.cheapest_us,
             }
             for row in rows
         ],
     }
 
 
-def _table(rig: UpdateRig, speed: int, rows: list[Throughput]) -> str:
+def _table(rig: UpdateRig, inputs: Inputs, speed: int, rows: list[Throughput]) -> str:
     link = f"{speed:,} bytes/s" if speed else "not the limit"
+    content = "never blank" if inputs.new is None else file_name(inputs, 1)
+    timing = f"{inputs.timing} (seed {inputs.seed})" if inputs.timing == "sampled" else inputs.timing
     lines = [
-        f"board {rig.board.name}, update of {len(rig.images.new):,} bytes, link {link}",
+        f"board {rig.board.name}, update of {rows[0].size:,} bytes ({content}), timing {timing}, link {link}",
         "",
         "   chunk   device      of cheapest   link     erase    program  read-back  finish   limit       host",
         "   bytes    KiB/s                       ms       ms         ms         ms      ms                MB/s",
@@ -97,4 +112,10 @@ def _table(rig: UpdateRig, speed: int, rows: list[Throughput]) -> str:
         f"{row.finish_us / 1000:>8.0f}   {row.limit:<10}{row.host_mb_per_s:>6.1f}"
         for row in rows
     ]
-    return "\n".join([*lines, "", f"limit at the largest chunk: {rows[-1].limit}"])
+    lines += [
+        "",
+        f"device KiB/s counts {', '.join(INCLUDES)}; finish writes image header and boot config",
+        "of cheapest: the cheapest legal erases, programs and read-backs by this timing, over those of the update",
+        f"limit at the largest chunk: {rows[-1].limit}",
+    ]
+    return "\n".join(lines)

@@ -1,6 +1,6 @@
 """The command group, and the one place where exceptions become exit codes.
 
-Neighbours: `run`, `replay` and `bench` are loaded when they are called, so that `--help` stays quick. No traceback
+Neighbours: the commands are loaded when they are called, so that `--help` stays quick. No traceback
 reaches a user: what is the user's is one line with code 2, what is ours asks to be reported with code 70.
 """
 
@@ -18,6 +18,10 @@ COMMANDS = {
     "run": "Cut the power at every flash write of an update, and judge what survives.",
     "replay": "Reproduce one finding, step by step.",
     "bench": "Chunk throughput of an update on a board, and which limit binds.",
+    "pack": "Make a firmware .zip from an image, and sign it.",
+    "inspect": "Explain a firmware .zip, an image file or the content of a flash.",
+    "flash": "Convert and edit flash images.",
+    "parts": "List the flash parts, or explain one with its sources.",
 }
 
 

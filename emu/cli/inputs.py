@@ -1,7 +1,7 @@
 """The options every command shares, and how files become a rig.
 
 Neighbours: `run`, `replay` and `bench` take their inputs here, so that a token is replayed with the flags it was found
-with. Knows no campaign.
+with; `pack` reads its application here, so that it packs what `run` would flash. Knows no campaign.
 """
 
 from __future__ import annotations
@@ -16,23 +16,25 @@ import click
 
 from bootloader.image import HEADER_SIZE, ImageHeader, header_for
 from emu.app import APP_MODELS
-from emu.board import Board, load_board
+from emu.board import Board, board_names, load_board
 from emu.errors import ScenarioError
 from emu.update_rig import ImagePair, UpdateRig
 from flash.errors import ImageError
-from flash.images import Image, Region, load_image, universal_board_ids
+from flash.images import Image, Region, Segment, firmware_ids, load_image
 from flash.timing import TimingMode
+from flash.weak import DEFAULT_RESOLUTION, RESOLUTIONS
 from updater.bundle import open_bundle
 from updater.errors import UpdateRefused
 
 F = TypeVar("F", bound=Callable[..., Any])
-DEFAULT_BOARD = "demo"
+DEFAULT_BOARD, DEFAULT_APP = "demo", "healthy"
+BUNDLED_PAIR = ("demo-1.elf", "demo-2.elf")
 ZIP_MAGIC = b"PK\x03\x04"
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """What was asked for. ``old`` and ``new`` None: the bundled pair."""
+    """What was asked for. ``old`` and ``new`` None: the bundled pair (`bench` makes a pair of its own)."""
 
     board: str
     old: Path | None
@@ -42,58 +44,94 @@ class Inputs:
     app: str
     timing: TimingMode
     seed: int
+    resolution: str = DEFAULT_RESOLUTION
 
 
 def input_options(function: F) -> F:
-    """Adds the shared options; the command receives one ``inputs`` argument."""
+    """Adds the options of whatever runs the new application: those of `device_options`, and --app."""
+    models = click.Choice(list(APP_MODELS))
+    app = click.option("--app", type=models, default=DEFAULT_APP, show_default=True,
+                       help="What the new application does when it is entered.")  # fmt: skip
+    return device_options(app(function))
+
+
+def device_options(function: F) -> F:
+    """Adds the options that choose a device and its update; the command receives one ``inputs`` argument."""
 
     def command(**given: Any) -> Any:
-        names = ("board", "old", "new", "region", "board_id", "app", "timing", "seed")
-        return function(inputs=Inputs(**{name: given.pop(name) for name in names}), **given)
+        names = ("board", "old", "new", "region", "board_id", "timing", "seed", "resolution")
+        app = given.pop("app", DEFAULT_APP)
+        return function(inputs=Inputs(app=app, **{name: given.pop(name) for name in names}), **given)
 
     command.__doc__ = function.__doc__
     command.__click_params__ = list(getattr(function, "__click_params__", []))  # type: ignore[attr-defined]
     file = click.Path(path_type=Path)
     for option in reversed(
         [
-            click.option("--from", "old", type=file, metavar="FILE", help="What runs now: .elf .hex .bin or .zip."),
+            click.option("--from", "old", type=file, metavar="FILE",
+                         help="What runs now: .elf .hex .srec .uf2 .dfu .bin or .zip."),
             click.option("--to", "new", type=file, metavar="FILE", help="What it is updated to."),
-            click.option("--board", default=DEFAULT_BOARD, show_default=True, metavar="B",
-                         help="A bundled board, or the path of a board file."),
-            click.option("--region", metavar="START:END", help="Take only these addresses; list the rest."),
-            click.option("--board-id", type=_BoardId(), metavar="ID", help="Which board's image of a universal hex."),
-            click.option("--app", type=click.Choice(list(APP_MODELS)), default="healthy", show_default=True,
-                         help="What the new application does when it is entered."),
+            click.option("--board", cls=_BoardOption, default=DEFAULT_BOARD, show_default=True, metavar="B"),
+            click.option("--region", metavar="START:END",
+                         help="Take only these addresses (a .bin lies at the board's load_address); list the rest."),
+            click.option("--board-id", type=BOARD_ID, metavar="ID",
+                         help="Which firmware of a file: board (Universal Hex), family (UF2), alt setting (DfuSe)."),
             click.option("--timing", type=click.Choice(["typ", "max", "sampled"]), default="typ", show_default=True,
                          help="Which figure of the part an operation takes."),
-            click.option("--seed", type=int, default=0, show_default=True, help="For everything that is drawn."),
+            click.option("--resolution", type=click.Choice(list(RESOLUTIONS)), default=DEFAULT_RESOLUTION,
+                         show_default=True, help="What weak bits read as, for tears T3 and T4."),
+            click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="For everything that is drawn."),
         ]
     ):  # fmt: skip
         option(command)
     return cast(F, command)
 
 
-class _BoardId(click.ParamType[int]):
-    name = "id"
+class _BoardOption(click.Option):
+    """Its help lists the bundled boards, which are looked up only when help is asked for."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        self.help = f"A bundled board ({', '.join(board_names())}), or the path of a board file."
+        return super().get_help_record(ctx)
+
+
+class Number(click.ParamType[int]):
+    """A number, decimal or 0x hexadecimal; ``hint`` says what one looks like."""
+
+    name = "number"
+
+    def __init__(self, hint: str) -> None:
+        self._hint = hint
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
         try:
             return value if isinstance(value, int) else int(value, 0)
         except ValueError:
-            self.fail(f"{value!r} is no number; board ids look like 0x9900", param, ctx)
+            self.fail(f"{value!r} is no number; {self._hint}", param, ctx)
+
+
+BOARD_ID = Number("board ids look like 0x9900")
 
 
 def make_rig(inputs: Inputs) -> UpdateRig:
     """Board, images and model as one rig. What is left out of a file is listed on stderr, never dropped silently."""
     board = load_board(inputs.board)
+    check_together(inputs)
+    old, new = (
+        _firmware(given or _demo(bundled), board, inputs)
+        for given, bundled in zip((inputs.old, inputs.new), BUNDLED_PAIR, strict=True)
+    )
+    images = ImagePair(old.app, new.app, old.version or "1.0.0", new.version or "2.0.0", new.bundle, new.fs, old.header)
+    return UpdateRig(board, images, app=APP_MODELS[inputs.app], timing=inputs.timing,
+                     seed=inputs.seed, resolution=inputs.resolution)  # fmt: skip
+
+
+def check_together(inputs: Inputs) -> None:
+    """Raises ScenarioError for options that mean nothing without others."""
     if (inputs.old is None) != (inputs.new is None):
-        raise ScenarioError("--from and --to go together: give both, or neither for the bundled pair")
+        raise ScenarioError("--from and --to go together: give both or neither")
     if inputs.old is None and (inputs.region is not None or inputs.board_id is not None):
         raise ScenarioError("--region and --board-id choose from files: give --from and --to as well")
-    old = _firmware(inputs.old or _demo("demo-1.elf"), board, inputs)
-    new = _firmware(inputs.new or _demo("demo-2.elf"), board, inputs)
-    images = ImagePair(old.app, new.app, old.version or "1.0.0", new.version or "2.0.0", new.bundle, new.fs, old.header)
-    return UpdateRig(board, images, app=APP_MODELS[inputs.app], timing=inputs.timing, seed=inputs.seed)
 
 
 def _demo(name: str) -> Path:
@@ -125,6 +163,12 @@ def _firmware(path: Path, board: Board, inputs: Inputs) -> _Firmware:
         said = f"{refused.message}: " if refused.message else ""
         raise ScenarioError(f"{path}: {said}{refused.detail}") from None
     app, part = entries[manifest.app.src], manifest.app
+    if part.load_address not in (0, board.document.load_address):  # 0: the manifest names none
+        click.echo(
+            f"{path.name}: made for load address {part.load_address:#x}, board {board.name} loads at "
+            f"{board.document.load_address:#x}; it is sent as it is, but its code would not run there",
+            err=True,
+        )
     header = replace(
         header_for(
             app,
@@ -139,48 +183,79 @@ def _firmware(path: Path, board: Board, inputs: Inputs) -> _Firmware:
     return _Firmware(app, manifest.version, raw, fs, header)
 
 
-def _application(path: Path, board: Board, inputs: Inputs) -> bytes:
-    """The bytes that go into a slot: from the load address (or the region's start) to the last byte of the file."""
-    window = _window(board)
-    image = load_image(path, base_address=window.start, board_id=_board_id(path, inputs))
-    if inputs.old is None:
-        start = image.span().start
-    elif inputs.region is not None:
-        region = Region.parse(inputs.region)
-        image, outside = image.select(region)
+@dataclass(frozen=True)
+class Place:
+    """Where applications are linked to: ``window`` in the words of ``taker``; ``fill`` is what erased flash reads."""
+
+    window: Region
+    taker: str
+    fill: int = 0xFF
+
+
+def place_on(board: Board) -> Place:
+    """The load address of ``board``, and as long as a slot takes."""
+    document = board.document
+    slot = next(p for p in document.partition if p.name == document.layout.slots[0])
+    start = document.load_address
+    window = Region(start, start + slot.size - document.layout.fs_size - HEADER_SIZE)
+    return Place(window, f"a slot of board {board.name}", next(iter(board.parts.values())).erased)
+
+
+def read_application(path: Path, place: Place, *, region: str | None, board_id: int | None) -> tuple[int, bytes]:
+    """Address and bytes of the application in an image file: from the start of ``place``, or of ``region``, to the
+    last byte of the file. What a region leaves out is listed on stderr. Raises ImageError."""
+    image, start = load_image(path, base_address=place.window.start, board_id=board_id), place.window.start
+    if region is not None:
+        chosen = Region.parse(region)
+        whole = image
+        image, outside = whole.select(chosen)
         if not image.segments:
-            raise ImageError(f"{path}: nothing lies in --region {region}")
+            raise ImageError(f"{path}: nothing lies in --region {chosen}; {_whereabouts(path, whole, place)}")
         for segment in outside:
-            click.echo(f"{path.name}: left out {segment}, outside --region {region}", err=True)
-        start = region.start
-    else:
-        _check_window(path, image, window, board)
-        start = window.start
-    fill = next(iter(board.parts.values())).erased
-    return image.flatten(Region(start, image.span().end), fill=fill)
+            click.echo(f"{path.name}: left out {segment}, outside --region {chosen}", err=True)
+        start = chosen.start
+    for segment in image.segments:
+        if region is None and (segment.address < start or segment.end > place.window.end):
+            raise ImageError(
+                f"{path}: {_misfit(path, image, segment, place)}; choose addresses with --region START:END, or another "
+                "board"
+            )
+    return start, image.flatten(Region(start, image.span().end), fill=place.fill)
+
+
+def _is_raw(path: Path, image: Image) -> bool:
+    """Whether every byte of the file is content: formats with addresses have something around it."""
+    return len(image.segments) == 1 and image.size == path.stat().st_size
+
+
+def _whereabouts(path: Path, image: Image, place: Place) -> str:
+    if _is_raw(path, image):
+        return f"a raw binary lies at {place.window.start:#x} (the load address), this one at {image.span()}"
+    return f"the file has {', '.join(map(str, image.segments[:4]))}{', ...' if len(image.segments) > 4 else ''}"
+
+
+def _misfit(path: Path, image: Image, segment: Segment, place: Place) -> str:
+    """Why ``segment`` is not what ``place`` takes."""
+    if _is_raw(path, image):
+        return (
+            f"{image.size:,} bytes are more than the {place.window.size:,} {place.taker} takes (a raw binary lies at "
+            f"the load address, {place.window.start:#x})"
+        )
+    return f"{segment} lies outside what {place.taker} takes, {place.window}"
+
+
+def _application(path: Path, board: Board, inputs: Inputs) -> bytes:
+    """The bytes that go into a slot. The bundled pair is taken from where it begins, whatever board it is tried on."""
+    place = place_on(board)
+    if inputs.old is None:
+        return load_image(path).flatten(fill=place.fill)
+    return read_application(path, place, region=inputs.region, board_id=_board_id(path, inputs))[1]
 
 
 def _board_id(path: Path, inputs: Inputs) -> int | None:
     """The --board-id, for a file that has several; the other file of the pair may be a plain one."""
     if inputs.board_id is None or inputs.old is None or inputs.new is None:
         return None
-    if not any(universal_board_ids(other) for other in (inputs.old, inputs.new)):
+    if not any(firmware_ids(other) for other in (inputs.old, inputs.new)):
         return inputs.board_id
-    return inputs.board_id if universal_board_ids(path) else None
-
-
-def _window(board: Board) -> Region:
-    """Where an application for this board is linked to: the load address, as long as a slot takes."""
-    document = board.document
-    slot = next(p for p in document.partition if p.name == document.layout.slots[0])
-    start = document.load_address
-    return Region(start, start + slot.size - document.layout.fs_size - HEADER_SIZE)
-
-
-def _check_window(path: Path, image: Image, window: Region, board: Board) -> None:
-    for segment in image.segments:
-        if segment.address < window.start or segment.end > window.end:
-            raise ImageError(
-                f"{path}: {segment} lies outside what a slot of board {board.name} takes, {window}; "
-                "choose addresses with --region START:END, or another board"
-            )
+    return inputs.board_id if firmware_ids(path) else None

@@ -39,6 +39,21 @@ def check_writable(target: Path | None) -> None:
         raise UsageError(f"{target}: cannot be written: it is read-only")
 
 
+def check_apart(json_file: Path | None, junit_file: Path | None) -> None:
+    """Raise UsageError when both documents would go to one place."""
+    if json_file is None or junit_file is None:
+        return
+    if str(json_file) == str(junit_file) == "-":
+        raise UsageError("--json and --junit both go to stdout; give one of them a file")
+    if json_file.resolve() == junit_file.resolve():
+        raise UsageError(f"--json and --junit both go to {json_file}; give them different files")
+
+
+def owns_stdout(*targets: Path | None) -> bool:
+    """Whether a document goes to stdout: then nothing else does."""
+    return any(str(target) == "-" for target in targets)
+
+
 def write_text(target: Path, text: str) -> None:
     """Write ``text`` to a file, whole or not at all; "-" is stdout."""
     if str(target) == "-":

@@ -13,6 +13,7 @@ from emu.campaign.explore import Explorer, Options
 from emu.campaign.replay import follow
 from emu.campaign.token import parse_token
 from emu.cli.inputs import Inputs, input_options, make_rig
+from emu.cli.naming import asked
 from emu.errors import TokenError
 from emu.report.story import tell
 
@@ -33,6 +34,7 @@ def command(inputs: Inputs, token: str) -> int:
     if not 1 <= parsed.attempts <= MAX_ATTEMPTS:
         raise TokenError(f"the token is altered: {parsed.attempts} attempts, 1 to {MAX_ATTEMPTS} are possible")
     rig = make_rig(inputs)
+    parsed.check_inputs(asked(rig, inputs).inputs)
     options = replace(Options(), attempts=parsed.attempts, keeps_new=rig.keeps_new)
     explorer = Explorer(rig, rig.board.document.checks, options)
     story = follow(rig, explorer.judge, parsed)

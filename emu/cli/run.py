@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from emu.campaign.edges import EVENT_NAMES, EventName
 from emu.campaign.explore import Explorer, Options, Progress
 from emu.campaign.verdict import Coverage
 from emu.cli.inputs import Inputs, input_options, make_rig
-from emu.cli.output import check_writable, write_text
+from emu.cli.naming import asked
+from emu.cli.output import check_apart, check_writable, owns_stdout, write_text
 from emu.errors import UsageError
 from emu.report.document import to_document, to_junit
 from emu.report.summary import summary
@@ -54,9 +56,19 @@ _SHOW_EVERY = 500
 )
 @click.option("--budget", default="", metavar="TIME", help="Stop after this long, e.g. 60s or 5m: inconclusive.")
 @click.option(
-    "--json", "json_file", type=click.Path(path_type=Path), metavar="FILE|-", help="Write the result as JSON."
+    "--json",
+    "json_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE|-",
+    help="Write the result as JSON; -: to stdout, without the page.",
 )
-@click.option("--junit", "junit_file", type=click.Path(path_type=Path), metavar="FILE", help="Write JUnit XML.")
+@click.option(
+    "--junit",
+    "junit_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE|-",
+    help="Write the result as JUnit XML; -: to stdout, without the page.",
+)
 @click.option("--no-cache", is_flag=True, help="Execute every edge, recognise none: slow, for measuring.")
 def command(inputs: Inputs, tears: str, depth: int, attempts: int, events: str, budget: str, json_file: Path | None,
             junit_file: Path | None, no_cache: bool) -> int:  # fmt: skip
@@ -66,13 +78,12 @@ def command(inputs: Inputs, tears: str, depth: int, attempts: int, events: str, 
     each operation), boots each of them, and holds the result against the board's checks. Without --from and --to,
     a bundled pair of firmware images is used.
     """
-    if json_file is not None and json_file == junit_file:
-        raise UsageError(f"--json and --junit both go to {json_file}; give them different files")
+    check_apart(json_file, junit_file)
     for target in (json_file, junit_file):
         check_writable(target)
     rig = make_rig(inputs)
     options = Options(
-        tears=TEAR_SETS[tears],
+        tears=replace(TEAR_SETS[tears], seed=inputs.seed),
         depth=depth,
         attempts=attempts,
         events=_events(events),
@@ -80,15 +91,16 @@ def command(inputs: Inputs, tears: str, depth: int, attempts: int, events: str, 
         cache=not no_cache,
         keeps_new=rig.keeps_new,
     )
-    explorer = Explorer(rig, rig.board.document.checks, options, _progress())
+    explorer = Explorer(rig, rig.board.document.checks, options, _progress(depth))
     verdict = explorer.explore()
     _clear_progress()
-    if json_file is None or str(json_file) != "-":
-        click.echo(summary(verdict, rig.inputs, explorer.hit_rate))
+    request = asked(rig, inputs)
+    if not owns_stdout(json_file, junit_file):
+        click.echo(summary(verdict, request))
     if json_file is not None:
-        write_text(json_file, json.dumps(to_document(verdict, rig.inputs), indent=2))
+        write_text(json_file, json.dumps(to_document(verdict, request), indent=2))
     if junit_file is not None:
-        write_text(junit_file, to_junit(verdict, rig.inputs))
+        write_text(junit_file, to_junit(verdict, request))
     return EXIT_INTERRUPTED if explorer.interrupted else verdict.exit_code
 
 
@@ -106,12 +118,14 @@ def _seconds(text: str) -> float:
     if not text:
         return 0.0
     found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)(s|m|h)?", text)
-    if found is None or not float(found.group(1)):
+    if found is None:
         raise UsageError(f"--budget: {text!r} is no time; write 60s, 5m or 1h")
+    if not float(found.group(1)):
+        raise UsageError(f"--budget: {text!r} leaves no time to try anything; leave --budget out for no limit")
     return float(found.group(1)) * {"s": 1, "m": 60, "h": 3600, None: 1}[found.group(2)]
 
 
-def _progress() -> Progress:
+def _progress(depth: int) -> Progress:
     """A line that rewrites itself on a terminal; nothing where stderr is a file."""
     if not sys.stderr.isatty():
         return lambda coverage, layer, where: None
@@ -121,7 +135,7 @@ def _progress() -> Progress:
 
     def show(coverage: Coverage, layer: int, where: str) -> None:
         if coverage.edges % _SHOW_EVERY == 0:
-            console.print(f"depth {layer}, {where}: {coverage.edges:,} edges", end="\r", highlight=False)
+            console.print(f"depth {layer} of {depth}, {where}: {coverage.edges:,} edges", end="\r", highlight=False)
 
     return show
 

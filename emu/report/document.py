@@ -5,24 +5,32 @@ Neighbours: `campaign.verdict` has the facts, the CLI writes the files. Knows no
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 from xml.etree import ElementTree
 
 from emu.campaign.checks import CHECKS
-from emu.campaign.token import token_for
-from emu.campaign.verdict import SCHEMA, Finding, Verdict
-from emu.rig import Input
+from emu.campaign.verdict import SCHEMA, CheckResult, Finding, Verdict
+from emu.report.asked import Asked
+from emu.report.words import counted
 
 
-def to_document(verdict: Verdict, inputs: Mapping[str, Input]) -> dict[str, Any]:
+def to_document(verdict: Verdict, asked: Asked) -> dict[str, Any]:
     """The `--json` document. Counts are edges unless they say otherwise; SPEC.md describes every key."""
     cover = verdict.coverage
     return {
         "schema": SCHEMA,
         "verdict": verdict.word,
         "board": verdict.board,
-        "inputs": {role: {"label": item.label, "sha256": item.digest} for role, item in inputs.items()},
+        "inputs": {
+            role: {"label": item.label, "sha256": item.digest}
+            | ({"file": asked.files[role]} if role in asked.files else {})
+            for role, item in asked.inputs.items()
+        },
+        "app": asked.app,
+        "timing": asked.timing,
+        "seed": asked.seed,
+        "resolution": asked.resolution,
+        "versions": {"from": asked.versions[0], "to": asked.versions[1]},
         "depth": verdict.depth,
         "complete": verdict.complete,
         "depth_done": cover.depth_done,
@@ -35,23 +43,38 @@ def to_document(verdict: Verdict, inputs: Mapping[str, Input]) -> dict[str, Any]
         "edge_kinds": dict(sorted(cover.edge_kinds.items())),
         "boots": cover.boots,
         "runs": cover.runs,
+        "recognised": cover.recognised,
         "seconds": round(verdict.seconds, 3),
         "tears": verdict.tears,
         "events": list(verdict.events),
         "checks": {
             name: {"promise": CHECKS[name].promise, "exercised": cover.exercised[name]} for name in verdict.checks
         },
+        "results": [_result(result) for result in verdict.results],
         "outcomes": dict(sorted(cover.outcomes.items())),
-        "findings": [_finding(finding, verdict, inputs) for finding in verdict.findings],
+        "findings": [_finding(finding, verdict, asked) for finding in verdict.findings],
         "notes": list(verdict.notes),
         "digest": verdict.digest,
     }
 
 
-def _finding(finding: Finding, verdict: Verdict, inputs: Mapping[str, Input]) -> dict[str, Any]:
+def _result(result: CheckResult) -> dict[str, Any]:
+    return {
+        "name": result.name,
+        "promise": CHECKS[result.name].promise,
+        "result": result.result,
+        "exercised": result.exercised,
+        "findings": result.findings,
+        "edges": result.edges,
+        "reason": result.reason,
+    }
+
+
+def _finding(finding: Finding, verdict: Verdict, asked: Asked) -> dict[str, Any]:
     return {
         "check": finding.key.check,
-        "token": str(token_for(verdict.attempts, inputs, finding.path)),
+        "token": asked.token(verdict.attempts, finding.path),
+        "replay": asked.replay_command(verdict.attempts, finding.path),
         "cuts": finding.cuts,
         "count": finding.count,
         "message": finding.message,
@@ -60,31 +83,32 @@ def _finding(finding: Finding, verdict: Verdict, inputs: Mapping[str, Input]) ->
     }
 
 
-def to_junit(verdict: Verdict, inputs: Mapping[str, Input]) -> str:
-    """One test case per check: failed with its shortest token, skipped when nothing exercised it."""
-    failed = {finding.key.check for finding in verdict.findings}
-    idle = [n for n in verdict.checks if n not in failed and not verdict.coverage.exercised[n]]
+def to_junit(verdict: Verdict, asked: Asked) -> str:
+    """One test case per check: failed with the command that replays its mildest finding, skipped with the reason when
+    it does not apply or nothing exercised it."""
+    results = verdict.results
+    skipped = [result for result in results if result.result in ("not exercised", "not applicable")]
     suite = ElementTree.Element(
         "testsuite",
         name=f"brownout {verdict.board}",
-        tests=str(len(verdict.checks)),
-        failures=str(len(failed)),
+        tests=str(len(results)),
+        failures=str(sum(result.result == "broken" for result in results)),
         errors="0" if verdict.complete else "1",
-        skipped=str(len(idle)),
+        skipped=str(len(skipped)),
         time=f"{verdict.seconds:.3f}",
     )
-    for name in verdict.checks:
-        case = ElementTree.SubElement(suite, "testcase", classname=f"brownout.{verdict.board}", name=name)
-        found = [f for f in verdict.findings if f.key.check == name]
-        if found:
-            token = str(token_for(verdict.attempts, inputs, found[0].path))
-            failure = ElementTree.SubElement(case, "failure", message=found[0].message)
-            failure.text = "\n".join([f"{len(found)} findings; the shortest:", f"brownout replay {token}"])
-        elif name in idle:
-            ElementTree.SubElement(case, "skipped", message="nothing in this campaign exercised the check")
+    for result in results:
+        case = ElementTree.SubElement(suite, "testcase", classname=f"brownout.{verdict.board}", name=result.name)
+        if result.result == "broken":
+            mildest = next(finding for finding in verdict.findings if finding.key.check == result.name)
+            failure = ElementTree.SubElement(case, "failure", message=mildest.message)
+            command = asked.replay_command(verdict.attempts, mildest.path)
+            failure.text = f"{counted(result.findings, 'finding')}; the mildest:\n{command}"
+        elif result in skipped:
+            ElementTree.SubElement(case, "skipped", message=f"{result.result}: {result.reason}")
     if not verdict.complete:
         case = ElementTree.SubElement(suite, "testcase", classname=f"brownout.{verdict.board}", name="complete")
         ElementTree.SubElement(case, "error", message="; ".join(verdict.notes) or "the campaign did not finish")
-        suite.set("tests", str(len(verdict.checks) + 1))
+        suite.set("tests", str(len(results) + 1))
     ElementTree.indent(suite)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(suite, encoding="unicode") + "\n"

@@ -1,6 +1,7 @@
 """A verdict as a page a person can read.
 
-Neighbours: the CLI prints it on stdout. Plain text: colour is the terminal's business. Runs nothing.
+Neighbours: the CLI prints it on stdout, `groups` folds findings. Plain text: colour is the terminal's business. Runs
+nothing.
 """
 
 from __future__ import annotations
@@ -8,11 +9,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from emu.campaign.checks import CHECKS
-from emu.campaign.token import token_for
-from emu.campaign.verdict import Finding, Verdict
-from emu.rig import Input
+from emu.campaign.verdict import CheckResult, Verdict
+from emu.report.asked import Asked
+from emu.report.groups import Group, grouped, places
+from emu.report.words import counted
 
-SHOWN = 5
+SHOWN_GROUPS, SHOWN_PLACES = 5, 6
 _HEADLINES = {
     "held": "HELD: no way to break the update was found",
     "findings": "FINDINGS: the update can be broken",
@@ -20,60 +22,95 @@ _HEADLINES = {
 }
 
 
-def summary(verdict: Verdict, inputs: Mapping[str, Input], hit_rate: float) -> str:
+def summary(verdict: Verdict, asked: Asked) -> str:
     """Headline, what was tried, what was checked, what was found."""
     cover = verdict.coverage
-    operations = ", ".join(f"{count} {kind}s" for kind, count in sorted(cover.operations.items()))
+    operations = ", ".join(counted(count, kind) for kind, count in sorted(cover.operations.items()))
     cuts = "one interruption" if verdict.depth == 1 else f"up to {verdict.depth} interruptions"
+    recognised = f" ({cover.recognised / cover.boots:.1%})" if cover.boots else ""
     lines = [
         _HEADLINES[verdict.word],
         "",
         f"board      {verdict.board}",
-        f"update     {inputs['from'].label} -> {inputs['to'].label}, {operations}",
-        f"tried      {cuts}, tears {verdict.tears}, events {', '.join(verdict.events) or 'none'}",
+        f"from       {_input(asked, 'from')}",
+        f"to         {_input(asked, 'to')}",
+        f"update     {operations}",
+        f"workload   app {asked.app}, timing {asked.timing}, seed {asked.seed}, weak bits read {asked.resolution}",
+        f"tried      {cuts} in {counted(verdict.attempts, 'update attempt')}, tears {verdict.tears}, "
+        f"events {', '.join(verdict.events) or 'none'}",
         f"edges      {cover.edges:,} in {verdict.seconds:.1f} s: {cover.edges_executed:,} executed, "
         f"{cover.edges_inherited:,} inherited",
         f"           {_kinds(cover.edge_kinds)}",
-        f"sessions   {cover.boots:,} boots judged, {cover.runs:,} run ({hit_rate:.1%} recognised)",
+        f"sessions   {cover.boots:,} judged: {cover.runs:,} run, {cover.recognised:,} recognised{recognised}",
     ]
     if not verdict.complete:
-        lines.append(f"complete   no: {'; '.join(verdict.notes)}; depth {cover.depth_done} of {verdict.depth} is done")
+        lines.append(f"complete   no: {_how_far(verdict)}")
     lines += ["", "outcomes"]
     lines += [f"  {count:>10,}  {outcome}" for outcome, count in sorted(cover.outcomes.items())]
     lines += ["", "checks"]
-    for name in verdict.checks:
-        broken = sum(f.key.check == name for f in verdict.findings)
-        judged = cover.exercised[name]
-        quiet = "held" if verdict.complete else "nothing so far"
-        state = f"{broken} findings" if broken else (quiet if judged else "NOT EXERCISED")
-        lines.append(f"  {name:<12}{state:<16}{CHECKS[name].promise}")
-    lines += _findings(verdict, inputs)
+    lines += [line for result in verdict.results for line in _check(result)]
+    lines += _findings(verdict, asked)
     if verdict.complete and verdict.notes:
         lines += ["", *(f"note: {note}" for note in verdict.notes)]
     lines += ["", f"digest     {verdict.digest}"]
     return "\n".join(lines)
 
 
+def _input(asked: Asked, role: str) -> str:
+    """An image as a token knows it: the first 32 bits of its digest."""
+    known = asked.inputs[role]
+    return f"{known.label}, SHA-256 {known.digest[:8]}..."
+
+
 def _kinds(kinds: Mapping[str, int]) -> str:
     return ", ".join(f"{count:,} {kind}" for kind, count in sorted(kinds.items()))
 
 
-def _findings(verdict: Verdict, inputs: Mapping[str, Input]) -> list[str]:
-    lines: list[str] = []
-    for name in verdict.checks:
-        found = [f for f in verdict.findings if f.key.check == name]
-        if not found:
-            continue
-        edges = sum(f.count for f in found)
-        lines += ["", f"{name}: {len(found)} findings, {edges:,} edges lead there; the mildest first"]
-        for finding in found[:SHOWN]:
-            lines += _finding(finding, verdict, inputs)
-        if len(found) > SHOWN:
-            lines.append(f"  and {len(found) - SHOWN} more (--json lists them all)")
+def _how_far(verdict: Verdict) -> str:
+    done = verdict.coverage.depth_done
+    finished = f"; depth {done} is complete" if done else ""
+    return f"{'; '.join(verdict.notes)}, within depth {done + 1} of {verdict.depth}{finished}"
+
+
+def _check(result: CheckResult) -> list[str]:
+    words = {
+        "broken": counted(result.findings, "finding"),
+        "not exercised": "NOT EXERCISED",
+        "inconclusive": "nothing so far",
+    }
+    lines = [f"  {result.name:<12}{words.get(result.result, result.result):<16}{CHECKS[result.name].promise}"]
+    if result.result == "not applicable":
+        lines.append(f"{'':30}{result.reason}")
     return lines
 
 
-def _finding(finding: Finding, verdict: Verdict, inputs: Mapping[str, Input]) -> list[str]:
-    token = token_for(verdict.attempts, inputs, finding.path)
-    how = " then ".join(finding.key.tears) or "uncut"
-    return [f"  {finding.message} [{how}; {finding.count} edges]", f"    brownout replay {token}"]
+def _findings(verdict: Verdict, asked: Asked) -> list[str]:
+    lines: list[str] = []
+    for result in verdict.results:
+        if not result.findings:
+            continue
+        groups = grouped(finding for finding in verdict.findings if finding.key.check == result.name)
+        lead = "leads" if result.edges == 1 else "lead"
+        lines += [
+            "",
+            f"{result.name}: {counted(result.findings, 'finding')}, {counted(result.edges, 'edge')} {lead} there; "
+            "the mildest first",
+        ]
+        for group in groups[:SHOWN_GROUPS]:
+            lines += _group(group, verdict, asked)
+        rest = sum(len(group.findings) for group in groups[SHOWN_GROUPS:])
+        if rest:
+            lines.append(f"  and {rest:,} more of other kinds (--json lists them all)")
+    return lines
+
+
+def _group(group: Group, verdict: Verdict, asked: Asked) -> list[str]:
+    mildest, others = group.mildest, group.others
+    how = " then ".join(mildest.key.tears)
+    lines = [
+        f"  {mildest.message} [{how}; {counted(mildest.count, 'edge')}]" if how else f"  {mildest.message} [uncut]",
+        f"    {asked.replay_command(verdict.attempts, mildest.path)}",
+    ]
+    if others:
+        lines.append(f"    and {len(others):,} more like it, at {places(others, SHOWN_PLACES)}")
+    return lines

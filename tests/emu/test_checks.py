@@ -10,12 +10,12 @@ import pytest
 
 from bootloader.config import RECORD_SIZE, BootConfig, SlotConfig, pack_config
 from emu.board import ALL_CHECKS, CheckEntry, CheckName
-from emu.campaign.checks import CHECKS, Breach, ConfigWatch, Scene, erases_of, monitors_of, worn_out
+from emu.campaign.checks import CHECKS, Breach, ConfigWatch, Scene, erases_of, inapplicable, monitors_of, worn_out
 from emu.campaign.monitor import Monitor
 from emu.events import ATTEMPT, COMMIT_BEGUN, COMMIT_RETURNED, HANDOVER
 from emu.rig import Outcome, Place, Run
 from flash.journal import Entry, Event, Journal, Misuse, Operation
-from tests.emu.helpers import BOARDS, events, known_edges, life, operations, rig_on
+from tests.emu.helpers import BOARDS, events, explorer_on, known_edges, life, operations, rig_on
 
 RIG = rig_on("demo")
 STATE = RIG.initial(1)
@@ -135,6 +135,40 @@ def test_every_check_has_a_case_that_breaks_it_and_one_that_does_not() -> None:
 def test_the_table_has_every_check_a_board_may_name() -> None:
     assert set(CHECKS) == set(ALL_CHECKS) == set(get_args(CheckName))
     assert all(name == check.name and check.promise for name, check in CHECKS.items())
+
+
+def test_the_promise_of_reverts_covers_being_stuck() -> None:
+    """A hang without any timer is filed under it: the words must say so."""
+    assert "never stays" in CHECKS["reverts"].promise
+    assert "hung" in CHECKS["reverts"].promise
+
+
+@pytest.mark.parametrize(
+    ("bounds", "keeps_new", "snapshot", "left_out"),
+    [
+        (CheckEntry(), True, True, {}),
+        (CheckEntry(), False, True, {"retries": "not meant to stay"}),
+        (CheckEntry(), True, False, {"in-place": "no snapshots"}),
+        (CheckEntry(apply=ALL_CHECKS[1:]), True, True, {"boots": "the board does not claim it"}),
+        (CheckEntry(apply=("boots",)), False, False, dict.fromkeys(ALL_CHECKS[1:], "the board does not claim it")),
+    ],
+)
+def test_a_check_that_does_not_apply_has_a_reason(
+    bounds: CheckEntry, keeps_new: bool, snapshot: bool, left_out: dict[str, str]
+) -> None:
+    reasons = inapplicable(bounds, keeps_new=keeps_new, snapshot=snapshot)
+    assert reasons.keys() == left_out.keys()
+    assert all(why in reasons[name] for name, why in left_out.items())  # type: ignore[index]
+
+
+@pytest.mark.parametrize("app", ["healthy", "hangs", "commits-late"])
+@pytest.mark.parametrize("board", BOARDS)
+def test_what_applies_and_what_a_campaign_judges_are_the_same(board: str, app: str) -> None:
+    rig = rig_on(board, app=app)
+    reasons = inapplicable(rig.board.document.checks, keeps_new=rig.keeps_new, snapshot=rig.capabilities.snapshot)
+    judged_here = explorer_on(rig).checks
+    assert set(judged_here) | set(reasons) == set(ALL_CHECKS)
+    assert not set(judged_here) & set(reasons)
 
 
 @pytest.mark.parametrize("board", BOARDS)

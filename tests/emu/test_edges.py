@@ -7,14 +7,15 @@ from dataclasses import dataclass, replace
 
 import pytest
 
-from emu.campaign.edges import CUT, EVENT_NAMES, Edge, EdgeWalker, replay
+from emu.campaign.edges import CUT, EVENT_NAMES, Edge, EdgeWalker
 from emu.events import ARMED, ATTEMPT, FED, HANDOVER, STOPPED
 from emu.rig import DeviceState, Run
 from flash import draws
 from flash.cells import Cells
 from flash.journal import Event, Operation
 from flash.part import Part
-from flash.tears import WEAK_CELL_SEED, f1_share_left
+from flash.replay import replay
+from flash.tears.erases import WEAK_CELL_SEED, f1_share_left
 from tests.emu.broken import TwicePulled
 from tests.emu.helpers import (
     BOARDS,

@@ -130,6 +130,24 @@ def test_a_place_that_does_not_exist_is_a_token_error(text: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (
+            "9.99.cut",
+            "there is no session 9 (counted from 0), the device comes to rest in session 1 (new image runs, committed)",
+        ),
+        ("0.99.cut", "session 0 has the places 0 to 14"),
+        ("0.3.prefix-2", "erase of 4096 bytes cannot be interrupted like that"),
+        ("0.0.timer", "what stands there cannot be interrupted like that"),
+    ],
+)
+def test_a_place_that_does_not_exist_says_why(text: str, why: str) -> None:
+    with pytest.raises(TokenError) as error:
+        replayed(rig_on("demo"), (step(text),))
+    assert str(error.value) == f"the token's place {text} does not exist: {why}"
+
+
+@pytest.mark.parametrize(
     ("kind", "how"),
     [
         ("program", "front-1"),

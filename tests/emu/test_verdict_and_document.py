@@ -1,8 +1,9 @@
-"""The verdict, its digest, and the documents made of it: JSON, JUnit and the page for people."""
+"""The verdict, its digest, and the documents made of it: JSON and JUnit."""
 
 from __future__ import annotations
 
 import json
+import shlex
 from collections import Counter
 from collections.abc import Callable
 from copy import deepcopy
@@ -12,54 +13,25 @@ from xml.etree import ElementTree
 
 import pytest
 
+from emu.campaign.checks import CHECKS
 from emu.campaign.token import parse_token
-from emu.campaign.verdict import Coverage, Finding, FindingKey, Step, Verdict
+from emu.campaign.verdict import Finding, FindingKey, Step, Verdict
 from emu.report.document import to_document, to_junit
-from emu.report.summary import summary
-from emu.rig import Input
 from tests.emu.broken import EagerLoader
-from tests.emu.helpers import NONE, campaign, rig_on
+from tests.emu.helpers import NONE, campaign, explorer_on, rig_on
+from tests.emu.verdicts import ASKED, OPTIONS, TOKEN, as_asked, finding, verdict, without_retries
 
-INPUTS = {
-    "board": Input("demo", "aa" * 32),
-    "from": Input("100 bytes", "bb" * 32),
-    "to": Input("200 bytes", "cc" * 32),
-    "workload": Input("model|healthy|typ|0", "dd" * 32),
-}
 REQUIRED = {
     "schema", "verdict", "board", "depth", "complete", "attempts", "operations", "edges", "edges_executed",
     "edges_inherited", "edge_kinds", "boots", "runs", "seconds", "tears", "checks", "findings", "digest",
 }  # fmt: skip
 
 
-def finding(entry: int = 5, *, how: str = "cut", count: int = 1) -> Finding:
-    key = FindingKey("whole", ((0, entry),), (how.rpartition("-")[0] or how,), "unknown image runs, committed")
-    return Finding(key, (Step(0, entry, how),), int(how != "cut"), "slot 1 runs a mix", count)
-
-
-def verdict(*findings: Finding, complete: bool = True) -> Verdict:
-    coverage = Coverage(
-        operations=Counter(program=3, erase=1),
-        edge_kinds=Counter(cut=5, prefix=15),
-        outcomes=Counter({"old image runs, committed": 18, "new image runs, committed": 2}),
-        exercised=Counter(boots=20, whole=20),
-        edges_executed=4,
-        edges_inherited=16,
-        boots=30,
-        runs=6,
-        depth_done=int(complete),
-    )
-    notes = [] if complete else ["the budget is spent"]
-    return Verdict(
-        "demo", 1, 1, "T1", ("reset",), ("boots", "whole", "durable"), coverage, list(findings), complete, 1.5, notes
-    )
-
-
 @cache
 def real(*, broken: bool) -> tuple[Verdict, dict[str, Any]]:
     rig = rig_on("stm32f103", firmware=EagerLoader() if broken else None)
     judged = campaign(rig, events=("reset", "hang"))
-    return judged, to_document(judged, rig.inputs)
+    return judged, to_document(judged, as_asked(rig))
 
 
 # -- the word and the digest -----------------------------------------------------------------------------
@@ -190,16 +162,69 @@ def test_findings_in_the_document_carry_a_token_that_reads_back() -> None:
 
 
 def test_an_incomplete_verdict_says_so_in_the_document() -> None:
-    document = to_document(verdict(complete=False), INPUTS)
+    document = to_document(verdict(complete=False), ASKED)
     assert (document["verdict"], document["complete"], document["depth_done"]) == ("inconclusive", False, 0)
     assert document["notes"] == ["the budget is spent"]
+
+
+def test_every_check_has_a_result_with_its_promise_counts_and_reason() -> None:
+    results = to_document(without_retries(finding(5, count=3), finding(6)), ASKED)["results"]
+    assert [tuple(item[key] for key in ("name", "result", "exercised", "findings", "edges")) for item in results] == [
+        ("boots", "held", 20, 0, 0),
+        ("whole", "broken", 20, 2, 4),
+        ("durable", "not exercised", 0, 0, 0),
+        ("retries", "not applicable", 0, 0, 0),
+    ]
+    assert [item["promise"] for item in results] == [CHECKS[item["name"]].promise for item in results]
+    assert [item["reason"] for item in results] == [
+        "", "slot 1 at 0x5 runs a mix", "nothing in this campaign gave it something to judge", "because it is so",
+    ]  # fmt: skip
+
+
+def test_a_check_of_an_unfinished_campaign_has_not_held() -> None:
+    results = {item["name"]: item for item in to_document(without_retries(complete=False), ASKED)["results"]}
+    assert (results["boots"]["result"], results["retries"]["result"]) == ("inconclusive", "not applicable")
+    assert "did not finish" in results["boots"]["reason"]
+
+
+def test_a_campaign_knows_what_it_left_out_and_counts_every_session() -> None:
+    assert campaign(rig_on("demo", app="hangs"), tears=NONE).inapplicable.keys() == {"retries"}
+    explorer = explorer_on(rig_on("demo"), tears=NONE)
+    cover = explorer.explore().coverage
+    assert cover.boots == explorer.judge.cache.hits + explorer.judge.cache.misses
+    assert cover.recognised == explorer.judge.cache.hits
+
+
+def test_what_does_not_apply_is_no_part_of_the_digest() -> None:
+    """`checks` is: it has what applies."""
+    assert without_retries().digest == verdict().digest
+
+
+def test_the_document_says_which_files_and_which_workload_were_tried() -> None:
+    document = to_document(verdict(), ASKED)
+    assert (document["app"], document["timing"], document["seed"]) == ("hangs", "max", 7)
+    assert document["versions"] == {"from": "1.0.0", "to": "2.0.0"}
+    assert document["inputs"]["from"] == {"label": "old.bin, 100 bytes", "sha256": "bb" * 32, "file": "old.bin"}
+    assert document["inputs"]["to"]["file"] == "my new.bin"
+    assert "file" not in document["inputs"]["board"]
+
+
+def test_a_finding_in_the_document_carries_the_whole_command() -> None:
+    (item,) = to_document(verdict(finding()), ASKED)["findings"]
+    assert item["replay"] == f"brownout replay {item['token']} {OPTIONS}"
+    assert shlex.split(item["replay"])[3:] == list(ASKED.arguments)
+
+
+def test_sessions_in_the_document_add_up() -> None:
+    document = to_document(verdict(), ASKED)
+    assert (document["boots"], document["runs"], document["recognised"]) == (30, 6, 24)
 
 
 # -- JUnit -----------------------------------------------------------------------------------------------
 
 
 def suite_of(judged: Verdict) -> ElementTree.Element:
-    suite = ElementTree.fromstring(to_junit(judged, INPUTS))
+    suite = ElementTree.fromstring(to_junit(judged, ASKED))
     assert suite.tag == "testsuite"
     for attribute, tag in (("failures", "failure"), ("errors", "error"), ("skipped", "skipped")):
         assert int(suite.get(attribute, "-1")) == len(suite.findall(f"testcase/{tag}"))
@@ -213,13 +238,22 @@ def test_junit_has_one_case_per_check() -> None:
     assert [case.find("skipped") is not None for case in suite.findall("testcase")] == [False, False, True]
 
 
+def test_junit_skips_with_the_reason() -> None:
+    skipped = {case.get("name"): case.find("skipped") for case in suite_of(without_retries()).findall("testcase")}
+    reasons = {name: element.get("message") for name, element in skipped.items() if element is not None}
+    assert reasons == {
+        "durable": "not exercised: nothing in this campaign gave it something to judge",
+        "retries": "not applicable: because it is so",
+    }
+
+
 def test_junit_fails_the_case_of_a_broken_check_with_its_shortest_token() -> None:
     suite = suite_of(verdict(finding(5), finding(6)))
     (failure,) = suite.findall("testcase[@name='whole']/failure")
-    assert failure.get("message") == "slot 1 runs a mix"
+    assert failure.get("message") == "slot 1 at 0x5 runs a mix"
     assert failure.text is not None
     assert "2 findings" in failure.text
-    assert "brownout replay bo1:1:aaaaaaaa:bbbbbbbb:cccccccc:dddddddd:0.5.cut" in failure.text
+    assert failure.text.splitlines()[-1] == f"brownout replay {TOKEN}:0.5.cut {OPTIONS}"
 
 
 def test_junit_of_an_incomplete_campaign_has_a_case_that_errs() -> None:
@@ -239,50 +273,3 @@ def test_junit_of_a_real_campaign_parses_with_one_case_per_check() -> None:
     judged, _ = real(broken=True)
     names = [case.get("name") for case in suite_of(judged).findall("testcase")]
     assert names == list(judged.checks)
-
-
-# -- the page --------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("judged", "headline"),
-    [
-        (verdict(), "HELD: no way to break the update was found"),
-        (verdict(finding()), "FINDINGS: the update can be broken"),
-        (verdict(complete=False), "INCONCLUSIVE: the campaign did not finish"),
-    ],
-    ids=["held", "findings", "inconclusive"],
-)
-def test_the_page_begins_with_the_verdict_and_ends_with_the_digest(judged: Verdict, headline: str) -> None:
-    lines = summary(judged, INPUTS, 0.5).splitlines()
-    assert lines[0] == headline
-    assert lines[-1] == f"digest     {judged.digest}"
-
-
-def test_the_page_says_what_was_tried_and_which_check_had_nothing_to_judge() -> None:
-    page = summary(verdict(), INPUTS, 0.5)
-    assert "20 in 1.5 s: 4 executed, 16 inherited" in page
-    assert "one interruption, tears T1, events reset" in page
-    assert "1 erases, 3 programs" in page
-    assert "  durable     NOT EXERCISED" in page
-    assert "  boots       held" in page
-
-
-def test_the_page_shows_five_findings_of_a_check_and_counts_the_rest() -> None:
-    page = summary(verdict(*(finding(n) for n in range(8))), INPUTS, 0.5)
-    assert page.count("brownout replay bo1:") == 5
-    assert "and 3 more" in page
-
-
-def test_an_incomplete_page_never_says_held_without_saying_how_far_it_came() -> None:
-    page = summary(verdict(complete=False), INPUTS, 0.5)
-    assert "complete   no: the budget is spent; depth 0 of 1 is done" in page
-
-
-def test_a_real_page_holds_the_figures_of_its_verdict() -> None:
-    rig = rig_on("stm32f103")
-    judged = campaign(rig, tears=NONE)
-    page = summary(judged, rig.inputs, 0.9)
-    assert f"{judged.coverage.edges:,} in " in page
-    assert "(90.0% recognised)" in page
-    assert "NOT EXERCISED" not in page

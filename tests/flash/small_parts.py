@@ -4,9 +4,20 @@ from __future__ import annotations
 
 import msgspec
 
+from flash.command_set import (
+    ChipErase,
+    CommandSet,
+    PowerUp,
+    ProgramCommand,
+    ReadCommand,
+    SecurityRegisters,
+    SoftReset,
+    Suspend,
+)
 from flash.contract import ElapsedTime
 from flash.errors import ResetAsserted
-from flash.part import Endurance, Erase, Figure, Part, Program, Read, Runs
+from flash.figure import Figure
+from flash.part import Ecc, Endurance, Erase, Part, Program, Read, Runs
 
 
 def figure(typ: float, longest: float | None = None) -> Figure:
@@ -26,6 +37,7 @@ def _part(name: str, kind: str, sectors: list[tuple[int, int]], program: Program
         read=Read(bytes_per_us=8, source="made up for a test"),
         endurance=Endurance(cycles=1000, source="made up for a test"),
         source="made up for a test",
+        ecc=Ecc("nmi", "made up for a test") if kind == "mcu-ecc" else None,
     )
 
 
@@ -63,7 +75,38 @@ ZEROS = msgspec.structs.replace(
 )  # fmt: skip
 """An ECC array that erases to 00 and refuses every second program."""
 
+PARALLEL = _part("PARALLEL", "parallel-nor", [(4, 64), (3, 256)], Program(2, figure(60), page_size=16))
+"""A parallel NOR with boot sectors: words of two bytes, a write buffer of 16."""
+
+ROWS = _part(
+    "ROWS", "mcu-word", [(16, 64)], Program(16, figure(250), page_size=16, max_per_erase=8, budget_size=64)
+)  # fmt: skip
+"""As the SAM D21 is: pages of one unit, and a budget that counts page writes per row of four."""
+
+COMMANDS = CommandSet(
+    family="winbond", registers="winbond", source="made up for a test",
+    reads=(ReadCommand("1-1-1", 0x03),), programs=(ProgramCommand("1-1-1", 0x02),),
+    chip_erase=ChipErase((0x60, 0xC7), figure(100_000)), register_write_us=figure(1000),
+    power_up=PowerUp(20, 5000, "made up for a test"), soft_reset=SoftReset(30, "made up for a test"),
+    suspend=Suspend(0x75, 0x7A, 0x75, 0x7A, 20, 20, 100, 100, "made up for a test", erase_pulse_us=500),
+    security=SecurityRegisters("registers", 2, 32, "made up for a test", 0x48, 0x42, 0x44),
+)  # fmt: skip
+"""Commands of a serial part with two security registers of 32 bytes."""
+
+ANNEXED = msgspec.structs.replace(
+    SERIAL, name="ANNEXED", jedec_id="EF4001", serial=COMMANDS,
+    erase=tuple(msgspec.structs.replace(e, opcode=op) for e, op in zip(SERIAL.erase, (0x20, 0x52, 0xD8), strict=True)),
+)  # fmt: skip
+"""SERIAL with a command set: behind the array, a block for the registers and one for each security register."""
+
+BUS_FAULTS = msgspec.structs.replace(GRANULES, name="BUS-FAULTS", ecc=Ecc("bus-fault", "made up for a test"))
+FLAGS = msgspec.structs.replace(GRANULES, name="FLAGS", ecc=Ecc("flag", "made up for a test"))
+"""ECC arrays that show an uncorrectable granule as a bus fault, and as wrong bits with a flag."""
+
 SMALL_PARTS = (SERIAL, WORDS, TWICE, GRANULES, HALFWORDS, ZEROS, mirrored(SERIAL))
+
+EVERY_PART = (*SMALL_PARTS, PARALLEL, ROWS, ANNEXED, FLAGS, mirrored(ANNEXED))
+"""Also those whose cells reach behind the array, and kinds that differ only in how they are torn or read."""
 
 
 class TimedReset(ElapsedTime):

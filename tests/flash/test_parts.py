@@ -1,11 +1,14 @@
-"""The bundled chips against what is known of them, the schema's refusals, and each chip's own rules.
+"""The bundled chips: geometry and rules, names, the schema's refusals, and each chip's own rules.
 
-The tables below are typed a second time from the notes on each chip, never read from its part file.
+The tables below are typed a second time from the notes on each chip, never read from its part file. What is known of
+the chips' commands and times, and what is not, is in `test_part_facts`.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
+from importlib import resources
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,8 +17,9 @@ import pytest
 
 from flash.device import FlashDevice
 from flash.errors import FlashError, PartError
+from flash.figure import Figure
 from flash.journal import Misuse
-from flash.part import Figure, bundled_part, load_part, part_names
+from flash.part import bundled_part, load_part, part_names
 
 K = 1024
 
@@ -39,24 +43,73 @@ NOR = (4 * K, 32 * K, 64 * K)
 F4_RUNS = ((4, 16 * K), (1, 64 * K), (7, 128 * K))
 ST = 0x0800_0000
 
+F411_RUNS = ((4, 16 * K), (1, 64 * K), (3, 128 * K))
+FS_RUNS = ((8, 4 * K), (1, 32 * K), (511, 64 * K))
+BOOT_RUNS = ((1, 16 * K), (2, 8 * K), (1, 32 * K), (7, 64 * K))
+C2000_RUNS = ((4, 16 * K), (6, 64 * K), (4, 16 * K))
+M = 1024 * K
+
+
+def serial(size: int, jedec_id: str, runs: tuple[tuple[int, int], ...] = (), erases: tuple[int, ...] = NOR) -> Expected:
+    """A serial NOR of pages of 256 bytes, with 4 KiB sectors unless ``runs`` says otherwise."""
+    runs = runs or ((size // (4 * K), 4 * K),)
+    return Expected("spi-nor", size, runs, erases, 1, 256, 256, "and", 0, jedec_id=jedec_id)
+
+
 # fmt: off
 EXPECTED = {
-    "W25Q128JV": Expected("spi-nor", 16384 * K, ((4096, 4 * K),), NOR, 1, 256, 256, "and", 0, jedec_id="EF4018"),
-    "MX25R8035F": Expected("spi-nor", 1024 * K, ((256, 4 * K),), NOR, 1, 256, 256, "and", 0, jedec_id="C22814"),
+    "W25Q80DL": serial(1 * M, "EF4014"),
+    "W25Q16JV": serial(2 * M, "EF4015"),
+    "W25Q64JV": serial(8 * M, "EF4017"),
+    "W25Q64JW": serial(8 * M, "EF8017"),
+    "W25Q128JV": serial(16 * M, "EF4018"),
+    "W25Q256JV": serial(32 * M, "EF4019"),
+    "W25Q512JV": serial(64 * M, "EF4020"),
+    "MX25R8035F": serial(1 * M, "C22814"),
+    "MX25R6435F": serial(8 * M, "C22817"),
+    "MX25L12833F": serial(16 * M, "C22018"),
+    "MX66L1G45G": serial(128 * M, "C2201B"),
+    "MT25QL128ABA": serial(16 * M, "20BA18"),
+    "N25Q032A13": serial(4 * M, "20BA16", erases=(4 * K, 64 * K)),
+    "S25FL128S": serial(16 * M, "012018", ((256, 64 * K),), (64 * K,)),
+    "S25FL256S": serial(32 * M, "010219", ((32, 4 * K), (510, 64 * K)), (4 * K, 64 * K)),
+    "S25FS256S": serial(32 * M, "010219", FS_RUNS),
+    "IS25LP128": serial(16 * M, "9D6018"),
+    "IS25WP256": serial(32 * M, "9D7019"),
+    "GD25Q16C": serial(2 * M, "C84015"),
+    "GD25Q128C": serial(16 * M, "C84018"),
+    "GD25LB512ME": serial(64 * M, "C8671A"),
+    "SST26VF064B": serial(8 * M, "BF2643", erases=(4 * K, 8 * K, 32 * K, 64 * K)),
+    "AT25FF321A": serial(4 * M, "1F4708"),
+    "AT25DF041A": serial(512 * K, "1F4401"),
+    "28F128J3A": Expected("parallel-nor", 16 * M, ((128, 128 * K),), (128 * K,), 1, 32, 32, "and", 0),
+    "S29GL01GS": Expected("parallel-nor", 128 * M, ((1024, 128 * K),), (128 * K,), 2, 512, 512, "and", 0),
+    "M29W400D": Expected("parallel-nor", 512 * K, BOOT_RUNS, (8 * K, 16 * K, 32 * K, 64 * K), 1, 0, 256, "and", 0),
     "STM32F103": Expected("stm32f1", 128 * K, ((128, K),), (K,), 2, 0, 256, "blank-or-zero", 0, base=ST),
-    "STM32F405": Expected("mcu-word", 1024 * K, F4_RUNS, (16 * K, 64 * K, 128 * K), 4, 0, 256, "and", 0, base=ST),
-    "STM32L476": Expected("mcu-ecc", 1024 * K, ((512, 2 * K),), (2 * K,), 8, 0, 256, "blank-or-zero", 1, base=ST),
-    "nRF52840": Expected("mcu-word", 1024 * K, ((256, 4 * K),), (4 * K,), 4, 0, 256, "and", 2),
+    "STM32F405": Expected("mcu-word", 1 * M, F4_RUNS, (16 * K, 64 * K, 128 * K), 4, 0, 256, "and", 0, base=ST),
+    "STM32F411": Expected("mcu-word", 512 * K, F411_RUNS, (16 * K, 64 * K, 128 * K), 4, 0, 256, "and", 0, base=ST),
+    "STM32L476": Expected("mcu-ecc", 1 * M, ((512, 2 * K),), (2 * K,), 8, 0, 256, "blank-or-zero", 1, base=ST),
+    "STM32G071": Expected("mcu-ecc", 128 * K, ((64, 2 * K),), (2 * K,), 8, 0, 256, "blank-or-zero", 1, base=ST),
+    "STM32G474": Expected("mcu-ecc", 512 * K, ((256, 2 * K),), (2 * K,), 8, 0, 256, "blank-or-zero", 1, base=ST),
+    "STM32H743": Expected("mcu-ecc", 2 * M, ((16, 128 * K),), (128 * K,), 32, 0, 256, "and", 1, base=ST),
     "STM32L072": Expected("mcu-ecc", 192 * K, ((1536, 128),), (128,), 4, 0, 128, "blank-only", 1, erased=0, base=ST),
+    "nRF52840": Expected("mcu-word", 1 * M, ((256, 4 * K),), (4 * K,), 4, 0, 256, "and", 2),
+    "nRF5340": Expected("mcu-word", 1 * M, ((256, 4 * K),), (4 * K,), 4, 0, 256, "and", 2),
+    "SAMD21": Expected("mcu-word", 256 * K, ((1024, 256),), (256,), 64, 64, 64, "and", 8),
+    "SAMD51": Expected("mcu-ecc", 1 * M, ((128, 8 * K),), (8 * K,), 16, 512, 512, "and", 1),
+    "MK64F12": Expected("mcu-ecc", 1 * M, ((256, 4 * K),), (4 * K,), 8, 0, 256, "blank-only", 1),
+    "TMS320F28377D": Expected(
+        "mcu-ecc", 512 * K, C2000_RUNS, (16 * K, 64 * K), 8, 0, 256, "blank-only", 1, base=0x10_0000
+    ),
 }
 
-# Milliseconds per erase size, microseconds per program, (typ, max). W25Q128JV's 32 KiB erase has no document.
+# Microcontrollers whose times are recalled: milliseconds per erase size, microseconds per program, (typ, max).
 TIMES: dict[str, dict[str | int, tuple[float, float]]] = {
-    "W25Q128JV": {"program": (700, 3000), 4 * K: (45, 400), 64 * K: (160, 2000)},
-    "MX25R8035F": {"program": (896, 5376), 4 * K: (48, 384), 32 * K: (240, 1920), 64 * K: (480, 3840)},
     "STM32F103": {"program": (52.5, 70), K: (20, 40)},
     "STM32F405": {"program": (16, 100), 16 * K: (250, 500), 64 * K: (550, 1100), 128 * K: (1000, 2000)},
     "STM32L476": {"program": (81.7, 90.8), 2 * K: (22, 25)},
+    "STM32F411": {"program": (16, 100), 16 * K: (250, 500), 64 * K: (550, 1100), 128 * K: (1000, 2000)},
+    "STM32G071": {"program": (85, 125), 2 * K: (22, 40)},
     "nRF52840": {"program": (41, 41), 4 * K: (85, 89.7)},
     "STM32L072": {"program": (3200, 3940), 128: (3.2, 3.94)},
 }
@@ -66,7 +119,9 @@ TIMES: dict[str, dict[str | int, tuple[float, float]]] = {
 RECALLED = {
     "STM32F103": ("program.time_us", "erase[0].time_us"),
     "STM32F405": ("program.time_us", "erase[0].time_us", "erase[1].time_us", "erase[2].time_us"),
+    "STM32F411": ("program.time_us", "erase[0].time_us", "erase[1].time_us", "erase[2].time_us"),
     "STM32L476": ("program.time_us", "erase[0].time_us"),
+    "STM32G071": ("program.time_us", "erase[0].time_us"),
     "STM32L072": ("program.time_us", "erase[0].time_us"),
 }
 
@@ -118,7 +173,8 @@ def misuses(device: FlashDevice) -> list[Misuse]:
 
 
 def test_every_bundled_part_is_in_the_tables_of_this_file() -> None:
-    assert set(part_names()) == set(EXPECTED) == set(TIMES)
+    assert set(part_names()) == set(EXPECTED)
+    assert set(TIMES) < set(EXPECTED)
 
 
 @pytest.mark.parametrize("name", EXPECTED)
@@ -131,7 +187,7 @@ def test_geometry_and_rules_are_those_of_the_chip(name: str) -> None:
     )  # fmt: skip
     assert part.name == name
     assert found == EXPECTED[name]
-    assert part.is_external == (part.kind == "spi-nor")
+    assert part.is_external == (part.kind in ("spi-nor", "parallel-nor"))
 
 
 @pytest.mark.parametrize("name", TIMES)
@@ -162,14 +218,32 @@ def test_a_figure_from_memory_says_so(name: str) -> None:
     assert all("not verified" in f.source for path, f in figures(bundled_part(name)) if path in recalled)
 
 
-def test_unknown_sides_of_the_bundled_parts() -> None:
-    unknown = {(name, path, f.unknown) for name in part_names() for path, f in figures(bundled_part(name)) if f.unknown}
-    assert unknown == {
-        ("W25Q128JV", "erase[1].time_us", ("typ", "max")),
-        ("W25Q128JV", "erase[2].time_us", ("typ",)),
-        ("nRF52840", "program.time_us", ("typ",)),
-        ("nRF52840", "erase[0].time_us", ("typ",)),
-    }
+@pytest.mark.parametrize("name", EXPECTED)
+def test_notes_and_texts_are_whole(name: str) -> None:
+    part = bundled_part(name)
+    for text in (part.source, part.vendor, *part.notes):
+        assert text == text.strip()
+        assert text
+    assert part.trust
+
+
+# -- names -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("asked", "name"),
+    [
+        ("stm32f407", "STM32F405"), ("STM32F405/407", "STM32F405"), ("STM32G0", "STM32G071"), ("stm32l0", "STM32L072"),
+        ("W25Q16JV-IQ", "W25Q16JV"), ("sam d21", "SAMD21"), ("Intel 28F128J3A", "28F128J3A"),
+    ],
+)  # fmt: skip
+def test_a_part_is_found_by_its_other_names(asked: str, name: str) -> None:
+    assert bundled_part(asked).name == name
+
+
+def test_no_two_parts_share_a_name() -> None:
+    names = [name.lower() for part in map(bundled_part, part_names()) for name in (part.name, *part.aliases)]
+    assert len(names) == len(set(names))
 
 
 # -- refusals --------------------------------------------------------------------------------------------
@@ -205,6 +279,7 @@ def test_a_users_own_file_loads(tmp_path: Path) -> None:
         ("count = 32", "count = 31", r"sector runs cover 0x1f000 bytes, but the size is 0x20000"),
         ('kind = "spi-nor"', 'kind = "mcu-ecc"', r"max_per_erase must be 1"),
         ("cycles = 1000", "cycles = 0", r"endurance\.cycles"),
+        ('cycles = 1000, source = "bench"', 'cycles = 1000, source = ""', r"endurance: source is empty"),
     ],
 )
 def test_a_wrong_file_is_refused_with_its_name_and_reason(tmp_path: Path, old: str, new: str, message: str) -> None:
@@ -213,6 +288,18 @@ def test_a_wrong_file_is_refused_with_its_name_and_reason(tmp_path: Path, old: s
         load_part(path)
     assert str(refused.value).startswith(f"{path}: ")
     assert "\n" not in str(refused.value)
+
+
+@pytest.mark.parametrize("table", ["suspend", "power_up", "power_down", "soft_reset", "security"])
+def test_a_table_of_a_command_set_needs_its_source(tmp_path: Path, table: str) -> None:
+    path = tmp_path / "mine.toml"
+    bundled = resources.files("flash").joinpath("parts", "W25Q128JV.toml").read_text(encoding="utf-8")
+    head, _, rest = bundled.partition(f"[serial.{table}]")
+    path.write_text(
+        head + f"[serial.{table}]" + re.sub(r'source = ".*"', 'source = ""', rest, count=1), encoding="utf-8"
+    )
+    with pytest.raises(PartError, match=rf"serial\.{table}: source is empty"):
+        load_part(path)
 
 
 @pytest.mark.parametrize(
@@ -307,3 +394,62 @@ def test_f405_erase_size_of_another_sector_is_a_callers_error(address: int, leng
     with pytest.raises(FlashError, match=r"does not fit|has no erase of"):
         device.erase(address, length)
     assert device.read(0x10000, 4) == b"\xaa" * 4
+
+
+def test_d21_row_takes_eight_page_writes_whichever_pages_they_go_to() -> None:
+    device = FlashDevice(bundled_part("SAMD21"))
+    for count in range(8):
+        device.program(0x200 + 64 * (count % 2), bytes([0xFF >> count]) + b"\xff" * 63)
+    assert not misuses(device)
+    device.program(0x2C0, bytes(64))
+    assert device.read(0x2C0, 64) == b"\xff" * 64
+    assert [(m.rule, m.address) for m in misuses(device)] == [("spent-unit", 0x2C0)]
+    device.program(0x300, bytes(64))
+    device.erase(0x200, 256)
+    device.program(0x2C0, bytes(64))
+    assert device.read(0x2C0, 64) == bytes(64)
+    assert len(misuses(device)) == 1
+
+
+@pytest.mark.parametrize("name", ["STM32H743", "SAMD51", "MK64F12", "TMS320F28377D", "STM32G071", "STM32G474"])
+def test_a_granule_with_error_correction_takes_one_program(name: str) -> None:
+    device = FlashDevice(bundled_part(name))
+    unit = device.geometry.unit
+    device.program(0, b"\xa5" * unit)
+    device.program(0, b"\xa4" * unit)
+    assert device.read(0, unit) == b"\xa5" * unit
+    assert [(m.rule, m.address, m.length) for m in misuses(device)] == [("spent-unit", 0, unit)]
+
+
+@pytest.mark.parametrize(
+    ("name", "accepts_zeros"), [("STM32G071", True), ("STM32G474", True), ("MK64F12", False), ("STM32H743", False)]
+)
+def test_only_some_arrays_take_zeros_over_a_programmed_granule(name: str, accepts_zeros: bool) -> None:
+    device = FlashDevice(bundled_part(name))
+    unit = device.geometry.unit
+    device.program(0, b"\xa5" * unit)
+    device.program(0, bytes(unit))
+    assert device.read(0, unit) == (bytes(unit) if accepts_zeros else b"\xa5" * unit)
+    assert bool(misuses(device)) == (not accepts_zeros)
+
+
+@pytest.mark.parametrize(
+    ("name", "address", "size", "offered"),
+    [
+        ("S25FL256S", 0x1F000, 4 * K, True), ("S25FL256S", 0x20000, 4 * K, False),
+        ("S25FL256S", 0, 64 * K, False), ("S25FL256S", 0x20000, 64 * K, True),
+        ("S25FS256S", 0x8000, 32 * K, True), ("S25FS256S", 0x10000, 32 * K, False), ("S25FS256S", 0x7000, 4 * K, True),
+        ("M29W400D", 0, 16 * K, True), ("M29W400D", 0x4000, 8 * K, True), ("M29W400D", 0x6000, 8 * K, True),
+        ("M29W400D", 0x8000, 32 * K, True), ("M29W400D", 0, 64 * K, False), ("M29W400D", 0x10000, 64 * K, True),
+        ("TMS320F28377D", 0x10000, 64 * K, True), ("TMS320F28377D", 0x70000, 16 * K, True),
+    ],
+)  # fmt: skip
+def test_sectors_of_mixed_arrays_lie_where_the_chip_has_them(name: str, address: int, size: int, offered: bool) -> None:
+    assert bundled_part(name).geometry.is_erase(address, size) == offered
+
+
+def test_suspend_of_gd25q128c_lets_nothing_be_programmed() -> None:
+    serial_set = bundled_part("GD25Q128C").serial
+    assert serial_set is not None
+    assert serial_set.suspend is not None
+    assert not serial_set.suspend.program_in_erase

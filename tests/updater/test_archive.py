@@ -57,7 +57,7 @@ SAMPLE = entry("demo-1.0/app.bin", b"content", crc32=0xDEADBEEF, extra=b"\x55\x5
 
 
 def test_a_header_says_name_without_first_directory_size_crc_and_its_own_length() -> None:
-    assert parse_entry(SAMPLE) == EntryHeader("app.bin", 7, 0xDEADBEEF, 30 + 16 + 6)
+    assert parse_entry(SAMPLE) == EntryHeader("app.bin", 7, 0xDEADBEEF, 30 + 16 + 6, "demo-1.0/app.bin")
 
 
 def test_a_header_is_not_taken_before_its_last_byte_is_there() -> None:
@@ -196,10 +196,22 @@ def test_what_a_header_gives_away_is_refused_before_flash_is_touched(label: str)
     assert bench.boot().decision.rule == "normal"
 
 
-def test_the_first_entrys_wrong_name_is_told_in_the_detail_alone() -> None:
+@pytest.mark.parametrize(
+    ("first", "said"),
+    [
+        (app_entry(), "the first entry is 'demo/app.bin', it must be manifest.json, at most one folder deep"),
+        (
+            entry("a/b/manifest.json"),
+            "the first entry is 'a/b/manifest.json', it must be manifest.json, at most one folder",
+        ),
+        (entry("demo/"), "the first entry is the folder 'demo/', it must be manifest.json: name it first, and leave"),
+    ],
+)
+def test_a_wrong_first_entry_is_told_in_the_detail_alone_as_it_stands_in_the_archive(first: bytes, said: str) -> None:
     context = make_bench().begin()
-    feed(context, archive(app_entry()))
-    assert (context.status_msg, context.detail) == ("", "the first entry is 'app.bin', it must be manifest.json")
+    feed(context, archive(first, FIRST, app_entry(), fs_entry()))
+    assert context.status_msg == ""
+    assert context.detail.startswith(said)
 
 
 # -- archives that are wrong further in ------------------------------------------------------------------

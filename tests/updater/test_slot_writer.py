@@ -171,9 +171,10 @@ def test_only_units_between_the_first_and_last_byte_that_matters_are_programmed(
     geometry = device.geometry
     blank, unit = bytes([geometry.erased]), geometry.unit
     step = geometry.page_size or geometry.burst_size
-    content = blank * 33 + b"\x01" + blank * 20 + b"\x02" + blank * (step - 55)
+    first, last = (33, 54) if step > 54 else (9, 22)
+    content = blank * first + b"\x01" + blank * (last - first - 1) + b"\x02" + blank * (step - last - 1)
     written(SlotWriter(device, 256, step, 64 * K), content)
-    low, high = geometry.align_down(33, unit), geometry.align_up(55, unit)
+    low, high = geometry.align_down(first, unit), geometry.align_up(last + 1, unit)
     assert programs(device) == [(256 + low, high - low)]
     assert device.read(256, step) == content
 

@@ -66,10 +66,12 @@ MIXED_APP = MIXED._replace(fs_sizes=(0, 0))
 
 
 def plan_of(part: Part, *, slot_size: int = 32 * K, fs_size: int = 8 * K) -> Plan:
-    """Config copies in the first two sectors; two slots of ``slot_size`` from 64 KiB on."""
+    """Config copies in the first two sectors; two slots from 64 KiB on. Large sectors make everything larger."""
     if len(part.sectors) > 1:
         return MIXED
-    sector, first = part.sectors[0].size, max(64 * K, slot_size)
+    sector = part.sectors[0].size
+    slot_size, fs_size = max(slot_size, 2 * sector), max(fs_size, sector) if fs_size else 0
+    first = max(64 * K, slot_size)
     return Plan(((0, sector), (sector, sector)), ((first, slot_size), (first + slot_size, slot_size)), (fs_size,) * 2)
 
 

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from emu.board import board_names
 from emu.campaign.explore import Explorer
+from emu.cli import inputs as inputs_module
 from emu.cli import main
 from emu.cli import run as run_module
 from emu.cli.group import COMMANDS
@@ -38,14 +40,15 @@ def brownout(capsys: pytest.CaptureFixture[str]) -> Brownout:
         (("--events", "rest"), "--events: 'rest' is none of reset, hang, timer, all"),
         (("--events", "reset,hung"), "--events: 'hung' is none of reset, hang, timer, all"),
         (("--budget", "soon"), "--budget: 'soon' is no time; write 60s, 5m or 1h"),
-        (("--budget", "0s"), "--budget: '0s' is no time"),
+        (("--budget", "0s"), "--budget: '0s' leaves no time to try anything; leave --budget out for no limit"),
+        (("--budget", "0.0m"), "--budget: '0.0m' leaves no time"),
         (("--budget", "-5s"), "--budget: '-5s' is no time"),
         (("--budget", "5 s"), "--budget: '5 s' is no time"),
         (("--from", str(DEMO / "demo-1.elf")), "--from and --to go together: give both"),
         (("--to", str(DEMO / "demo-2.elf")), "--from and --to go together: give both"),
         ((*ELF_PAIR, "--region", "junk"), "'junk' is not a region"),
         ((*ELF_PAIR, "--region", "0x2000:0x1000"), "'0x2000:0x1000' is not a region"),
-        ((*ELF_PAIR, "--region", "0x0:0x10"), "nothing lies in --region 0x0:0x10"),
+        ((*ELF_PAIR, "--region", "0x0:0x10"), "nothing lies in --region 0x0:0x10; the file has 0x8010000:0x8010d0c"),
         ((*ELF_PAIR, "--board-id", "0x9900"), "only a Universal Hex holds several boards"),
         ((*ELF_PAIR, "--board", "nrf52840"), "lies outside what a slot of board nrf52840 takes"),
         (("--from", str(DEMO / "demo-1.elf"), "--to", str(DEMO / "demo-1.elf")), "the two images are the same"),
@@ -106,6 +109,9 @@ def board_file(folder: Path, old: str, new: str) -> Path:
         ("offset = 0x8000", "offset = 0x6000", "[0x5000, 0x7000) and 'slot-b' [0x6000, 0x8000) of 'flash' overlap"),
         ("commit_timeout_s", "comit_timeout_s", "unknown field `comit_timeout_s`"),
         ("[layout]", "[layout", "not valid TOML"),
+        ("offset = 0x8000", "offset = -1", "a whole number of at least 0 is needed, not -1, at $.partition[3].offset"),
+        ("offset = 0x8000", 'offset = "high"', "a whole number is needed, not 'high'"),
+        ("offset = 0x8000", "", "the key `offset` is missing, at $.partition[3] ('slot-b')"),
     ],
 )
 def test_a_bad_board_file_is_one_line_that_names_it(
@@ -124,7 +130,12 @@ def test_a_bad_board_file_is_one_line_that_names_it(
         (b"\x7fELF\x01\x01", "short.elf", "short.elf: not a readable ELF file"),
         (b"not hex", "wrong.hex", "wrong.hex: named as Intel HEX but is not"),
         (b"not elf", "wrong.elf", "wrong.elf: named as ELF but is not"),
-        (bytes(range(256)) * 300, "large.bin", "large.bin: 0x8010000:0x8022c00 lies outside what a slot of board demo"),
+        (
+            bytes(range(256)) * 300,
+            "large.bin",
+            "large.bin: 76,800 bytes are more than the 65,280 a slot of board demo takes "
+            "(a raw binary lies at the load address, 0x8010000)",
+        ),
         (b"PK\x03\x04 and no archive", "bad.zip", "bad.zip: "),
     ],
 )
@@ -136,6 +147,14 @@ def test_a_bad_firmware_file_is_one_line_that_names_it(
     good.write_bytes(OLD_APP)
     assert said in brownout.refused("run", "--from", good, "--to", bad)
     assert said in brownout.refused("run", "--from", bad, "--to", good)
+
+
+def test_a_region_that_misses_a_raw_binary_is_told_where_it_lies(brownout: Brownout, tmp_path: Path) -> None:
+    message = brownout.refused("run", *pair(tmp_path), "--region", "0x1000:0x2000")
+    assert (
+        "old.bin: nothing lies in --region 0x1000:0x2000; a raw binary lies at 0x8010000 (the load address)" in message
+    )
+    assert f"this one at 0x8010000:{0x8010000 + len(OLD_APP):#x}" in message
 
 
 def test_an_update_that_is_refused_without_any_cut_is_one_line(brownout: Brownout, tmp_path: Path) -> None:
@@ -252,12 +271,29 @@ def test_help_lists_every_command(brownout: Brownout, arguments: tuple[str, ...]
         assert f"\n  {name} " in ran.out
 
 
-@pytest.mark.parametrize("name", list(COMMANDS))
-def test_every_command_has_help_with_the_shared_options(brownout: Brownout, name: str) -> None:
+@pytest.mark.parametrize("name", ["run", "replay", "bench"])
+def test_every_command_on_a_board_has_help_with_the_shared_options(brownout: Brownout, name: str) -> None:
     ran = brownout(name, "--help")
     assert (ran.code, ran.err) == (0, "")
     for option in ("--from", "--to", "--board", "--region", "--board-id", "--timing", "--seed"):
         assert option in ran.out
+    assert ("--app" in ran.out) == (name != "bench"), "no new application runs in a bench"
+
+
+@pytest.mark.parametrize("name", ["run", "replay", "bench"])
+def test_help_lists_the_bundled_boards(brownout: Brownout, name: str) -> None:
+    page = " ".join(brownout(name, "--help").out.split())
+    assert f"A bundled board ({', '.join(board_names())}), or the path of a board file." in page
+
+
+def test_boards_are_looked_up_only_for_help(brownout: Brownout, monkeypatch: pytest.MonkeyPatch) -> None:
+    def board_names() -> tuple[str, ...]:
+        raise AssertionError("asked")
+
+    monkeypatch.setattr(inputs_module, "board_names", board_names)
+    assert brownout("run", "--tears", "none").code == 0
+    monkeypatch.setattr(inputs_module, "board_names", lambda: ("one", "two"))
+    assert "(one, two)" in brownout("run", "--help").out
 
 
 def test_an_unknown_command_is_refused(brownout: Brownout) -> None:

@@ -1,0 +1,67 @@
+"""What was asked for, in words for a report, and as the arguments that ask for it again.
+
+Neighbours: `inputs` has what was asked, `report` prints it; `run`, `replay` and `bench` bring both together. A rig
+knows digests and sizes; names of files are known here alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from emu.cli.inputs import BUNDLED_PAIR, DEFAULT_APP, DEFAULT_BOARD, Inputs
+from emu.report.asked import Asked
+from emu.rig import Input
+from emu.update_rig import UpdateRig
+from flash.weak import DEFAULT_RESOLUTION
+
+
+def asked(rig: UpdateRig, inputs: Inputs) -> Asked:
+    """The inputs of ``rig`` with labels a person can read, and the options a replay needs."""
+    images, known = rig.images, rig.inputs
+    labels = {
+        "board": rig.board.name,
+        "from": f"{file_name(inputs, 0)}, {len(images.old):,} bytes",
+        "to": f"{file_name(inputs, 1)}, {len(images.new):,} bytes",
+        "workload": (
+            f"{rig.firmware.name} firmware, app {inputs.app}, timing {inputs.timing}, seed {inputs.seed}, "
+            f"weak bits {inputs.resolution}, "
+            f"versions {images.old_version} -> {images.new_version}"
+        ),
+    }
+    return Asked(
+        inputs={role: _relabelled(known[role], label) for role, label in labels.items()},
+        files={"from": None if inputs.old is None else str(inputs.old),
+               "to": None if inputs.new is None else str(inputs.new)},
+        app=inputs.app,
+        timing=inputs.timing,
+        seed=inputs.seed,
+        resolution=inputs.resolution,
+        versions=(images.old_version, images.new_version),
+        arguments=arguments(inputs),
+    )  # fmt: skip
+
+
+def arguments(inputs: Inputs) -> tuple[str, ...]:
+    """The input options that ask for ``inputs`` again; those at their default are left out."""
+    given = (
+        ("--from", inputs.old, None),
+        ("--to", inputs.new, None),
+        ("--board", inputs.board, DEFAULT_BOARD),
+        ("--region", inputs.region, None),
+        ("--board-id", None if inputs.board_id is None else f"{inputs.board_id:#x}", None),
+        ("--app", inputs.app, DEFAULT_APP),
+        ("--timing", inputs.timing, "typ"),
+        ("--seed", inputs.seed, 0),
+        ("--resolution", inputs.resolution, DEFAULT_RESOLUTION),
+    )
+    return tuple(word for option, value, default in given if value != default for word in (option, str(value)))
+
+
+def file_name(inputs: Inputs, which: int) -> str:
+    """The name of the file to start from (0) or to update to (1), as it was given."""
+    given = (inputs.old, inputs.new)[which]
+    return f"{BUNDLED_PAIR[which]} (bundled)" if given is None else str(given)
+
+
+def _relabelled(known: Input, label: str) -> Input:
+    return replace(known, label=label)

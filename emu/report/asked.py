@@ -1,0 +1,36 @@
+"""What a campaign was asked for, as far as its verdict does not know: names of files, the workload, the command.
+
+Neighbours: the CLI makes one, `summary` and `document` print it beside a verdict. Knows no option and no file.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from emu.campaign.token import token_for
+from emu.campaign.verdict import CutPath
+from emu.rig import Input
+
+
+@dataclass(frozen=True)
+class Asked:
+    """``inputs``: per role of a token, with labels in words. ``files``: per image, the path as it was given; None: it
+    is bundled. ``versions``: old, new. ``arguments``: the input options `brownout replay` has to be given."""
+
+    inputs: Mapping[str, Input]
+    files: Mapping[str, str | None]
+    app: str
+    timing: str
+    seed: int
+    resolution: str
+    versions: tuple[str, str]
+    arguments: tuple[str, ...] = ()
+
+    def token(self, attempts: int, path: CutPath) -> str:
+        return str(token_for(attempts, self.inputs, path))
+
+    def replay_command(self, attempts: int, path: CutPath) -> str:
+        """One line for a shell that replays ``path``. Attempts are in the token."""
+        return shlex.join(["brownout", "replay", self.token(attempts, path), *self.arguments])
