@@ -10,6 +10,7 @@ Neighbours: `sfdp_fields` knows the bits; `sfdp_decode` is the way back; `sfdp` 
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import NamedTuple
 
 from flash.command_set import CommandSet, Sfdp, Suspend
@@ -218,18 +219,20 @@ def _erases(part: Part) -> list[Erase]:
 
 
 def regions_of(part: Part) -> tuple[Region, ...]:
-    """The array cut wherever the set of erases changes."""
-    geometry, starts, at = part.geometry, {0}, 0
+    """The array cut wherever the set of erases changes. A region takes an erase that fits it whole, again and again."""
+    geometry, erases = part.geometry, _erases(part)
+    edges, at = {0, part.size}, 0
     for run in geometry.runs:
-        starts.add(at)
+        edges.add(at)
         at += run.count * run.size
-    starts |= {edge for erase in part.erase for limits in erase.ranges for edge in limits if edge < part.size}
+    edges |= {edge for erase in erases for limits in erase.ranges for edge in limits}
+    for size in [erase.size for erase in erases if not erase.ranges]:
+        edges |= {geometry.align_down(edge, size) for edge in edges} | {geometry.align_up(edge, size) for edge in edges}
+    cuts = sorted(edge for edge in edges if edge <= part.size)
     regions: list[Region] = []
-    for start, end in zip(sorted(starts), [*sorted(starts)[1:], part.size], strict=True):
+    for start, end in pairwise(cuts):
         sizes = geometry.erase_sizes_at(start)
-        types = tuple(
-            n for n, erase in enumerate(_erases(part), 1) if erase.size in sizes and erase.size <= end - start
-        )
+        types = tuple(n for n, erase in enumerate(erases, 1) if erase.size in sizes and erase.size <= end - start)
         if regions and regions[-1].types == types:
             regions[-1] = Region(regions[-1].start, end - regions[-1].start, types)
         else:

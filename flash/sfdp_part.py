@@ -26,7 +26,7 @@ from flash.figure import Figure
 from flash.part import Endurance, Erase, Part, Program, Read, Runs
 from flash.sfdp_decode import SfdpTable, Times
 from flash.sfdp_encode import DWORDS, given
-from flash.sfdp_fields import BASIC, FIELDS, FOUR_BYTE, SCALES, SECTOR_MAP, SfdpError
+from flash.sfdp_fields import BASIC, FIELDS, FOUR_BYTE, SCALES, SECTOR_MAP, Region, SfdpError
 
 SOURCE = "SFDP table of the chip"
 UNSAID = "not in an SFDP table"
@@ -153,6 +153,7 @@ def _optional(decoded: SfdpTable, times: Times | None, field: str) -> Figure | N
 
 def _erases(decoded: SfdpTable) -> tuple[Erase, ...]:
     by_size: dict[int, Erase] = {}
+    sectors = {run.size for run in _sectors(decoded)}
     for kind in decoded.erases:
         ranges = tuple((r.start, r.start + r.size) for r in decoded.regions if kind.number in r.types)
         if decoded.regions and not ranges:
@@ -164,14 +165,12 @@ def _erases(decoded: SfdpTable) -> tuple[Erase, ...]:
 
 
 def _sectors(decoded: SfdpTable) -> tuple[Runs, ...]:
-    """One run of the smallest erase that is offered everywhere; else the smallest of each region."""
+    """The smallest erase of each region."""
     sizes = {kind.number: kind.size for kind in decoded.erases}
-    if not decoded.regions:
-        return (Runs(decoded.size // min(sizes.values()), min(sizes.values())),)
-    common = set(sizes).intersection(*(region.types for region in decoded.regions))
-    smallest = [min(sizes[n] for n in (common or region.types)) for region in decoded.regions]
+    regions = decoded.regions or (Region(0, decoded.size, tuple(sizes)),)
     runs: list[Runs] = []
-    for region, size in zip(decoded.regions, smallest, strict=True):
+    for region in regions:
+        size = min(sizes[n] for n in region.types)
         count = region.size // size
         if runs and runs[-1].size == size:
             runs[-1] = Runs(runs[-1].count + count, size)

@@ -183,11 +183,16 @@ def test_a_copy_with_an_uncorrectable_granule_does_not_count(part: str, granule:
     unit = device.geometry.unit
     offset = 0 if granule == "first" else RECORD_SIZE - unit
     device.cells.mark_broken(copies[1].address + offset, unit)
-    with pytest.raises(EccFault):
-        copies[1].read(0, RECORD_SIZE)
+    assert device.part.ecc is not None
+    if device.part.ecc.fault == "flag":  # the part lets wrong bits through: the CRC has to notice
+        reason = "CRC" if granule == "last" else "magic"
+    else:
+        reason = "uncorrectable ECC error"
+        with pytest.raises(EccFault):
+            copies[1].read(0, RECORD_SIZE)
     configs = store.read()
     assert (configs.config, configs.why) == (older, "only")
-    assert "uncorrectable ECC error" in configs.copies[1].reason
+    assert reason in configs.copies[1].reason
     again = store.write(newer)
     assert again.sequencer == older.sequencer - 1
     assert store.read().newest == 1

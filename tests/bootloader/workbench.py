@@ -24,7 +24,6 @@ from flash.journal import Interruption, Journal
 from flash.part import bundled_part, part_names
 from flash.partition import Partition
 
-PARTS = part_names()
 LOAD_ADDRESS = 0x0800_8100
 OLD_APP = bytes(range(251)) * 5
 NEW_APP = b"a newer application" * 61
@@ -42,9 +41,23 @@ def copies_on(device: NorFlash) -> tuple[Partition, Partition]:
     return Partition("config0", device, 0, first.size), Partition("config1", device, second.address, second.size)
 
 
+def _slot_size(geometry: Geometry) -> int:
+    return max(0x4000, 2 * max(run.size for run in geometry.runs))
+
+
+def _takes_slots(part: str) -> bool:
+    """Three windows of a slot's size; the large sectors of an STM32F411 leave room for two."""
+    geometry = bundled_part(part).geometry
+    return 3 * _slot_size(geometry) <= geometry.size
+
+
+PARTS = tuple(part for part in part_names() if _takes_slots(part))
+assert set(part_names()) - set(PARTS) == {"STM32F411"}
+
+
 def layout_on(device: NorFlash) -> Layout:
-    """Config copies, and two slots of which the second half is filesystem room. Fits every bundled part."""
-    size = max(0x4000, 2 * max(run.size for run in device.geometry.runs))
+    """Config copies, and two slots of which the second half is filesystem room. Fits every part of PARTS."""
+    size = _slot_size(device.geometry)
     slots = [
         Slot(index, name, Partition(name, device, (index + 1) * size, size), fs_size=size // 2)
         for index, name in enumerate(("app0", "app1"))

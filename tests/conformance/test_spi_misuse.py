@@ -39,6 +39,8 @@ def serial_of(name: str) -> CommandSet:
 
 HAS_BP = tuple(n for n in SERIAL_PARTS if serial_of(n).registers not in ("sst26", "at25df"))
 SLEEPS = tuple(n for n in SERIAL_PARTS if serial_of(n).power_down is not None)
+HAS_BEYOND = tuple(n for n in SERIAL_PARTS if chip_of(n).size < 1 << 24 or serial_of(n).four_byte is not None)
+"""Those whose addresses reach further than the array."""
 RESETS = tuple(n for n in SERIAL_PARTS if serial_of(n).soft_reset is not None)
 
 
@@ -183,25 +185,22 @@ def test_more_than_a_page_wraps_and_the_last_bytes_win(name: str) -> None:
     assert misuses(chip) == ["page-wrap"]
 
 
-@every_part
+@pytest.mark.parametrize("name", HAS_BEYOND)
 def test_an_address_beyond_the_array_loses_its_upper_bits(name: str) -> None:
     chip = unlocked(name)
-    if chip.size >= 1 << 24 and chip.serial.address == "3":
-        pytest.skip("three bytes reach no further than the array")
     if chip.size >= 1 << 24:
-        if chip.serial.four_byte is None or chip.serial.four_byte.enter not in chip._commands:
-            pytest.skip("no 4-byte mode to be beyond in")
-        chip.transfer(b"\x06")
-        chip.transfer(bytes([chip.serial.four_byte.enter]))
+        assert chip.serial.four_byte is not None
+        order(chip, bytes([chip.serial.four_byte.enter]))
     chip.device.cells.put_bytes(0x10, b"\x00")
     erase(chip, chip.size + 0x10)
     finish(chip)
     assert content(chip, 0x10, 1) == b"\xff"
-    assert "beyond-array" in misuses(chip)
+    assert misuses(chip) == ["beyond-array"]
     program(chip, chip.size + 0x10, b"\x77")
     finish(chip)
     assert content(chip, 0x10, 1) == b"\x77"
     assert chip.transfer(at(chip, 0x03, chip.size + 0x10), 1) == b"\x77"
+    assert misuses(chip) == ["beyond-array"] * 3
 
 
 @every_part

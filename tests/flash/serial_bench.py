@@ -90,7 +90,7 @@ def program_opcode(chip: SerialFlash) -> int:
 
 def sector(chip: SerialFlash, address: int = 0) -> tuple[int, int]:
     """Opcode and size of the smallest erase at ``address``."""
-    size = chip.device.geometry.sector_at(address).size
+    size = chip.device.geometry.sector_at(address % chip.size).size
     return next((e.opcode, e.size) for e in chip.part.erase if e.size == size)
 
 

@@ -13,9 +13,10 @@ from typing import Any, NamedTuple
 import msgspec
 import pytest
 
+from flash.command_set import Sfdp
 from flash.device import FlashDevice
 from flash.figure import Figure
-from flash.part import Part, bundled_part, load_part, part_names
+from flash.part import Erase, Part, Runs, bundled_part, load_part, part_names
 from flash.sfdp import (
     basic_table,
     compare,
@@ -28,7 +29,7 @@ from flash.sfdp import (
     skeleton,
     table,
 )
-from flash.sfdp_fields import SCALES
+from flash.sfdp_fields import FIELDS, SCALES
 from tests.flash.sfdp_dumps import DUMPS, basic_of, figure
 
 K = 1024
@@ -249,6 +250,8 @@ def test_decoding_gives_the_part_back(name: str) -> None:
     assert table(back) == raw
     assert carried(back) == carried(part)
     assert compare(back, raw) == []
+    assert back.serial is not None and back.serial.sfdp is not None
+    assert all(value != FIELDS[field].blank for field, value in back.serial.sfdp.as_dumped)
 
 
 def carried(part: Part) -> dict[str, Any]:
@@ -291,6 +294,53 @@ def carried(part: Part) -> dict[str, Any]:
     }
 
 
+def hybrid(*entries: Erase, sectors: tuple[Runs, ...]) -> Part:
+    """A part of 256 KiB with these sectors and erases, and a table."""
+    part = bundled_part("AT25FF321A")
+    assert part.serial is not None
+    serial = replace(part.serial, sfdp=Sfdp(source="made up for a test"))
+    return Part(
+        name="HYBRID", vendor="nobody", kind="spi-nor", size=256 * K, sectors=sectors, program=part.program,
+        erase=entries, read=part.read, endurance=part.endurance, source="made up for a test", jedec_id="1F0000",
+        serial=serial,
+    )  # fmt: skip
+
+
+SHORT = figure(10_000, 20_000)
+HYBRIDS = {
+    "small sectors at the bottom": (
+        hybrid(Erase(4 * K, SHORT, 0x20), Erase(64 * K, SHORT, 0xD8), sectors=(Runs(16, 4 * K), Runs(3, 64 * K))),
+        [(0, 64 * K, (1,)), (64 * K, 192 * K, (2,))],
+        3,
+    ),
+    "a block only in a range, a larger one wherever it fits": (
+        hybrid(
+            Erase(4 * K, SHORT, 0x20),
+            Erase(8 * K, SHORT, 0x50, ranges=((0, 16 * K), (16 * K, 32 * K))),
+            Erase(64 * K, SHORT, 0xD8),
+            sectors=(Runs(64, 4 * K),),
+        ),
+        [(0, 32 * K, (1, 2)), (32 * K, 32 * K, (1,)), (64 * K, 192 * K, (1, 3))],
+        1,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", HYBRIDS)
+def test_a_part_whose_erases_depend_on_the_address_has_a_sector_map(case: str) -> None:
+    part, regions, erase_4k = HYBRIDS[case]
+    raw = table(part)
+    assert [tuple(region) for region in decode(raw).regions] == regions
+    assert [header.id for header in decode(raw).headers] == [0xFF00, 0xFF81]
+    assert word(basic_table(part), 1) & 3 == erase_4k
+    back = part_from_table(decode(raw), "back")
+    assert back.sectors == part.sectors
+    assert not any(erase.ranges for erase in back.erase if erase.size in {run.size for run in back.sectors})
+    assert decode(table(back)).regions == decode(raw).regions
+    for at in (0, 16 * K, 32 * K, 60 * K, 64 * K, 192 * K):
+        assert set(back.geometry.erase_sizes_at(at)) <= set(part.geometry.erase_sizes_at(at))
+
+
 @pytest.mark.parametrize("name", DUMPS)
 def test_a_part_made_of_a_dump_says_what_the_dump_says(name: str) -> None:
     raw = DUMPS[name].raw
@@ -308,8 +358,10 @@ def test_the_file_made_of_a_dump_loads_as_that_part_and_says_what_is_missing(nam
     raw = DUMPS[name].raw
     decoded = decode(raw if raw.startswith(b"SFDP") else image_of(raw))
     file = tmp_path / "mine.toml"
-    file.write_text(skeleton(decoded, 'a "quoted" name', jedec_id="EF4018"), encoding="utf-8")
-    assert load_part(file) == part_from_table(decoded, 'a "quoted" name', jedec_id="EF4018")
+    odd = 'a "quoted"\\ \n\x7fé name'
+    file.write_text(skeleton(decoded, odd, jedec_id="EF4018"), encoding="utf-8")
+    assert load_part(file) == part_from_table(decoded, odd, jedec_id="EF4018")
+    assert "erased" not in file.read_text(encoding="utf-8"), "defaults are left out"
     assert "serial.register_write_us" in file.read_text(encoding="utf-8").split("\n\n")[0]
     assert "jedec_id is in no SFDP table" not in file.read_text(encoding="utf-8")
     assert "jedec_id is in no SFDP table" in skeleton(decoded, name)

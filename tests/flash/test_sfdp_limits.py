@@ -71,7 +71,7 @@ def test_a_duration_is_written_as_the_shortest_that_is_not_shorter(field: str, s
         ("page_time", 700, 0b1_01010, 704), ("page_time", 1, 0b0_00000, 8),
         ("first_byte_time", 32, 0b1_0011, 32), ("chip_erase_time", 40_000_000, 0b10_01001, 40_000_000),
         ("program_latency", 20, 0b01_10011, 20), ("power_down_exit_time", 3, 0b01_00010, 3),
-        ("erase_gap", 500, 7, 512), ("erase_gap", 0, 0, 64),
+        ("erase_gap", 500, 7, 512), ("program_latency", 0.1281, 0b00_00001, 0.256), ("erase_gap", 0, 0, 64),
     ],
 )  # fmt: skip
 def test_durations_as_bits(field: str, duration_us: float, raw: int, written_us: float) -> None:
@@ -156,6 +156,11 @@ def test_large_parts_say_their_size_as_a_power_of_two() -> None:
     large.__dict__.pop("_geometry", None)
     assert word(basic_table(large), 2) == 0x8000_0021
     assert decode(table(large)).size == 1 << 30
+    half = replace(part, size=1 << 28, sectors=(replace(part.sectors[0], count=1 << 16),))
+    assert (word(basic_table(half), 2), decode(table(half)).size) == (0x7FFF_FFFF, 1 << 28)
+    too_large = decode(image_of(basic_table(large)[:4] + (0x8000_0022).to_bytes(4, "little") + basic_table(large)[8:]))
+    with pytest.raises(SfdpError, match="at most 1 GiB, this table says 2147483648 bytes"):
+        part_from_table(too_large, "two gibibytes")
     odd = replace(part, size=3 << 28, sectors=(replace(part.sectors[0], count=3 << 16),))
     with pytest.raises(SfdpError, match="above 256 MiB, must be a power of two"):
         table(odd)
@@ -169,6 +174,12 @@ def test_the_shortest_serial_sfdp_table_says_what_figures_give_and_nothing_else(
     silent = with_figures("AT25FF321A", sfdp=Sfdp(source="none"), suspend=None, power_down=None, soft_reset=None)
     decoded = decode(table(silent))
     assert (decoded.suspend, decoded.power_down, decoded.fields["reset_66_99"]) == (None, None, 0)
+    assert [word(basic_table(silent), n) for n in (12, 13, 14)] == [0xFFFF_FFFF, 0xFFFF_FFFF, 0xFFFF_FFF7]
+
+
+def test_a_table_cut_between_the_dwords_of_suspend_says_nothing_of_it() -> None:
+    decoded = decode(image_of(basic_of(DUMPS["AT25FF321A"].raw)[:48]))
+    assert decoded.suspend is None and decoded.chip_erase is not None and decoded.quad_enable == ""
 
 
 # -- hostile bytes ---------------------------------------------------------------------------------------

@@ -96,15 +96,15 @@ def test_resolutions_that_draw_draw_per_read_or_once_and_per_seed() -> None:
         assert not set(shown[name, 0]) & set(shown[name, 1])
     assert len(set(shown["seeded", 0])) == 5
     assert len(set(shown["drawn-once", 0])) == 1
-    every = np.unpackbits(np.frombuffer(b"".join(shown["seeded", 0]), np.uint8)).sum()
-    assert every == pytest.approx(5 * 64 * 2, rel=0.2)
+    for name in ("seeded", "drawn-once"):
+        ones = np.unpackbits(np.frombuffer(b"".join(shown[name, 0]), np.uint8)).sum()
+        assert ones == pytest.approx(5 * 64 * 2, rel=0.2)
 
 
 def test_every_resolution_is_held_against_its_sentence() -> None:
-    assert set(RESOLUTIONS) == {
-        "as-new", "as-old", "new-then-old", "old-then-new", "alternating", "seeded", "drawn-once",
-    }  # fmt: skip
-    assert all(row.name == name and len(row.help) > 10 for name, row in RESOLUTIONS.items())
+    held = {"as-new", "as-old", "new-then-old", "old-then-new", "alternating", "seeded", "drawn-once"}
+    assert {row.name for row in RESOLUTIONS.values()} == set(RESOLUTIONS) == held
+    assert len({row.help for row in RESOLUTIONS.values()}) == len(held)
 
 
 def test_reads_are_counted_byte_by_byte_and_only_where_something_is_weak() -> None:
@@ -241,11 +241,10 @@ ENDINGS: dict[str, Callable[[FlashDevice], object]] = {
 }
 
 
-@pytest.mark.parametrize("temper", TEMPERS)
-@pytest.mark.parametrize("ending", ENDINGS)
-def test_what_replaces_the_content_of_a_cell_ends_its_weakness(temper: str, ending: str) -> None:
-    if ending == "erase" and temper.startswith("LIFTED"):
-        pytest.skip("a lifted bit is held against another sentence above")
+@pytest.mark.parametrize(
+    ("ending", "temper"), [(e, t) for e in ENDINGS for t in TEMPERS if e == "load" or not t.startswith("LIFTED")]
+)
+def test_what_replaces_the_content_of_a_cell_ends_its_weakness(ending: str, temper: str) -> None:
     device = weak_device(SERIAL, TEMPERS[temper], programmed=True)
     device.cells.mark_weak(128, bits(1), METASTABLE)
     ENDINGS[ending](device)
@@ -383,7 +382,7 @@ def test_a_session_reads_the_same_as_the_one_before_it_from_the_same_state(part:
         new_session(device)
         said: list[object] = []
         for step in range(12):
-            at = (sum(map(hash, map(str, said))) if False else step * 97) % (part.size - 16)
+            at = step * 97 % (part.size - 16)
             try:
                 said.append(device.read(at, 16))
             except EccFault as fault:
@@ -403,7 +402,7 @@ def test_the_bench_reads_what_is_steady_and_says_what_is_not(part: Part, seed: i
     cells = random_state(part, seed, weak=True)
     state, planes = cells.snapshot(), Planes.of(cells)
     address = data.draw(st.integers(0, cells.size - 1))
-    length = data.draw(st.integers(0, min(200, cells.size - address)))
+    length = data.draw(st.integers(1, min(200, cells.size - address)))
     there = slice(address, address + length)
     if np.isin(planes.broken[there], (ECC_FAULT, ECC_UNSTABLE)).any():
         with pytest.raises(EccFault) as fault:
