@@ -158,7 +158,7 @@ def _erases(decoded: SfdpTable) -> tuple[Erase, ...]:
         ranges = tuple((r.start, r.start + r.size) for r in decoded.regions if kind.number in r.types)
         if decoded.regions and not ranges:
             continue
-        everywhere = sum(end - start for start, end in ranges) == decoded.size
+        everywhere = sum(end - start for start, end in ranges) == decoded.size or kind.size in sectors
         time = _figure(kind.time_us, 45_000 * max(1, kind.size // 4096), 400_000 * max(1, kind.size // 4096))
         by_size.setdefault(kind.size, Erase(kind.size, time, kind.opcode, kind.opcode_4b, () if everywhere else ranges))
     return tuple(by_size[size] for size in sorted(by_size))

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 import tomllib
 import zlib
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,24 +21,12 @@ from bootloader.crc import crc_function
 from bootloader.image import HEADER_SIZE, ImageHeader, header_for, pack_header, parse_header, version_number
 from flash.part import bundled_part
 from tests.bootloader.workbench import committed, copies_on, layout_on, make_device
+from tests.spec import BLOCKS, FENCE, dump, section
 
-SPEC = (Path(__file__).parents[2] / "SPEC.md").read_text(encoding="utf-8")
-FENCE = re.compile(r"^```(\w+) name=(\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-BLOCKS = {(kind, name): text for kind, name, text in FENCE.findall(SPEC)}
 MINE = ("factory-record", "finish-record", "image-header")
 COMPLEMENTED = "factory-record-complemented"
 
 Row = tuple[int, int, str]
-
-
-def dump(name: str) -> bytes:
-    """The bytes of a hexdump; its offset column must count them."""
-    found = bytearray()
-    for line in BLOCKS["hexdump", name].splitlines():
-        offset, _, digits = line.partition("  ")
-        assert int(offset, 16) == len(found), f"{name}: the line {line!r} is not at {len(found):04x}"
-        found += bytes.fromhex(digits)
-    return bytes(found)
 
 
 def fields(name: str) -> dict[str, Any]:
@@ -62,13 +49,6 @@ def described(name: str) -> BootConfig | ImageHeader:
 
 def packed(value: BootConfig | ImageHeader) -> bytes:
     return pack_config(value) if isinstance(value, BootConfig) else pack_header(value)
-
-
-def section(title: str) -> str:
-    """The text under a "## title", up to the next one."""
-    found = re.search(rf"^## {title}\n(.*?)(?=^## |\Z)", SPEC, re.MULTILINE | re.DOTALL)
-    assert found, f"SPEC.md has no section {title!r}"
-    return found[1]
 
 
 def tables(title: str) -> list[list[Row]]:

@@ -418,11 +418,13 @@ def test_one_operation_alone_is_torn_together_as_it_is_torn_alone() -> None:
     assert list(tears_together([], COARSE)) == [()]
 
 
-def test_the_order_of_tears_in_flight_does_not_matter_even_in_neighbouring_sectors() -> None:
+@pytest.mark.parametrize("page", [64, 80, 96, 112])
+def test_the_order_of_tears_in_flight_does_not_matter_even_in_neighbouring_sectors(page: int) -> None:
     """Over-erase reaches into the sector in which the other operation is torn."""
     cells = loaded().cells
     cells.put(64, 64, 0xFF)
-    operations = [Operation("erase", "flash", 128, 64, b"", 0, 1), Operation("program", "flash", 64, 16, bytes(16), 0, 1)]
+    erase = Operation("erase", "flash", 128, 64, b"", 0, 1)
+    operations = [erase, Operation("program", "flash", page, 16, bytes(16), 0, 1)]
     start = cells.snapshot()
     for way in tears_together([(ANNEXED, cells, operation) for operation in operations], TEAR_SETS["T4"]):
         keys = set()
@@ -485,12 +487,12 @@ class Host:
             self._settle()
 
     def _begin(self, what: str, amount: int, number: int) -> InFlight:
-        begin, sector = self.device.begin, 256 * (number % 12)
+        begin = self.device.begin
         if what == "erase":
-            return begin("erase", sector, 64 if amount % 3 else 256, b"", ERASE_US, 0 if amount % 2 else 200)
+            return begin("erase", 256 * (number % 12), 64 if amount % 3 else 256, b"", ERASE_US, 0 if amount % 2 else 200)
         if what == "write":
             return begin("write", ANNEXED.size, 3, bytes([amount % 256, number, 0]), 300)
-        base = ANNEXED.size + 64 if what == "annex" else sector + 3072 - 256 * (number % 12) + 16 * (number % 60)
+        base = ANNEXED.size + 64 if what == "annex" else 3072 + 16 * (number % 60)
         return begin("program", base, 8, bytes([amount % 256, number, 0, 255, 1, 2, 3, 4]), PROGRAM_US)
 
     def _settle(self) -> None:
@@ -498,6 +500,8 @@ class Host:
             flight, self.running = self.running, None
             self._note(flight)
             self.device.end(flight)
+            if len(self.beside) < len(self.device.journal.entries):
+                self._note(flight)  # a misuse as well: the program asked for what a program cannot do
 
     def _note(self, flight: InFlight) -> None:
         self.beside.append([other.operation for other in self.device.in_flight if other is not flight])
@@ -522,9 +526,9 @@ def test_a_planned_interruption_of_any_schedule_equals_the_replayed_prefix(
     assert len(whole.beside) == len(entries)
     assert replayed(start, entries).snapshot().same(whole.device.snapshot())
     for point, entry in enumerate(entries):
-        assert isinstance(entry, Operation)
         bench = replayed(start, entries[:point])
-        tears = [] if entry.tear is not None else list(tears_of(ANNEXED, bench, entry, COARSE))
+        is_whole = isinstance(entry, Operation) and entry.tear is None
+        tears = list(tears_of(ANNEXED, bench, entry, COARSE)) if is_whole else []
         own = data.draw(st.sampled_from([None, *tears]))
         meanwhile = tuple(
             data.draw(st.sampled_from([None, *tears_of(ANNEXED, bench, operation, COARSE)]))

@@ -23,6 +23,8 @@ def read(chip: SerialFlash, opcode: int) -> int:
 
 
 def power_cycle(chip: SerialFlash) -> None:
+    """Power is back, and a new session begins."""
+    chip.device.attach(chip.clock, Journal(), None)
     chip.power_cycle()
     chip.clock.advance(100_000)
 

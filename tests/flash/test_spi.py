@@ -170,7 +170,9 @@ def test_quad_commands_need_quad_enable() -> None:
 
 
 @pytest.mark.parametrize(("opcode", "lines", "wait"), [(0xEB, 4, 2), (0xBB, 2, 0)])
-def test_a_continuous_read_goes_on_without_opcode_until_its_mode_bits_end_it(opcode: int, lines: int, wait: int) -> None:
+def test_a_continuous_read_goes_on_without_opcode_until_its_mode_bits_end_it(
+    opcode: int, lines: int, wait: int
+) -> None:
     chip = chip_of(SMALL)
     order(chip, QUAD)
     finish(chip)

@@ -97,7 +97,7 @@ def test_resolutions_that_draw_draw_per_read_or_once_and_per_seed() -> None:
     assert len(set(shown["seeded", 0])) == 5
     assert len(set(shown["drawn-once", 0])) == 1
     for name in ("seeded", "drawn-once"):
-        ones = np.unpackbits(np.frombuffer(b"".join(shown[name, 0]), np.uint8)).sum()
+        ones = int(np.unpackbits(np.frombuffer(b"".join(shown[name, 0]), np.uint8)).sum())
         assert ones == pytest.approx(5 * 64 * 2, rel=0.2)
 
 

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from tests.spec import dump
 from tests.updater.workbench import (
     FIRMWARE,
     Bench,
@@ -293,19 +294,8 @@ def test_a_device_is_not_made_with_other_keys_or_masks(device_keys: UpdateKeys, 
 # -- byte for byte ---------------------------------------------------------------------------------------
 
 SPEC_MANIFEST = b'{"name": "demo"}'
-SPEC_DUMP = """
-0000  3a 29 6b 00 7b 22 73 69 67 30 22 3a 22 4d 45 59
-0010  43 49 51 43 4f 49 73 73 39 61 61 34 6e 61 76 76
-0020  4b 71 66 2f 36 2f 31 30 78 39 66 67 54 36 6b 62
-0030  73 4e 33 53 62 5a 59 58 75 4e 34 30 51 33 67 49
-0040  68 41 4b 47 52 62 7a 63 48 31 67 71 78 73 6f 48
-0050  35 49 36 32 51 72 45 58 6d 64 7a 42 59 31 43 32
-0060  42 36 58 65 50 6a 52 58 36 2f 4e 52 44 22 7d
-"""
 
 
 def test_the_worked_extra_field_of_the_spec() -> None:
-    rows = [line.partition("  ") for line in SPEC_DUMP.strip().splitlines()]
-    raw = bytes.fromhex("".join(digits for _, _, digits in rows))
-    assert [int(offset, 16) for offset, _, _ in rows] == list(range(0, len(raw), 16))
+    raw = dump("update-signature")
     assert extra_field(attributes_for(SPEC_MANIFEST, [(0, RFC_KEY)])) == raw
