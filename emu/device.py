@@ -27,8 +27,11 @@ from flash.weak import DEFAULT_RESOLUTION, RESOLUTIONS
 
 
 class EmulatedDevice:
-    """The hardware of ``board``. ``worn``: whether operations on worn sectors take longer. ``resolution``: what weak bits
-    read as, a name of `flash.weak`."""
+    """The hardware of ``board``.
+
+    ``worn``: whether operations on worn sectors take longer. ``resolution``: what weak bits read as, a name of
+    `flash.weak`.
+    """
 
     def __init__(
         self,

@@ -151,7 +151,10 @@ class Sfdp(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     ``revision``: of the basic table, minor number; ``dwords``: its length, 0: that of the revision (0: 9; 5 and 6: 16;
     7 and 8: 20). ``basic_at``, ``four_byte_at``, ``sector_map_at``: where the tables stand; 0: behind one another, and
-    only if there is something to say. ``units``: how a duration is written that several units say exactly.
+    only if there is something to say. ``erase_order``: erase sizes in the order of their types, (): ascending.
+    ``confirmed_reads``: reads whose first wait clock the table counts as a mode clock, because a bit there confirms
+    execute-in-place (Micron); no continuous read follows. ``units``: how a duration is written that several units say
+    exactly.
     ``as_dumped``: (field, value) as a real chip's table has it, for fields of `flash.sfdp_fields` that nothing else in
     the part file gives, down to reserved bits. ``differs``: (field, why) where a real chip's table is known to say
     something else than the one generated here.
@@ -163,6 +166,8 @@ class Sfdp(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     basic_at: Annotated[int, msgspec.Meta(ge=0x10, le=0xFFF0, multiple_of=4)] = 0x30
     four_byte_at: Annotated[int, msgspec.Meta(ge=0, le=0xFFF0, multiple_of=4)] = 0
     sector_map_at: Annotated[int, msgspec.Meta(ge=0, le=0xFFF0, multiple_of=4)] = 0
+    erase_order: tuple[int, ...] = ()
+    confirmed_reads: tuple[Lines, ...] = ()
     units: Literal["finest", "coarsest"] = "finest"
     write_granularity_64: bool = True
     block_protect_volatile: bool = False

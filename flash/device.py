@@ -209,6 +209,7 @@ class FlashDevice:
             self._interrupt(operation)
         self.in_flight.remove(flight)
         self.journal.entries.append(operation)
+        self._count(operation, flight.duration_us)
         if operation.kind == "erase":
             self._trace_erase(operation)
         if not replay(self.cells, operation):
@@ -216,6 +217,16 @@ class FlashDevice:
             if unmoved is not None:
                 self.misuse(unmoved)
         return operation
+
+    def _count(self, operation: Operation, duration_us: int) -> None:
+        stats = self.statistics
+        if operation.kind == "program":
+            stats.programs += 1
+            stats.programmed_bytes += operation.length
+            stats.program_time_us += duration_us
+        elif operation.kind == "erase":
+            stats.erases += 1
+            stats.erase_time_us += duration_us
 
     def abort(self, flight: InFlight) -> Operation:
         """The chip stops the operation where it is (a soft reset): torn, on record, never to be finished."""

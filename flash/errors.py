@@ -5,6 +5,7 @@
     │   ├── FlashMisuse               strict mode: silicon would have ignored this silently
     │   ├── OutOfBounds               an access that leaves its partition or its device
     │   ├── PartError                 a part description that cannot be used
+    │   ├── SfdpError                 SFDP bytes that are no table, or a figure that no table can say
     │   └── ImageError                an image file that cannot be read, placed or told apart
     ├── HardwareFault                 what the silicon itself reports to the firmware
     │   └── EccFault                  a read met a granule that error correction cannot repair
@@ -40,6 +41,10 @@ class OutOfBounds(FlashError):
 
 class PartError(FlashError):
     """A part description that is missing, malformed or contradicts itself."""
+
+
+class SfdpError(FlashError):
+    """SFDP bytes that cannot be a table, or a figure of a part that a table cannot say."""
 
 
 class ImageError(FlashError):

@@ -21,6 +21,7 @@ from flash.command_set import CommandSet
 from flash.errors import FlashError, PartError
 from flash.figure import Figure
 from flash.geometry import Geometry, SectorRun
+from flash.sfdp_fields import FIELDS
 from flash.tomlfile import decode_toml, nearest, read_toml
 
 PartKind = Literal["spi-nor", "parallel-nor", "mcu-word", "mcu-ecc", "stm32f1"]
@@ -255,13 +256,28 @@ def _check_serial(part: Part, serial: CommandSet, refuse: Callable[[str], None])
     reachable = part.size <= 1 << 24 or serial.address != "3"
     if not reachable:
         refuse(f"serial.address is 3-byte only, which ends at 16 MiB; the part has {part.size} bytes")
-    taken: dict[int, str] = {}
-    offered = [(f"read {c.lines}", c.opcode, c.opcode_4b) for c in serial.reads]
-    offered += [(f"program {c.lines}", c.opcode, c.opcode_4b) for c in serial.programs]
-    for label, *opcodes in offered:
+    _check_opcodes(serial, refuse)
+    for index, (name, value) in enumerate(() if serial.sfdp is None else serial.sfdp.as_dumped):
+        where = f"serial.sfdp.as_dumped[{index}]: {name}"
+        if name not in FIELDS:
+            refuse(f"{where}: no such field{nearest(name, list(FIELDS))}")
+        if value > FIELDS[name].ones:
+            refuse(f"{where}: {value:#x} is more than its {FIELDS[name].width} bits hold")
+    order = () if serial.sfdp is None else serial.sfdp.erase_order
+    if order and sorted(order) != sorted(erase.size for erase in part.erase):
+        refuse(f"serial.sfdp.erase_order must name each [[erase]] size once: {sorted(e.size for e in part.erase)}")
+
+
+def _check_opcodes(serial: CommandSet, refuse: Callable[[str], None]) -> None:
+    """One opcode, one command: but a protocol in which the opcode itself goes over two or four lines has its own."""
+    taken: dict[tuple[str, int], str] = {}
+    offered = [(f"read {c.lines}", c.lines, c.opcode, c.opcode_4b) for c in serial.reads]
+    offered += [(f"program {c.lines}", c.lines, c.opcode, c.opcode_4b) for c in serial.programs]
+    for label, lines, *opcodes in offered:
+        protocol = lines.split("-")[0]
         for opcode in opcodes:
-            if opcode and taken.setdefault(opcode, label) != label:
-                refuse(f"serial: opcode {opcode:#04x} is both {taken[opcode]} and {label}")
+            if opcode and taken.setdefault((protocol, opcode), label) != label:
+                refuse(f"serial: opcode {opcode:#04x} is both {taken[protocol, opcode]} and {label}")
 
 
 def _sources(part: Part) -> list[tuple[str, str]]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from flash import protection
 from flash.cells import REGISTER_ROW_SIZE
 from flash.device import FlashDevice
+from flash.errors import FlashError
 from flash.protection import READ_LOCK, WRITE_LOCK
 from flash.registers import MAPS, MARK, factory
 
@@ -17,11 +18,19 @@ _LOCKED_FOR_GOOD = ("SRL", "FREEZE")
 
 
 class RegisterFile:
-    """Registers and sector locks of ``device``, whose part must have a serial command set."""
+    """Registers and sector locks of ``device``, whose part must have a serial command set.
+
+    Raises FlashError where sectors are too small to hold the register row.
+    """
 
     def __init__(self, device: FlashDevice) -> None:
         serial = device.part.serial
         assert serial is not None, "registers need a serial part: please report"
+        if device.cells.block_size <= MARK:
+            raise FlashError(
+                f"{device.name}: {device.part.name} has sectors of {device.cells.block_size} bytes; "
+                f"its registers need at least {MARK + 1}"
+            )
         self._device = device
         self.layout = MAPS[serial.registers]
         self.annex = device.geometry.size

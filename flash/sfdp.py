@@ -13,11 +13,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from flash.errors import SfdpError
 from flash.figure import Figure
 from flash.part import Part
 from flash.sfdp_decode import EraseType, Header, SfdpTable, Times, decode, image_of
-from flash.sfdp_encode import basic_table, given, table
-from flash.sfdp_fields import BASIC, FIELDS, FOUR_BYTE, SECTOR_MAP, SIGNATURE, Region, SfdpError
+from flash.sfdp_encode import basic_table, erase_types, given, table
+from flash.sfdp_fields import BASIC, FIELDS, FOUR_BYTE, SECTOR_MAP, SIGNATURE, Region
 from flash.sfdp_part import part_from_table
 from flash.sfdp_text import describe, duration, meaning, skeleton
 
@@ -98,7 +99,7 @@ def _reason(part: Part, name: str, is_given: bool) -> str:
 def _figure(part: Part, name: str) -> Figure | None:
     program, serial = part.program, part.serial
     if name.startswith("type_") and name.endswith("_time"):
-        return sorted(part.erase, key=lambda erase: erase.size)[int(name[5]) - 1].time_us
+        return erase_types(part)[int(name[5]) - 1].time_us
     named = {"page_time": program.time_us, "first_byte_time": program.first_byte_us}
     named["next_byte_time"] = program.next_byte_us
     named["chip_erase_time"] = None if serial is None else serial.chip_erase.time_us

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from flash.command_set import ReadCommand, Suspend
+from flash.errors import SfdpError
 from flash.sfdp_fields import (
     ADDRESS,
     BASIC,
@@ -23,7 +24,6 @@ from flash.sfdp_fields import (
     SECTOR_MAP,
     SIGNATURE,
     Region,
-    SfdpError,
     unpack,
 )
 

@@ -14,6 +14,7 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from flash.command_set import CommandSet, Sfdp, Suspend
+from flash.errors import SfdpError
 from flash.figure import Figure
 from flash.part import Erase, Part
 from flash.sfdp_fields import (
@@ -28,7 +29,6 @@ from flash.sfdp_fields import (
     SECTOR_MAP,
     SIGNATURE,
     Region,
-    SfdpError,
     pack,
 )
 from flash.tomlfile import nearest
@@ -165,16 +165,20 @@ def _suspend_values(suspend: Suspend, say: _Encoder) -> dict[str, int]:
 
 def _read_values(serial: CommandSet, say: _Encoder) -> dict[str, int]:
     values: dict[str, int] = {}
+    confirmed = () if serial.sfdp is None else serial.sfdp.confirmed_reads
     for mode, *_ in READ_SLOTS:
         command = next((r for r in serial.reads if r.lines == mode and not r.dtr), None)
         if command is None:
             continue
-        if command.mode_clocks > 7:
+        if command.mode_clocks + (mode in confirmed) > 7:
             raise SfdpError(f"{say.name}: read {mode}: a table cannot say {command.mode_clocks} mode clocks, at most 7")
         name = "read_" + mode.replace("-", "")
+        confirms = int(mode in confirmed)
+        if command.wait_clocks < confirms:
+            raise SfdpError(f"{say.name}: read {mode}: no wait clock that serial.sfdp.confirmed_reads could count")
         values |= {
             name: 1, f"{name}_opcode": command.opcode,
-            f"{name}_mode": command.mode_clocks, f"{name}_waits": command.wait_clocks,
+            f"{name}_mode": command.mode_clocks + confirms, f"{name}_waits": command.wait_clocks - confirms,
         }  # fmt: skip
     if any(r.dtr for r in serial.reads):
         values["dtr"] = 1
@@ -184,7 +188,7 @@ def _read_values(serial: CommandSet, say: _Encoder) -> dict[str, int]:
 
 
 def _erase_values(part: Part, say: _Encoder) -> dict[str, int]:
-    erases, values = _erases(part), {"erase_4k": 3}
+    erases, values = erase_types(part), {"erase_4k": 3}
     everywhere = set(range(1, 5)).intersection(*(region.types for region in regions_of(part)))
     for n in range(1, 5):
         erase = erases[n - 1] if n <= len(erases) else None
@@ -211,16 +215,20 @@ def _program_values(part: Part, serial: CommandSet, say: _Encoder) -> dict[str, 
     return values | {"program_multiplier": say.multiplier(list(figures.items()))}
 
 
-def _erases(part: Part) -> list[Erase]:
-    erases = sorted(part.erase, key=lambda erase: erase.size)
+def erase_types(part: Part) -> list[Erase]:
+    """The erases as types 1 to 4: by size, or in the order ``serial.sfdp.erase_order`` gives."""
+    erases = {erase.size: erase for erase in sorted(part.erase, key=lambda erase: erase.size)}
     if len(erases) > 4:
         raise SfdpError(f"{part.name}: {len(erases)} erase sizes, and a table has room for 4")
-    return erases
+    order = _sfdp_of(part).erase_order or tuple(erases)
+    if sorted(order) != list(erases):
+        raise SfdpError(f"{part.name}: serial.sfdp.erase_order must name each erase size once: {list(erases)}")
+    return [erases[size] for size in order]
 
 
 def regions_of(part: Part) -> tuple[Region, ...]:
     """The array cut wherever the set of erases changes. A region takes an erase that fits it whole, again and again."""
-    geometry, erases = part.geometry, _erases(part)
+    geometry, erases = part.geometry, erase_types(part)
     edges, at = {0, part.size}, 0
     for run in geometry.runs:
         edges.add(at)

@@ -13,15 +13,11 @@ from math import ceil
 from typing import NamedTuple
 
 from flash.command_set import Lines
-from flash.errors import FlashError
+from flash.errors import SfdpError
 
 SIGNATURE = b"SFDP"
 BASIC, FOUR_BYTE, SECTOR_MAP = 0xFF00, 0xFF84, 0xFF81
 ADDRESS = ("3", "3-or-4", "4")
-
-
-class SfdpError(FlashError):
-    """SFDP bytes that cannot be a table, or a figure that a table cannot say."""
 
 
 class Region(NamedTuple):

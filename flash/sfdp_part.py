@@ -22,11 +22,12 @@ from flash.command_set import (
     Sfdp,
     SoftReset,
 )
+from flash.errors import SfdpError
 from flash.figure import Figure
 from flash.part import Endurance, Erase, Part, Program, Read, Runs
 from flash.sfdp_decode import SfdpTable, Times
 from flash.sfdp_encode import DWORDS, given
-from flash.sfdp_fields import BASIC, FIELDS, FOUR_BYTE, SCALES, SECTOR_MAP, Region, SfdpError
+from flash.sfdp_fields import BASIC, FIELDS, FOUR_BYTE, SCALES, SECTOR_MAP, Region
 
 SOURCE = "SFDP table of the chip"
 UNSAID = "not in an SFDP table"
@@ -77,7 +78,7 @@ def _command_set(decoded: SfdpTable) -> CommandSet:
     fields = decoded.fields
     reads = [ReadCommand("1-1-1", 0x03, opcode_4b=0x13 if 0x13 in decoded.reads_4b else 0)]
     reads.append(ReadCommand("1-1-1", 0x0B, wait_clocks=8, opcode_4b=0x0C if 0x0C in decoded.reads_4b else 0))
-    reads += [read for read in decoded.reads if read.lines not in ("2-2-2", "4-4-4")]
+    reads += [_without_confirmation(read) for read in decoded.reads if read.lines not in ("2-2-2", "4-4-4")]
     programs = [ProgramCommand("1-1-1", 0x02, 0x12 if 0x12 in decoded.programs_4b else 0)]
     if 0x34 in decoded.programs_4b:
         programs.append(ProgramCommand("1-1-4", 0x32, 0x34))
@@ -103,6 +104,13 @@ def _command_set(decoded: SfdpTable) -> CommandSet:
     )
 
 
+def _without_confirmation(read: ReadCommand) -> ReadCommand:
+    """One mode clock is too short for mode bits that a continuous read obeys: it is Micron's confirmation bit."""
+    if read.mode_clocks != 1:
+        return read
+    return msgspec.structs.replace(read, mode_clocks=0, wait_clocks=read.wait_clocks + 1)
+
+
 def _cannot_reach(decoded: SfdpTable) -> bool:
     """Three address bytes end at 16 MiB. Real tables get this wrong (IS25WP256); the part takes either then."""
     return decoded.address == "3" and decoded.size > 1 << 24
@@ -122,6 +130,10 @@ def _layout(decoded: SfdpTable) -> Sfdp:
         basic_at=at[BASIC],
         four_byte_at=at.get(FOUR_BYTE, 0),
         sector_map_at=at.get(SECTOR_MAP, 0),
+        erase_order=_erase_order(decoded),
+        confirmed_reads=tuple(
+            read.lines for read in decoded.reads if read.mode_clocks == 1 and read.lines not in ("2-2-2", "4-4-4")
+        ),
         units="finest" if all(times) else "coarsest",
         write_granularity_64=bool(fields["write_granularity_64"]),
         block_protect_volatile=bool(fields["block_protect_volatile"]),
@@ -162,6 +174,13 @@ def _erases(decoded: SfdpTable) -> tuple[Erase, ...]:
         time = _figure(kind.time_us, 45_000 * max(1, kind.size // 4096), 400_000 * max(1, kind.size // 4096))
         by_size.setdefault(kind.size, Erase(kind.size, time, kind.opcode, kind.opcode_4b, () if everywhere else ranges))
     return tuple(by_size[size] for size in sorted(by_size))
+
+
+def _erase_order(decoded: SfdpTable) -> tuple[int, ...]:
+    """() where types stand in the order of their sizes, which is the usual one."""
+    offered = {erase.size for erase in _erases(decoded)}
+    sizes = tuple(dict.fromkeys(kind.size for kind in decoded.erases if kind.size in offered))
+    return () if sizes == tuple(sorted(sizes)) else sizes
 
 
 def _sectors(decoded: SfdpTable) -> tuple[Runs, ...]:

@@ -154,7 +154,9 @@ def _modes(serial: CommandSet) -> Iterator[Command]:
             yield Command(0x16, "read bank", reply=service.read_bank)
     if serial.qpi is not None:
         yield Command(serial.qpi.enter, "enter QPI", act=service.enter_qpi)
-        yield Command(serial.qpi.exit, "exit QPI", act=service.exit_qpi)
+        yield Command(
+            serial.qpi.exit, "exit QPI", act=service.exit_qpi, takes_data=True, brief=True, while_busy=True, asleep=True
+        )  # fmt: skip
     if any(read.mode_clocks for read in serial.reads):
         yield Command(
             0xFF, "mode reset", act=service.nothing, takes_data=True, brief=True, while_busy=True, asleep=True

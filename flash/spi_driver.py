@@ -20,6 +20,7 @@ POLLS = 8
 """Polls per typical duration; between two the host sleeps."""
 _BUSY, _WEL = 0x01, 0x02
 _WAKES_UP = b"\xff\xff\xff"
+"""On one line: enough clocks for any address and mode of a continuous read, in four-line mode for the opcode FFh."""
 
 
 class SpiNorFlash:
@@ -34,6 +35,9 @@ class SpiNorFlash:
         self._serial = chip.serial
         self._layout = MAPS[chip.serial.registers]
         self._register_reads = reads_of(chip.serial)
+        self._stuck = sum(
+            mask for bit, (number, mask) in self._layout.places.items() if number == 0 and bit in ("E_ERR", "P_ERR")
+        )
         self._unprotect = unprotect
         self._fast = next((r for r in self._serial.reads if r.lines == "1-1-1" and r.wait_clocks == 8), None)
         self._plain = next(r for r in self._serial.reads if r.lines == "1-1-1")
@@ -96,10 +100,10 @@ class SpiNorFlash:
     def start(self) -> None:
         """Bring the chip from any state a power-up or a reset of the host can leave to one this driver knows."""
         self._clock.advance(round(self._serial.power_up.write_us) + 1)
-        if self._serial.qpi is not None:
-            self.chip.transfer(bytes([self._serial.qpi.exit]), lines=4)
         if any(read.mode_clocks for read in self._serial.reads):
             self.chip.transfer(_WAKES_UP)
+        if self._serial.qpi is not None:
+            self.chip.transfer(bytes([self._serial.qpi.exit]), lines=4)
         if self._serial.power_down is not None:
             self.chip.transfer(bytes([self._serial.power_down.exit]))
             self._clock.advance(round(self._serial.power_down.exit_us) + 1)
@@ -141,12 +145,30 @@ class SpiNorFlash:
             self._write_enable("unprotect", 0, 0)
             self.chip.transfer(b"\x98")
             return
-        status = self.status()
-        bits = sum(m for name, (n, m) in self._layout.places.items() if n == 0 and name.startswith("BP"))
-        if self._serial.unlock_at_power_up or status & bits:
-            self._order(
-                "unprotect", bytes([0x01, status & ~bits & ~0x3C & 0xFC]), 0, 0, self._serial.register_write_us
-            )  # fmt: skip
+        present, wanted = self._write_bytes()
+        if self._serial.unlock_at_power_up or wanted != present:
+            self._order("unprotect", b"\x01" + wanted, 0, 0, self._serial.register_write_us)
+        complement = self._layout.places.get("CMP")
+        if complement is None or len(wanted) > 1:
+            return
+        second = self.chip.transfer(b"\x35", 1)[0]
+        if second & complement[1]:
+            self._order("unprotect", bytes([0x31, second & ~complement[1]]), 0, 0, self._serial.register_write_us)
+
+    def _write_bytes(self) -> tuple[bytes, bytes]:
+        """What 01h would write as things are, and so that no BP bit is left.
+
+        A second byte only where a single one would clear the second register, and quad enable with it.
+        """
+        places = self._layout.places
+        bits = sum(mask for name, (number, mask) in places.items() if number == 0 and name.startswith("BP"))
+        if self._serial.registers == "at25df":
+            bits = 0x7C
+        status = self.status() & 0xFC
+        if self._serial.quad_enable != "001":
+            return bytes([status]), bytes([status & ~bits])
+        second = self.chip.transfer(b"\x35", 1)[0]
+        return bytes([status, second]), bytes([status & ~bits, second & ~places.get("CMP", (1, 0))[1]])
 
     # -- commands -----------------------------------------------------------------------------------------
 
@@ -154,7 +176,10 @@ class SpiNorFlash:
         return self.chip.transfer(b"\x05", 1)[0]
 
     def wait(self, figure: Figure, what: str, address: int, length: int) -> int:
-        """Poll until BUSY falls; returns the status register. Raises FlashError when it takes too long."""
+        """Poll until BUSY falls, or stays up with a failure flag; returns the status register.
+
+        Raises FlashError when it takes too long.
+        """
         pause = max(1, int(figure.typ / POLLS))
         limit = self._clock.now_us + int(figure.max * WEAR_MARGIN) + pause
         while True:
@@ -167,7 +192,7 @@ class SpiNorFlash:
                     address=address,
                     length=length,
                 )
-            if self._failed():
+            if status & self._stuck:
                 return status
             self._clock.advance(pause)
 

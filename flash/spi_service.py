@@ -120,7 +120,8 @@ def nothing(chip: SerialChip, frame: Frame) -> None:
 
 
 def exit_qpi(chip: SerialChip, frame: Frame) -> None:
-    chip.latches.quad = False
+    if not chip.is_busy and not chip.latches.powered_down:
+        chip.latches.quad = False
 
 
 # -- identity --------------------------------------------------------------------------------------------

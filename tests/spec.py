@@ -1,4 +1,4 @@
-"""SPEC.md, taken apart: its sections, and its named blocks as bytes. Every test that holds code against it reads here."""
+"""SPEC.md, taken apart: its sections, and its named blocks as bytes. Every test that holds code to it reads here."""
 
 from __future__ import annotations
 

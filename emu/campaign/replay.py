@@ -8,7 +8,7 @@ Neighbours: `judge` judges the chain after the last interruption. Returns a `Sto
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from emu.campaign.checks import Breach, is_committed
 from emu.campaign.edges import EVENT_NAMES, TIMER, EdgeWalker
@@ -20,16 +20,18 @@ from emu.errors import TokenError
 from emu.events import HANDOVER, NEW
 from emu.rig import DeviceState, Outcome, Rig, Run
 from flash.journal import Entry, Event, Operation
-from flash.tears import TEAR_SETS
+from flash.tears import EVERY_TEAR, Tear, TearSet, tear_named
 
 
 @dataclass(frozen=True, slots=True)
 class Torn:
-    """The range an interrupted operation was working on, before and after."""
+    """What the tear of an operation could reach, from ``address`` on, before and after; ``weak`` masks weak bits."""
 
     operation: Operation
+    address: int
     before: bytes
     after: bytes
+    weak: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +53,11 @@ class Story:
     breaches: list[Breach]
 
 
-def follow(rig: Rig, judge: Judge, token: Token) -> Story:
-    """Replay ``token``. Raises TokenError when its inputs or its places do not exist here."""
+def follow(rig: Rig, judge: Judge, token: Token, seed: int = 0) -> Story:
+    """Replay ``token``; ``seed``: of the tears that are drawn.
+
+    Raises TokenError when its inputs or its places do not exist here.
+    """
     token.check_inputs(rig.inputs)
     state = State(rig.initial(token.attempts), Monitor())
     sessions: list[Session] = []
@@ -68,7 +73,7 @@ def follow(rig: Rig, judge: Judge, token: Token) -> Story:
                 )
             sessions.append(Session(state.device, run, None, None))
             state = State(run.end, _monitor_after(state.monitor, run, len(run.entries)))
-        session = _interrupted(rig, state.device, step)
+        session = _interrupted(rig, state.device, step, replace(EVERY_TEAR, seed=seed))
         sessions.append(session)
         state = State(session.run.end, _monitor_after(state.monitor, session.run, step.entry))
         if step.how == TIMER and state.monitor.commit_returned:
@@ -82,10 +87,10 @@ def follow(rig: Rig, judge: Judge, token: Token) -> Story:
     return Story(sessions, chain.outcome, breaches + chain.breaches)
 
 
-def _interrupted(rig: Rig, state: DeviceState, step: Step) -> Session:
+def _interrupted(rig: Rig, state: DeviceState, step: Step, tears: TearSet) -> Session:
     """Cut the running session, and hold what it leaves against the state a campaign makes for the same edge."""
     whole = rig.run(state)
-    walker = EdgeWalker(rig, TEAR_SETS["T1"], EVENT_NAMES)
+    walker = EdgeWalker(rig, tears, EVENT_NAMES)
     child = walker.find(state, whole, step.entry, step.how)
     if child is None:
         raise _misplaced(step, _no_edge(whole, step))
@@ -96,7 +101,9 @@ def _interrupted(rig: Rig, state: DeviceState, step: Step) -> Session:
     same = same and all(made.same(cut) for made, cut in zip(child.state.memory, run.end.memory, strict=True))
     assert same, f"cutting live at {step} differs from replaying the prefix: please report"
     operation = whole.entries[step.entry] if child.edge.is_torn else None
-    torn = _torn(rig, walker, operation, child.state) if isinstance(operation, Operation) else None
+    torn = (
+        _torn(rig, walker, tear_named(step.how), operation, child.state) if isinstance(operation, Operation) else None
+    )
     return Session(state, run, step, torn)
 
 
@@ -114,13 +121,17 @@ def _no_edge(run: Run, step: Step) -> str:
     return f"{what} cannot be interrupted like that"
 
 
-def _torn(rig: Rig, walker: EdgeWalker, operation: Operation, after: DeviceState) -> Torn:
-    """The operation's range before (where the walker stands) and after (in ``after``)."""
+def _torn(rig: Rig, walker: EdgeWalker, tear: Tear, operation: Operation, after: DeviceState) -> Torn:
+    """The reach of the tear before (where the walker stands) and after (in ``after``)."""
     chip = rig.chip_names.index(operation.device)
     cells = walker.cells(operation.device)
-    before = cells.read(operation.address, operation.length)
+    extents = tear.row.reach(cells, operation)
+    address = min(start for start, _ in extents)
+    length = max(start + size for start, size in extents) - address
+    before = cells.read(address, length)
     cells.restore(after.memory[chip])
-    return Torn(operation, before, cells.read(operation.address, operation.length))
+    weak = bytes(length) if cells.weak is None else cells.weak.mask[address : address + length].tobytes()
+    return Torn(operation, address, before, cells.read(address, length), weak)
 
 
 def _entered_new(entries: list[Entry]) -> bool:

@@ -28,6 +28,7 @@ from updater.errors import UpdateRefused
 
 F = TypeVar("F", bound=Callable[..., Any])
 DEFAULT_BOARD, DEFAULT_APP = "demo", "healthy"
+MAX_SEED = (1 << 63) - 1
 BUNDLED_PAIR = ("demo-1.elf", "demo-2.elf")
 ZIP_MAGIC = b"PK\x03\x04"
 
@@ -80,7 +81,8 @@ def device_options(function: F) -> F:
                          help="Which figure of the part an operation takes."),
             click.option("--resolution", type=click.Choice(list(RESOLUTIONS)), default=DEFAULT_RESOLUTION,
                          show_default=True, help="What weak bits read as, for tears T3 and T4."),
-            click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="For everything that is drawn."),
+            click.option("--seed", type=click.IntRange(0, MAX_SEED), default=0, show_default=True,
+                         help="For everything that is drawn."),
         ]
     ):  # fmt: skip
         option(command)

@@ -37,6 +37,6 @@ def command(inputs: Inputs, token: str) -> int:
     parsed.check_inputs(asked(rig, inputs).inputs)
     options = replace(Options(), attempts=parsed.attempts, keeps_new=rig.keeps_new)
     explorer = Explorer(rig, rig.board.document.checks, options)
-    story = follow(rig, explorer.judge, parsed)
+    story = follow(rig, explorer.judge, parsed, inputs.seed)
     click.echo(tell(story))
     return EXIT_REPRODUCED if story.breaches else EXIT_NOT_REPRODUCED

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from emu.campaign.replay import Session, Story, Torn
 from emu.campaign.verdict import Step
 from emu.events import ARMED, DECIDED, HANDOVER, REFUSED, RETAINED
+from emu.report.words import counted
 from flash.journal import Entry, Event, Misuse, Operation
 
 ROW = 16
@@ -37,10 +38,14 @@ def tell(story: Story) -> str:
     return "\n".join(lines)
 
 
-def hexdump(before: bytes, after: bytes, address: int) -> Iterator[str]:
-    """Rows where ``after`` differs from ``before``, with a few around them; changed bytes are in [brackets]."""
+def hexdump(before: bytes, after: bytes, address: int, weak: bytes = b"") -> Iterator[str]:
+    """Rows where ``after`` differs from ``before``, with a few around them; changed bytes are in [brackets].
+
+    ``weak``: a mask of bits that may read differently; bytes with one are in {braces}.
+    """
+    weak = weak or bytes(len(after))
     rows = range(0, len(after), ROW)
-    changed = {row for row in rows if before[row : row + ROW] != after[row : row + ROW]}
+    changed = {row for row in rows if before[row : row + ROW] != after[row : row + ROW] or any(weak[row : row + ROW])}
     near = {row + delta * ROW for row in changed for delta in (-1, 0, 1)} & set(rows)
     shown = sorted(near)[: 2 * CONTEXT_ROWS] + sorted(near)[-2 * CONTEXT_ROWS :]
     last = None
@@ -49,10 +54,12 @@ def hexdump(before: bytes, after: bytes, address: int) -> Iterator[str]:
             yield "    ..."
         last = row
         cells = [
-            f"[{new:02x}]" if new != old else f" {new:02x} "
-            for old, new in zip(before[row : row + ROW], after[row : row + ROW], strict=True)
+            f"{{{new:02x}}}" if bits else f"[{new:02x}]" if new != old else f" {new:02x} "
+            for old, new, bits in zip(
+                before[row : row + ROW], after[row : row + ROW], weak[row : row + ROW], strict=True
+            )
         ]
-        yield f"    {address + row:08x} {''.join(cells)}"
+        yield f"    {address + row:08x} {''.join(cells).rstrip()}"
     if not changed:
         yield "    (no byte changed)"
 
@@ -137,4 +144,6 @@ def _torn(torn: Torn, step: Step) -> Iterator[str]:
         f"{step.entry:>5}  *** POWER CUT inside {operation.kind} of {operation.length} bytes "
         f"at {operation.device} {operation.address:#x}: {step.how}"
     )
-    yield from hexdump(torn.before, torn.after, operation.address)
+    if any(torn.weak):
+        yield f"    {counted(sum(bits.bit_count() for bits in torn.weak), 'weak bit')}, in {{braces}}"
+    yield from hexdump(torn.before, torn.after, torn.address, torn.weak)

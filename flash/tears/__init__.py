@@ -49,7 +49,19 @@ from flash.tears.programs import PROGRAM_ROWS
 from flash.tears.registers import REGISTER_ROWS
 from flash.tears.row import Tear, TearRow, is_one_unit
 
-__all__ = ["LEAKS_TIER", "TEARS", "TEAR_SETS", "Tear", "TearRow", "TearSet", "tear_at", "tear_named", "tears_of", "tears_together"]
+__all__ = [
+    "EVERY_TEAR",
+    "LEAKS_TIER",
+    "TEARS",
+    "TEAR_SETS",
+    "Tear",
+    "TearRow",
+    "TearSet",
+    "tear_at",
+    "tear_named",
+    "tears_of",
+    "tears_together",
+]
 
 TEARS: tuple[TearRow, ...] = (*PROGRAM_ROWS, *ERASE_ROWS, *REGISTER_ROWS, *TIER_3_ROWS)
 LEAKS_TIER = 4
@@ -85,6 +97,8 @@ TEAR_SETS: dict[str, TearSet] = {
         TearSet("ff-prefix", (0,), True, "erases torn as simple simulators do: not physical, for comparison only"),
     )
 }
+
+EVERY_TEAR = TearSet("every", (0, 1, 2, 3, 4), True, "every row of the table: what a token may name")
 
 
 def tears_of(part: Part, cells: Cells, operation: Operation, chosen: TearSet) -> Iterator[Tear]:

@@ -12,6 +12,7 @@ from flash.spi_driver import SpiNorFlash
 from tests.flash.serial_bench import (
     SERIAL_PARTS,
     SMALL,
+    WINBOND,
     at,
     chip_of,
     content,
@@ -41,6 +42,7 @@ HAS_BP = tuple(n for n in SERIAL_PARTS if serial_of(n).registers not in ("sst26"
 SLEEPS = tuple(n for n in SERIAL_PARTS if serial_of(n).power_down is not None)
 HAS_BEYOND = tuple(n for n in SERIAL_PARTS if chip_of(n).size < 1 << 24 or serial_of(n).four_byte is not None)
 """Those whose addresses reach further than the array."""
+SUSPENDS = tuple(n for n in SERIAL_PARTS if serial_of(n).suspend is not None)
 RESETS = tuple(n for n in SERIAL_PARTS if serial_of(n).soft_reset is not None)
 
 
@@ -390,11 +392,65 @@ def test_rule_7_deep_power_down_outlives_the_host(name: str) -> None:
     assert driver.read(0, 1) == b"\x12"
 
 
+@every_part
+def test_rule_8_an_erase_that_power_ends_early_drives_cells_to_zero_first(name: str) -> None:
+    chip = unlocked(name)
+    _, size = sector(chip)
+    old = bytes(n & 0x7F for n in range(size))
+    chip.device.cells.put_bytes(0, old)
+    erase(chip, 0)
+    assert chip.running is not None
+    chip.clock.advance(chip.running.duration_us // 4)
+    with pytest.raises(PowerLost):
+        chip.device.supply.cut()
+    left = content(chip, 0, size)
+    half = size // 2
+    assert left[: half - 16] == old[: half - 16]
+    assert left[half + 16 :] == bytes(size - half - 16)
+
+
+@pytest.mark.parametrize("name", SUSPENDS)
+def test_suspend_and_resume_as_the_part_has_them(name: str) -> None:
+    chip = unlocked(name)
+    rules = chip.serial.suspend
+    assert rules is not None
+    step = chip.device.geometry.sector_at(0).size
+    held = b"elsewhere"
+    chip.device.cells.put_bytes(4 * step, held)
+    erase(chip, 0)
+    chip.clock.advance(1000)
+    chip.transfer(bytes([rules.erase_suspend]))
+    assert chip.suspended is not None
+    assert status(chip) & 1
+    chip.clock.advance(round(rules.erase_latency_us) + 1)
+    assert status(chip) & 3 == 0
+    assert chip.transfer(at(chip, 0x03, 4 * step), 9) == held
+    program(chip, 2 * step, b"\x00")
+    finish(chip)
+    assert content(chip, 2 * step, 1) == (b"\x00" if rules.program_in_erase else b"\xff")
+    order(chip, at(chip, sector(chip)[0], 3 * step))
+    chip.transfer(b"\x04")
+    assert chip.running is None
+    chip.transfer(bytes([rules.erase_resume]))
+    finish(chip)
+    kinds = [(op.kind, op.address) for op in chip.device.journal.operations()]
+    assert kinds == [("program", 2 * step)] * rules.program_in_erase + [("erase", 0)]
+    program(chip, 0, b"\x0f")
+    chip.transfer(bytes([rules.program_suspend]))
+    assert chip.suspended is not None
+    chip.clock.advance(round(rules.program_latency_us) + 1)
+    assert status(chip) & 1 == 0
+    chip.transfer(bytes([rules.program_resume]))
+    finish(chip)
+    assert content(chip, 0, 1) == b"\x0f"
+    assert status(chip) & 3 == 0
+
+
 # -- what other models get wrong ---------------------------------------------------------------------------
 
 
 def test_a_program_takes_time_and_busy_shows_it() -> None:
-    chip = chip_of("W25Q128JV")
+    chip = chip_of(WINBOND)
     program(chip, 0, b"\x00" * 256)
     chip.clock.advance(690)
     assert status(chip) & 1
@@ -403,7 +459,7 @@ def test_a_program_takes_time_and_busy_shows_it() -> None:
 
 
 def test_erase_respects_block_protection() -> None:
-    chip = chip_of("W25Q128JV")
+    chip = chip_of(WINBOND)
     order(chip, b"\x01\x04")
     finish(chip)
     order(chip, b"\x20\xff\xf0\x00")
@@ -412,7 +468,7 @@ def test_erase_respects_block_protection() -> None:
 
 
 def test_block_protection_outlives_power() -> None:
-    chip = chip_of("W25Q128JV")
+    chip = chip_of(WINBOND)
     order(chip, b"\x01\x04")
     finish(chip)
     chip.power_cycle()
@@ -421,7 +477,7 @@ def test_block_protection_outlives_power() -> None:
 
 
 def test_a_command_that_is_not_write_enable_leaves_wel_alone() -> None:
-    chip = chip_of("W25Q128JV")
+    chip = chip_of(WINBOND)
     chip.transfer(b"\x06")
     chip.transfer(b"\x9f", 3)
     chip.transfer(b"\x03\x00\x00\x00", 4)

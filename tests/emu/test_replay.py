@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 import pytest
 
 from emu.campaign.edges import EVENT_NAMES
@@ -9,9 +12,11 @@ from emu.campaign.replay import Story, follow
 from emu.campaign.token import Token, parse_token, token_for
 from emu.campaign.verdict import CutPath, Finding, Step
 from emu.errors import TokenError
+from emu.report.story import tell
 from emu.rig import Outcome
 from emu.update_rig import UpdateRig
 from flash.journal import Operation
+from flash.tears import TEAR_SETS
 from tests.emu.broken import BentRig, Crasher, EagerLoader, NeverQuiet, OnceOnly, TwicePulled
 from tests.emu.helpers import COARSE, IMAGES, NONE, board_with, campaign, explorer_on, known_edges, life, rig_on
 
@@ -194,3 +199,25 @@ def test_a_live_cut_that_differs_from_the_replayed_prefix_is_our_own_fault() -> 
     rig = BentRig(rig_on("demo").board, IMAGES)
     with pytest.raises(AssertionError, match="differs from replaying the prefix: please report"):
         replayed(rig, (Step(0, 5, "cut"),))
+
+
+@pytest.mark.parametrize("seed", [0, 5])
+def test_a_finding_among_weak_cells_is_replayed_with_its_weak_bits(seed: int) -> None:
+    rig = rig_on("demo", seed=seed)
+    verdict = campaign(rig, tears=replace(TEAR_SETS["T3-coarse"], seed=seed))
+    finding = next(f for f in verdict.findings if set(f.key.tears) & {"metastable", "decaying"})
+    story = follow(rig, explorer_on(rig).judge, token_for(1, rig.inputs, finding.path), seed)
+    assert (finding.key.check, finding.message) in [(breach.check, breach.message) for breach in story.breaches]
+    (torn,) = [session.torn for session in story.sessions if session.torn is not None]
+    assert sum(bits.bit_count() for bits in torn.weak) == 1
+    page = tell(story)
+    assert "1 weak bit, in {braces}" in page
+    assert len(re.findall(r"\{[0-9a-f]{2}\}", page)) == 1
+
+
+def test_a_tear_of_another_seed_has_no_place_in_the_token() -> None:
+    rig = rig_on("demo")
+    path = (step(f"0.{first_operation(rig, 'program')}.bit-subset-{16 * 3}"),)
+    with pytest.raises(TokenError, match="cannot be interrupted like that"):
+        follow(rig, explorer_on(rig).judge, token_for(1, rig.inputs, path))
+    assert follow(rig, explorer_on(rig).judge, token_for(1, rig.inputs, path), 3).outcome.kind == "settled"

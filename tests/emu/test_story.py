@@ -166,4 +166,4 @@ def test_a_tear_that_changes_nothing_says_so() -> None:
 
 def test_a_last_row_may_be_short() -> None:
     (row,) = hexdump(b"\0\0\0", b"\0\1\0", 0x10)
-    assert row == "    00000010  00 [01] 00 "
+    assert row == "    00000010  00 [01] 00"

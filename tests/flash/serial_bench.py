@@ -68,6 +68,10 @@ def with_serial(part: Part | str, **changes: Any) -> Part:
     return msgspec.structs.replace(base, serial=msgspec.structs.replace(base.serial, **changes))
 
 
+WINBOND = with_serial("W25Q128JV", registers_as_shipped=())
+"""W25Q128JV with every register bit 0 at first, however the bundled part is shipped."""
+
+
 def order(chip: SerialFlash, frame: bytes) -> None:
     """Write enable, then ``frame``."""
     chip.transfer(b"\x06")

@@ -13,7 +13,8 @@ from flash.cells import Cells, combined
 from flash.device import FlashDevice
 from flash.part import Part, bundled_part, part_names
 from flash.snapshot import FAN_OUT, Block, Snapshot, SnapshotTree
-from tests.flash.small_parts import GRANULES, SERIAL, SMALL_PARTS, TWICE, WORDS, ZEROS
+from flash.weak import LIFTED_ABOVE, LIFTED_BELOW, METASTABLE
+from tests.flash.small_parts import ANNEXED, EVERY_PART, GRANULES, PARALLEL, SERIAL, SMALL_PARTS, TWICE, WORDS, ZEROS
 
 BY_NAME = {"ids": lambda part: part.name}
 Change = Callable[[Cells], None]
@@ -21,7 +22,9 @@ Change = Callable[[Cells], None]
 
 def planes(cells: Cells) -> list[bytes]:
     """Everything a cell remembers, and what is derived from it."""
-    every = [cells.data, cells.uses, cells.broken, cells.wear]
+    none = np.zeros(cells.size, np.uint8)
+    weak = [none, none] if cells.weak is None else [cells.weak.mask, cells.weak.temper]
+    every = [cells.data, cells.uses, cells.broken, *weak, cells.wear]
     derived = str(cells.first_broken(0, cells.geometry.size)).encode()
     return [*(b"" if plane is None else plane.tobytes() for plane in every), derived]
 
@@ -30,10 +33,13 @@ def planes(cells: Cells) -> list[bytes]:
 def changes(draw: st.DrawFn, part: Part) -> Change:
     """Anything that can happen to cells: legal or torn."""
     geometry = part.geometry
-    unit = geometry.unit
-    first = draw(st.integers(0, geometry.size // unit - 1))
-    length = draw(st.integers(1, min(8, geometry.size // unit - first))) * unit
-    address, kind = first * unit, draw(st.sampled_from(["program", "erase", "put", "load", "used", "broken"]))
+    unit, size = geometry.unit, Cells(part).size
+    first = draw(st.integers(0, size // unit - 1))
+    length = draw(st.integers(1, min(8, size // unit - first))) * unit
+    address = first * unit
+    kind = draw(st.sampled_from(["program", "erase", "put", "load", "used", "broken", "weak"]))
+    if kind == "erase" and address >= geometry.size:
+        return lambda cells: cells.erase(geometry.align_down(address, cells.block_size), 32)
     if kind == "erase":
         sector = geometry.sector_at(address)
         size = draw(st.sampled_from(geometry.erase_sizes_at(sector.address)))
@@ -43,11 +49,13 @@ def changes(draw: st.DrawFn, part: Part) -> Change:
         data = draw(st.binary(min_size=size, max_size=size))
         return lambda cells: bool(cells.program(step, data)) or None
     data = draw(st.binary(min_size=length, max_size=length))
+    code, temper = draw(st.integers(1, 3)), draw(st.integers(METASTABLE, LIFTED_ABOVE))
     return {
+        "weak": lambda cells: cells.mark_weak(address, np.frombuffer(data, np.uint8), temper),
         "put": lambda cells: cells.put_bytes(address, data),
         "load": lambda cells: cells.load(address, data),
         "used": lambda cells: cells.mark_used(address, length),
-        "broken": lambda cells: cells.mark_broken(address, length),
+        "broken": lambda cells: cells.mark_broken(address, length, code),
     }[kind]
 
 
@@ -115,10 +123,76 @@ def test_wear_counts_erases_per_sector_and_only_those() -> None:
     assert [cells.cycles_at(a) for a in (0, 255, 256, 383, 384)] == [0, 0, 3, 3, 0]
 
 
+def test_a_use_that_is_counted_is_part_of_the_next_snapshot() -> None:
+    cells = Cells(TWICE)
+    before = cells.snapshot()
+    cells.count_use(64, 8)
+    assert cells.uses is not None
+    assert list(cells.uses[15:19]) == [0, 1, 1, 0]
+    assert not cells.snapshot().same(before)
+
+
+# -- behind the array ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", part_names())
+def test_the_cells_of_a_serial_part_hold_a_block_for_the_registers_and_one_for_each_security_register(
+    name: str,
+) -> None:
+    part = bundled_part(name)
+    cells = Cells(part)
+    blocks = (cells.size - part.size) // cells.block_size
+    if part.serial is None:
+        assert blocks == 0
+        return
+    security = part.serial.security
+    assert blocks == 1 + (security.count if security else 0)
+    if security is not None:
+        assert security.size + (security.style == "otp") <= cells.block_size
+    assert cells.data.size == cells.size
+
+
+def test_the_annex_is_torn_snapshotted_and_compared_like_the_array_but_not_worn() -> None:
+    cells = Cells(ANNEXED)
+    assert cells.size == ANNEXED.size + 3 * 64
+    start = cells.snapshot()
+    cells.program(ANNEXED.size + 64, b"\x12\x34")
+    cells.put_bytes(ANNEXED.size, b"\x02")
+    changed = cells.snapshot()
+    assert set(changed.tree.differing(start.tree)) == {64, 65}
+    assert changed.key != start.key
+    cells.erase(ANNEXED.size + 64, 32)
+    assert cells.read(ANNEXED.size, 66) == b"\x02" + b"\xff" * 65
+    assert not cells.wear.any()
+    assert cells.cycles_at(ANNEXED.size) == 0
+    cells.restore(changed)
+    assert cells.read(ANNEXED.size + 64, 3) == b"\x12\x34\xff"
+    assert cells.blocks_in(ANNEXED.size + 63, 2) == range(64, 66)
+
+
+@pytest.mark.parametrize(
+    ("part", "address", "length", "beside"),
+    [
+        (SERIAL, 0, 64, [(64, 64, LIFTED_BELOW)]),
+        (SERIAL, 128, 64, [(64, 64, LIFTED_ABOVE), (192, 64, LIFTED_BELOW)]),
+        (SERIAL, 1024, 1024, [(960, 64, LIFTED_ABOVE), (2048, 64, LIFTED_BELOW)]),
+        (SERIAL, 4032, 64, [(3968, 64, LIFTED_ABOVE)]),
+        (SERIAL, 0, 4096, []),
+        (PARALLEL, 256, 256, [(192, 64, LIFTED_ABOVE), (512, 256, LIFTED_BELOW)]),
+        (ANNEXED, 4032, 64, [(3968, 64, LIFTED_ABOVE)]),
+        (ANNEXED, 4096 + 64, 32, []),
+    ],
+)  # fmt: skip
+def test_neighbours_are_the_sectors_beside_a_range_and_never_the_annex(
+    part: Part, address: int, length: int, beside: list[tuple[int, int, int]]
+) -> None:
+    assert Cells(part).neighbours(address, length) == beside
+
+
 # -- restore ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("part", SMALL_PARTS, **BY_NAME)
+@pytest.mark.parametrize("part", EVERY_PART, **BY_NAME)
 @given(data=st.data())
 @settings(max_examples=40, deadline=None)
 def test_restore_brings_every_plane_back(part: Part, data: st.DataObject) -> None:
@@ -140,7 +214,7 @@ def test_restore_brings_every_plane_back(part: Part, data: st.DataObject) -> Non
         assert planes(cells) == expected
 
 
-@pytest.mark.parametrize("part", SMALL_PARTS, **BY_NAME)
+@pytest.mark.parametrize("part", EVERY_PART, **BY_NAME)
 @given(data=st.data())
 @settings(max_examples=25, deadline=None)
 def test_a_snapshot_moves_between_devices_of_one_part(part: Part, data: st.DataObject) -> None:
@@ -244,7 +318,7 @@ def test_the_same_blocks_in_another_order_have_another_key() -> None:
 # -- equality --------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("part", SMALL_PARTS, **BY_NAME)
+@pytest.mark.parametrize("part", EVERY_PART, **BY_NAME)
 @given(data=st.data())
 @settings(max_examples=40, deadline=None)
 def test_same_and_key_agree_with_the_planes(part: Part, data: st.DataObject) -> None:
@@ -256,7 +330,7 @@ def test_same_and_key_agree_with_the_planes(part: Part, data: st.DataObject) -> 
     happen(one, data.draw(histories(part)))
     if data.draw(st.booleans()):
         happen(other, data.draw(histories(part)))
-    equal = planes(one)[:3] == planes(other)[:3]
+    equal = planes(one)[:5] == planes(other)[:5]
     left, right = one.snapshot(), other.snapshot()
     assert left.same(right) == right.same(left) == equal
     assert (left.key == right.key) == equal

@@ -15,8 +15,11 @@ from flash.errors import FlashError, FlashMisuse, Interrupted, OutOfBounds, Powe
 from flash.journal import Entry, Interruption, Journal, Misuse, Operation
 from flash.part import Part, Program
 from flash.supply import Supply
-from flash.tears import TEAR_SETS, tear_named, tears_of
+from flash.tears import TEAR_SETS, TEARS, TearSet, tear_named, tears_of
+from flash.weak import RESOLUTIONS
 from tests.flash.small_parts import (
+    ANNEXED,
+    EVERY_PART,
     GRANULES,
     HALFWORDS,
     SERIAL,
@@ -709,3 +712,75 @@ def test_a_timer_between_operations_stops_nothing_in_the_cells() -> None:
         device.read(0, 32)
     assert device.cells.read(0, 32) == b"\x42" * 32
     assert len(device.journal.entries) == 1
+
+
+# -- states that read well and are not -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("part", EVERY_PART, **BY_NAME)
+def test_a_tear_of_any_tier_is_applied_live_as_it_is_to_a_snapshot(part: Part) -> None:
+    whole = FlashDevice(part)
+    scenario(whole)
+    chosen, rows = TearSet("every", (0, 1, 2, 3, 4), False, ""), set()
+    for point, entry in enumerate(whole.journal.entries):
+        if not isinstance(entry, Operation):
+            continue
+        before = replayed(part, whole.journal.entries[:point])
+        start = before.snapshot()
+        for tear in list(tears_of(part, before.cells, entry, chosen)):
+            before.restore(start)
+            tear.apply(before.cells, entry)
+            device, stopped = interrupted(part, Interruption(point, tear=tear))
+            assert type(stopped) is PowerLost
+            assert device.snapshot().same(before.snapshot())
+            rows.add(tear.row.name)
+    wanted = {row.name for row in TEARS if part.kind in row.kinds and row.of != "write"}
+    assert rows | {"sectors-up", "sectors-down"} >= wanted - ({"prefix"} if part.name == "ROWS" else set())
+
+
+@pytest.mark.parametrize("part", EVERY_PART, **BY_NAME)
+def test_a_device_that_was_never_torn_reads_the_same_whatever_the_resolution(part: Part) -> None:
+    contents = set()
+    for resolution in RESOLUTIONS.values():
+        device = FlashDevice(part, resolution=resolution, read_seed=len(contents))
+        scenario(device)
+        assert device.cells.weak is None
+        contents |= {device.read(0, part.size) for _ in range(3)}
+    assert len(contents) == 1
+
+
+# -- operations that take their time ---------------------------------------------------------------------
+
+
+def test_what_is_begun_and_ended_is_counted_like_what_is_called() -> None:
+    called, begun = FlashDevice(ANNEXED), FlashDevice(ANNEXED)
+    called.program(0, b"\x12\x34")
+    called.erase(64, 64)
+    for kind, address, data, length in (("program", 0, b"\x12\x34", 2), ("erase", 64, b"", 64)):
+        duration = 160 if kind == "program" else 6400
+        flight = begun.begin(kind, address, length, data, duration)  # type: ignore[arg-type]
+        begun.clock.advance(duration)
+        begun.end(flight)
+    assert begun.journal.entries == called.journal.entries
+    assert begun.snapshot().same(called.snapshot())
+    assert begun.statistics == called.statistics
+
+
+def test_a_program_in_flight_that_cannot_set_a_bit_is_put_on_record_when_it_ends() -> None:
+    device = FlashDevice(ANNEXED)
+    device.load(0, b"\x0f")
+    flight = device.begin("program", 0, 1, b"\xf1", 10)
+    device.clock.advance(10)
+    device.end(flight)
+    assert only_misuse(device).rule == "unerased"
+    assert [type(entry) for entry in device.journal.entries] == [Operation, Misuse]
+
+
+def test_a_register_write_replaces_its_bytes_whatever_they_were() -> None:
+    device = FlashDevice(ANNEXED)
+    for row in (b"\x00\x00\x00", b"\xff\x02\x60"):
+        flight = device.begin("write", ANNEXED.size, 3, row, 10)
+        device.clock.advance(10)
+        device.end(flight)
+        assert device.sense(ANNEXED.size, 4) == row + b"\xff"
+    assert device.cells.read(0, ANNEXED.size) == b"\xff" * ANNEXED.size

@@ -29,7 +29,11 @@ def geometries(draw: st.DrawFn) -> Geometry:
     blocks = tuple(draw(st.lists(st.sampled_from([128, 256]), max_size=2, unique=True)))
     every = sorted({run.size for run in runs} | set(blocks))
     times = tuple((s, draw(st.integers(1, 3 * s))) for s in every)
-    return Geometry(size, unit, page, page or draw(st.sampled_from([8, 16])), runs, blocks, times)
+    places = st.integers(0, size // 16).map(lambda n: n * 16)
+    limits = st.lists(st.tuples(st.sampled_from(blocks), places, places), max_size=3) if blocks else st.just([])
+    ranges = tuple((b, min(low, high), max(low, high)) for b, low, high in draw(limits) if low != high)
+    burst = page or draw(st.sampled_from([8, 16]))
+    return Geometry(size, unit, page, burst, runs, blocks, times, block_ranges=ranges)
 
 
 @cache
@@ -48,7 +52,9 @@ def is_erase_unit(geometry: Geometry, address: int, size: int) -> bool:
     if starts.get(address) == size:
         return True
     is_block = size in geometry.block_sizes and address % size == 0 and 0 <= address <= geometry.size - size
-    return is_block and address in starts
+    ranges = [range(low, high + 1) for block, low, high in geometry.block_ranges if block == size]
+    is_offered = not ranges or any(address in within and address + size in within for within in ranges)
+    return is_block and is_offered and address in starts
 
 
 @given(geometries())
@@ -231,3 +237,50 @@ def test_a_window_that_starts_inside_a_block_does_not_offer_that_block() -> None
 def test_a_window_over_everything_is_the_bundled_part_itself(name: str) -> None:
     geometry = bundled_part(name).geometry
     assert geometry.window(0, geometry.size) == geometry
+
+
+SST26 = Geometry(
+    1 << 20, 1, 256, 256, (SectorRun(256, 4096),), (8192, 32768, 65536),
+    ((4096, 19), (8192, 19), (32768, 19), (65536, 19)),
+    block_ranges=(
+        (8192, 0, 32768), (8192, (1 << 20) - 32768, 1 << 20), (32768, 32768, 65536),
+        (32768, (1 << 20) - 65536, (1 << 20) - 32768), (65536, 65536, (1 << 20) - 65536),
+    ),
+)  # fmt: skip
+"""What one opcode erases depends on the address: 8, 32, 64, 32 and 8 KiB from the bottom to the top."""
+
+
+@pytest.mark.parametrize(
+    ("address", "sizes"),
+    [
+        (0, (4096, 8192)), (4096, (4096,)), (24576, (4096, 8192)), (32768, (4096, 32768)), (65536, (4096, 65536)),
+        (98304, (4096,)), ((1 << 20) - 65536, (4096, 32768)), ((1 << 20) - 32768, (4096, 8192)),
+        ((1 << 20) - 8192, (4096, 8192)), ((1 << 20) - 4096, (4096,)),
+    ],
+)  # fmt: skip
+def test_a_block_is_offered_only_in_its_ranges(address: int, sizes: tuple[int, ...]) -> None:
+    assert SST26.erase_sizes_at(address) == sizes
+    assert [size for size in SST26.erase_sizes if SST26.is_erase(address, size)] == list(sizes)
+
+
+def test_a_cover_takes_in_each_range_the_block_that_is_offered_there() -> None:
+    cover = SST26.erase_cover(0, 1 << 20, 1 << 20)
+    assert [size for _, size in cover] == [8192] * 4 + [32768] + [65536] * 14 + [32768] + [8192] * 4
+
+
+def test_a_window_keeps_the_ranges_that_lie_in_it_in_its_own_addresses() -> None:
+    low = SST26.window(0, 131072)
+    assert low.block_sizes == (8192, 32768, 65536)
+    assert set(low.block_ranges) == {(8192, 0, 32768), (32768, 32768, 65536), (65536, 65536, 131072)}
+    middle = SST26.window(65536, 131072)
+    assert middle.block_sizes == (65536,)
+    assert middle.block_ranges == ((65536, 0, 131072),)
+    for address in range(0, 131072, 4096):
+        assert middle.erase_sizes_at(address) == SST26.erase_sizes_at(address + 65536)
+
+
+def test_a_window_offers_no_block_that_has_no_room_in_it() -> None:
+    """What is in erase_sizes can be erased somewhere."""
+    window = SST26.window(0, 69632)
+    for size in window.erase_sizes:
+        assert any(window.is_erase(address, size) for address in range(0, window.size, 4096)), f"{size} fits nowhere"

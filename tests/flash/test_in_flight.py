@@ -267,14 +267,16 @@ def test_power_that_goes_after_a_planned_reset_tears_by_progress_again() -> None
 
 
 def test_an_operation_outlives_a_reset_of_its_host_with_the_time_it_had_left() -> None:
+    """The new session's clock starts anew, so the front takes the state along and restores the operation from it."""
     device = loaded()
-    begin_erase(device)
-    wait(device, 400)
+    state = begin_erase(device).state(wait(device, 400))
     device.attach(ElapsedTime(), Journal(), None)
+    device.in_flight = [InFlight.restored(state, device.name, device.clock.now_us)]
     (flight,) = device.in_flight
     assert flight.end_us == 600
     wait(device, 600)
-    assert device.end(flight).end_us == 600
+    operation = device.end(flight)
+    assert (operation.start_us, operation.end_us, operation.suspended_us) == (-400, 600, 0)
     assert device.cells.read(0, 64) == b"\xff" * 64
 
 
@@ -332,7 +334,9 @@ OWN = [None, tear_named("prefix-3"), tear_named("disturb-0"), tear_named("hidden
 
 
 @pytest.mark.parametrize(("own", "other"), list(product(OWN, MEANWHILE)), ids=str)
-def test_a_planned_cut_tears_the_operation_and_what_is_in_flight_beside_it(own: Tear | None, other: Tear | None) -> None:
+def test_a_planned_cut_tears_the_operation_and_what_is_in_flight_beside_it(
+    own: Tear | None, other: Tear | None
+) -> None:
     device = loaded(journal=Journal(Interruption(0, tear=own, meanwhile=(other,))))
     erase = begin_erase(device)
     erase.suspend(wait(device, 100))
@@ -489,7 +493,9 @@ class Host:
     def _begin(self, what: str, amount: int, number: int) -> InFlight:
         begin = self.device.begin
         if what == "erase":
-            return begin("erase", 256 * (number % 12), 64 if amount % 3 else 256, b"", ERASE_US, 0 if amount % 2 else 200)
+            return begin(
+                "erase", 256 * (number % 12), 64 if amount % 3 else 256, b"", ERASE_US, 0 if amount % 2 else 200
+            )
         if what == "write":
             return begin("write", ANNEXED.size, 3, bytes([amount % 256, number, 0]), 300)
         base = ANNEXED.size + 64 if what == "annex" else 3072 + 16 * (number % 60)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import product
+from itertools import pairwise, product
 
 import pytest
 
@@ -75,7 +75,7 @@ def test_every_level_holds_the_one_below_it_up_to_all(scheme: str, size: int, bo
     found = [ranged(scheme, size * MIB, level, bottom=bottom) for level in range(top + 1)]
     assert found[0] == (0, 0)
     assert found[top] == (0, size * MIB)
-    for inner, outer in zip(found[1:], found[2:], strict=False):
+    for inner, outer in pairwise(found[1:]):
         assert outer[0] <= inner[0] < inner[1] <= outer[1]
         assert (inner[0] == 0) if bottom else (inner[1] == size * MIB)
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
-from flash import FlashDevice, Interruption, Journal, PowerLost, bundled_part, tear_named
+from flash import FlashDevice, FlashError, Interruption, Journal, PowerLost, bundled_part, tear_named
+from flash.part import Runs
 from flash.registers import CHIP_BITS, MAPS, MARK
 from flash.spi import SerialFlash
 from flash.spi_registers import CHIP_BIT_SOURCES
-from tests.flash.serial_bench import SERIAL_PARTS, SMALL, chip_of, finish, misuses, order, status, with_serial
+from tests.flash.serial_bench import SERIAL_PARTS, SMALL, WINBOND, chip_of, finish, misuses, order, status, with_serial
 
 ANNEX_TEARS = ("register-zeros-1", "register-ones-1", "register-soup-1")
 
@@ -59,8 +61,21 @@ def test_a_new_chip_holds_what_the_factory_wrote_and_reads_ready(name: str) -> N
     assert status(chip) & 3 == 0
 
 
+def test_the_register_row_is_what_the_specification_says() -> None:
+    """The worked example of SPEC: shipped with quad enable set, then BP0 set by 01h 04h 02h."""
+    chip = chip_of(with_serial("W25Q128JV", registers_as_shipped=(0x00, 0x02)))
+    annex, size = chip.size, 64
+    row = chip.device.cells.read(annex, size)
+    assert row == bytes.fromhex("000200" + "FF" * 60 + "00")
+    write(chip, 0x01, 0x04, 0x02)
+    assert chip.device.cells.read(annex, size) == bytes.fromhex("040200" + "FF" * 60 + "00")
+    (operation,) = chip.device.journal.operations()
+    assert (operation.kind, operation.address, operation.length) == ("write", 0x1000000, 16)
+    assert operation.data == bytes.fromhex("040200" + "FF" * 13)
+
+
 def test_a_second_front_on_the_same_cells_does_not_write_the_factory_values_again() -> None:
-    chip = chip_of("W25Q128JV")
+    chip = chip_of(WINBOND)
     write(chip, 0x31, 0x42)
     again = SerialFlash(chip.device)
     assert again.registers.stored()[1] == 0x42
@@ -70,7 +85,7 @@ def test_a_second_front_on_the_same_cells_does_not_write_the_factory_values_agai
 
 
 def test_winbond_writes_one_two_or_single_registers() -> None:
-    chip = chip_of("W25Q128JV")
+    chip = chip_of(WINBOND)
     write(chip, 0x01, 0x04, 0x02)
     assert (status(chip), read(chip, 0x35), read(chip, 0x15)) == (0x04, 0x02, 0)
     write(chip, 0x01, 0x08)
@@ -84,14 +99,14 @@ def test_winbond_writes_one_two_or_single_registers() -> None:
 
 @pytest.mark.parametrize(("code", "kept"), [("001", False), ("100", True), ("101", True)])
 def test_a_one_byte_write_clears_the_second_register_only_where_the_part_says_so(code: str, kept: bool) -> None:
-    chip = chip_of(with_serial("W25Q128JV", quad_enable=code))
+    chip = chip_of(with_serial(WINBOND, quad_enable=code))
     write(chip, 0x01, 0x00, 0x02)
     write(chip, 0x01, 0x04)
     assert bool(read(chip, 0x35) & 0x02) == kept
 
 
 def test_a_register_write_takes_its_time_and_shows_busy() -> None:
-    chip = chip_of("W25Q128JV")
+    chip = chip_of(WINBOND)
     order(chip, b"\x01\x04")
     assert status(chip) == 0x03
     chip.clock.advance(9_990)
@@ -101,7 +116,7 @@ def test_a_register_write_takes_its_time_and_shows_busy() -> None:
 
 
 def test_one_time_bits_are_set_and_never_cleared() -> None:
-    chip = chip_of("W25Q128JV")
+    chip = chip_of(WINBOND)
     write(chip, 0x31, 0x08)
     write(chip, 0x31, 0x02)
     assert read(chip, 0x35) == 0x0A
@@ -154,7 +169,7 @@ def test_at25df_registers_forget_everything() -> None:
 
 
 def test_srp_and_a_low_pin_ignore_the_write_unless_quad_took_the_pin() -> None:
-    chip = chip_of("W25Q128JV")
+    chip = chip_of(WINBOND)
     write(chip, 0x01, 0x80)
     chip.write_protect_pin = True
     write(chip, 0x01, 0x04)
@@ -168,7 +183,7 @@ def test_srp_and_a_low_pin_ignore_the_write_unless_quad_took_the_pin() -> None:
 
 
 def test_srl_locks_until_the_next_power_cycle_and_not_until_a_reset() -> None:
-    chip = chip_of("W25Q128JV")
+    chip = chip_of(WINBOND)
     write(chip, 0x31, 0x01)
     assert read(chip, 0x35) == 0x01
     chip.transfer(b"\x66")
@@ -183,7 +198,7 @@ def test_srl_locks_until_the_next_power_cycle_and_not_until_a_reset() -> None:
 
 
 def test_individual_locks_rule_where_wps_is_set() -> None:
-    chip = chip_of(with_serial("W25Q128JV", individual_locks=True))
+    chip = chip_of(with_serial(WINBOND, individual_locks=True))
     order(chip, b"\x36\x00\x00\x00")
     assert misuses(chip) == ["locks-off"]
     write(chip, 0x11, 0x04)
@@ -227,7 +242,7 @@ def test_a_read_locked_block_of_an_sst26_reads_zero() -> None:
 
 
 def test_a_volatile_write_acts_at_once_and_is_gone_with_the_power() -> None:
-    chip = chip_of("W25Q128JV")
+    chip = chip_of(WINBOND)
     chip.transfer(b"\x50")
     chip.transfer(b"\x01\x1c")
     assert status(chip) == 0x1C
@@ -239,7 +254,7 @@ def test_a_volatile_write_acts_at_once_and_is_gone_with_the_power() -> None:
 
 
 def test_50h_is_forgotten_at_the_next_other_command() -> None:
-    chip = chip_of("W25Q128JV")
+    chip = chip_of(WINBOND)
     chip.transfer(b"\x50")
     chip.transfer(b"\x9f", 3)
     chip.transfer(b"\x01\x1c")
@@ -247,7 +262,7 @@ def test_50h_is_forgotten_at_the_next_other_command() -> None:
 
 
 def test_a_write_of_one_register_leaves_the_volatile_value_of_another_in_force() -> None:
-    chip = chip_of("W25Q128JV")
+    chip = chip_of(WINBOND)
     chip.transfer(b"\x50")
     chip.transfer(b"\x31\x02")
     write(chip, 0x01, 0x04)
@@ -259,7 +274,7 @@ def test_a_write_of_one_register_leaves_the_volatile_value_of_another_in_force()
 def test_a_cut_inside_a_register_write(tear: str | None) -> None:
     """R0: nothing yet. R2: all zeros (quad enable lost), all ones (everything protected). R3: any bits."""
     journal = Journal(Interruption(1, tear=None if tear is None else tear_named(tear)))
-    chip = chip_of("W25Q128JV", journal=journal)
+    chip = chip_of(WINBOND, journal=journal)
     write(chip, 0x31, 0x02)
     with pytest.raises(PowerLost):
         write(chip, 0x01, 0x04)
@@ -300,7 +315,7 @@ def test_a_register_write_that_is_complete_survives() -> None:
 
 def test_a_volatile_write_is_never_torn() -> None:
     """R4: power goes right after it, and the non-volatile row is as it was."""
-    chip = chip_of("W25Q128JV")
+    chip = chip_of(WINBOND)
     before = chip.device.snapshot()
     chip.transfer(b"\x50")
     chip.transfer(b"\x01\xfc")
@@ -310,13 +325,21 @@ def test_a_volatile_write_is_never_torn() -> None:
 
 
 def test_a_soft_reset_loads_the_stored_registers() -> None:
-    chip = chip_of("W25Q128JV")
+    chip = chip_of(WINBOND)
     chip.transfer(b"\x50")
     chip.transfer(b"\x01\x1c")
     chip.transfer(b"\x66")
     chip.transfer(b"\x99")
     chip.clock.advance(100)
     assert status(chip) == 0
+
+
+def test_cells_too_small_for_the_register_row_are_refused() -> None:
+    part = msgspec.structs.replace(
+        SMALL, sectors=(Runs(128, 32),), erase=(msgspec.structs.replace(SMALL.erase[0], size=32), *SMALL.erase[1:])
+    )
+    with pytest.raises(FlashError, match="at least 64"):
+        SerialFlash(FlashDevice(part))
 
 
 def test_registers_are_part_of_the_state_of_the_cells() -> None:

@@ -158,7 +158,9 @@ def test_only_what_cannot_be_relied_on_counts_as_broken(part: Part) -> None:
 
 
 @pytest.mark.parametrize("part", EVERY_PART, **BY_NAME)
-@given(seed=st.integers(0, 1 << 32), places=st.lists(st.tuples(st.integers(0, 1 << 16), st.integers(0, 90)), max_size=8))
+@given(
+    seed=st.integers(0, 1 << 32), places=st.lists(st.tuples(st.integers(0, 1 << 16), st.integers(0, 90)), max_size=8)
+)
 @settings(max_examples=25, deadline=None)
 def test_a_view_shows_what_a_read_returns(part: Part, seed: int, places: list[tuple[int, int]]) -> None:
     reader, viewer = (FlashDevice(part, resolution=RESOLUTIONS["seeded"]) for _ in range(2))

@@ -12,6 +12,7 @@ from flash.spi_bus import as_seen
 from tests.flash.serial_bench import (
     SERIAL_PARTS,
     SMALL,
+    WINBOND,
     at,
     chip_of,
     content,
@@ -170,9 +171,7 @@ def test_quad_commands_need_quad_enable() -> None:
 
 
 @pytest.mark.parametrize(("opcode", "lines", "wait"), [(0xEB, 4, 2), (0xBB, 2, 0)])
-def test_a_continuous_read_goes_on_without_opcode_until_its_mode_bits_end_it(
-    opcode: int, lines: int, wait: int
-) -> None:
+def test_a_continuous_read_goes_on_until_its_mode_bits_end_it(opcode: int, lines: int, wait: int) -> None:
     chip = chip_of(SMALL)
     order(chip, QUAD)
     finish(chip)
@@ -267,7 +266,7 @@ def test_the_sfdp_table_has_three_address_bytes_in_every_mode() -> None:
 
 
 def test_the_four_ways_to_ask_who_it_is() -> None:
-    chip = chip_of("W25Q128JV", unique_id=0x0123456789ABCDEF)
+    chip = chip_of(WINBOND, unique_id=0x0123456789ABCDEF)
     assert chip.transfer(b"\x9f", 6) == bytes.fromhex("ef4018ef4018")
     assert chip.transfer(b"\x90\x00\x00\x00", 4) == bytes.fromhex("ef17ef17")
     assert chip.transfer(b"\x90\x00\x00\x01", 2) == bytes.fromhex("17ef")
@@ -277,7 +276,7 @@ def test_the_four_ways_to_ask_who_it_is() -> None:
 
 
 def test_security_registers_are_programmed_erased_and_locked_for_good() -> None:
-    chip = chip_of("W25Q128JV")
+    chip = chip_of(WINBOND)
     order(chip, b"\x42\x00\x10\x04once")
     finish(chip)
     assert chip.transfer(b"\x48\x00\x10\x04\x00", 6) == b"once\xff\xff"
@@ -556,4 +555,4 @@ def test_an_unlocked_part_stays_unlocked_through_a_host_reset_only() -> None:
 
 
 def test_the_bus_speed_is_the_parts_read_figure_unless_given() -> None:
-    assert chip_of("W25Q128JV").bus_hz == bundled_part("W25Q128JV").read.bytes_per_us * 8e6
+    assert chip_of(WINBOND).bus_hz == bundled_part("W25Q128JV").read.bytes_per_us * 8e6

@@ -23,7 +23,8 @@ from flash import (
 from flash.journal import Entry
 from flash.replay import replay
 from flash.spi import SerialFlash
-from tests.flash.serial_bench import SMALL, chip_of, content, erase, finish, order, program, status
+from flash.trace import Trace
+from tests.flash.serial_bench import SMALL, WINBOND, chip_of, content, erase, finish, order, program, status
 
 Step = Callable[[SerialFlash], object]
 
@@ -208,10 +209,40 @@ def test_a_reset_line_pulled_at_the_end_of_an_operation_leaves_it_in_flight() ->
 
 
 def test_registers_and_security_registers_are_torn_like_everything_else() -> None:
-    chip = chip_of("W25Q128JV")
+    chip = chip_of(WINBOND)
     order(chip, b"\x42\x00\x10\x00" + b"\x00" * 16)
     assert chip.running is not None
     chip.clock.advance(chip.running.duration_us // 2)
     cut(chip)
     back(chip)
     assert chip.transfer(b"\x48\x00\x10\x00\x00", 16) == b"\x00" * 8 + b"\xff" * 8
+
+
+def test_the_footprint_holds_what_the_chip_consulted() -> None:
+    chip = chip_of(SMALL)
+    trace = Trace()
+    chip.device.attach(chip.clock, Journal(), trace)
+    size = chip.device.cells.block_size
+    annex = chip.size // size
+    chip.power_cycle()
+    chip.clock.advance(100_000)
+    assert list(trace.consulted_blocks) == [("flash", annex)]
+    chip.transfer(b"\x03\x00\x00\x40", 4)
+    erase(chip, 0x80)
+    finish(chip)
+    program(chip, 0xC0, b"x")
+    finish(chip)
+    assert list(trace.consulted_blocks)[1:] == [("flash", 0x40 // size), ("flash", 0xC0 // size)]
+    assert trace.determined == {("flash", 0x80 // size)}
+    order(chip, b"\x01\x00")
+    finish(chip)
+    assert ("flash", annex) in trace.written
+
+
+def test_operations_of_the_chip_are_counted() -> None:
+    chip = chip_of(SMALL)
+    _program(chip)
+    _erase(chip)
+    statistics = chip.device.statistics
+    assert (statistics.programs, statistics.programmed_bytes, statistics.erases) == (1, 10, 1)
+    assert (statistics.program_time_us, statistics.erase_time_us) == (160, 6400)

@@ -108,8 +108,10 @@ def test_old_and_new_are_points_and_not_tears_of_tier_1(part: Part) -> None:
 # -- what is drawn ---------------------------------------------------------------------------------------
 
 DRAWN = [
-    ("W25Q128JV", "program", "granules"), ("W25Q128JV", "program", "bit-subset"), ("W25Q128JV", "program", "metastable"),
-    ("W25Q128JV", "program", "decaying"), ("W25Q128JV", "program", "hidden-charge"), ("W25Q128JV", "program", "disturb"),
+    ("W25Q128JV", "program", "granules"), ("W25Q128JV", "program", "bit-subset"),
+    ("W25Q128JV", "program", "metastable"),
+    ("W25Q128JV", "program", "decaying"), ("W25Q128JV", "program", "hidden-charge"),
+    ("W25Q128JV", "program", "disturb"),
     ("nRF52840", "program", "torn-word"), ("W25Q128JV", "erase", "bit-soup"), ("W25Q128JV", "erase", "pulse"),
     ("W25Q128JV", "erase", "erase-metastable"), ("W25Q128JV", "erase", "blank-metastable"),
     ("W25Q128JV", "erase", "blank-hidden"), ("W25Q128JV", "erase", "blank-stubborn"),
@@ -190,7 +192,9 @@ def test_halves_planes_and_suffixes_are_what_they_say() -> None:
 @pytest.mark.parametrize(("argument", "size"), [(0, 8), (1, 2), (2, 4), (3, 16), (4, 32)])
 def test_a_granule_is_done_whole_or_not_at_all(argument: int, size: int) -> None:
     part = bundled_part("W25Q128JV")
-    left = left_of(part, f"granules-{argument}", Operation("program", "flash", 256, 256, bytes(256), 0, 1), b"\xff" * 256)
+    left = left_of(
+        part, f"granules-{argument}", Operation("program", "flash", 256, 256, bytes(256), 0, 1), b"\xff" * 256
+    )
     pieces = [left[at : at + size] for at in range(0, 256, size)]
     assert set(pieces) == {bytes(size), b"\xff" * size}
 

@@ -18,7 +18,7 @@ from flash.journal import Misuse, Operation
 from flash.part import Erase, Part, Runs, bundled_part, part_names
 from flash.tears import TEAR_SETS, TEARS, TearSet, tear_at, tear_named, tears_of
 from flash.tears.erases import f1_share_left
-from tests.flash.planes import Planes, annex_operations, mask_of, operations, random_state, torn
+from tests.flash.planes import Planes, mask_of, operations, random_state, torn
 from tests.flash.small_parts import (
     ANNEXED,
     EVERY_PART,
@@ -37,15 +37,47 @@ from tests.flash.small_parts import (
 BY_NAME = {"ids": lambda part: part.name}
 T1, T2, T4 = TEAR_SETS["T1"], TEAR_SETS["T2"], TEAR_SETS["T4"]
 EVERY_TEAR = TearSet("every", (0, 1, 2, 3, 4), True, "every row of the table")
-MONOTONE = set(
-    "prefix one-bit all-but-one-bit ecc-fault suffix granules half bit-subset torn-word metastable decaying hidden-charge"
-    " disturb ecc-corrected ecc-unstable ecc-used-blank front preprogrammed front-up bit-soup".split()
-)
+MONOTONE = {
+    "prefix",
+    "one-bit",
+    "all-but-one-bit",
+    "ecc-fault",
+    "suffix",
+    "granules",
+    "half",
+    "bit-subset",
+    "torn-word",
+    "metastable",
+    "decaying",
+    "hidden-charge",
+    "disturb",
+    "ecc-corrected",
+    "ecc-unstable",
+    "ecc-used-blank",
+    "front",
+    "preprogrammed",
+    "front-up",
+    "bit-soup",
+}
 """Rows that never move a stored bit back towards erased."""
-FREE = set(
-    "ecc-miscorrected erase-ecc-fault stopped-us pulse sectors-up sectors-down ff-prefix erase-metastable"
-    " blank-metastable blank-hidden blank-stubborn stuck over-erase register-zeros register-ones register-soup".split()
-)
+FREE = {
+    "ecc-miscorrected",
+    "erase-ecc-fault",
+    "stopped-us",
+    "pulse",
+    "sectors-up",
+    "sectors-down",
+    "ff-prefix",
+    "erase-metastable",
+    "blank-metastable",
+    "blank-hidden",
+    "blank-stubborn",
+    "stuck",
+    "over-erase",
+    "register-zeros",
+    "register-ones",
+    "register-soup",
+}
 UNSTEADY = {"metastable", "decaying", "erase-metastable", "blank-metastable", "ecc-unstable"}
 """Rows after which two reads of one place may differ."""
 _CHIP_PROGRAM = "suffix granules half bit-subset metastable decaying hidden-charge disturb"
@@ -181,6 +213,27 @@ def test_the_same_tear_of_the_same_state_leaves_the_same_state(part: Part, data:
             tear_named(tear.name).apply(device, op)
             keys.add(device.snapshot().key)
         assert len(keys) == 1, tear.name
+
+
+BUDGETED = msgspec.structs.replace(TWICE, name="BUDGETED", kind="parallel-nor")
+"""A chip whose words take two programs between erases; no bundled one says so."""
+
+
+@pytest.mark.parametrize("part", [TWICE, ROWS, GRANULES, ZEROS, BUDGETED], **BY_NAME)
+@given(data=st.data(), seed=st.integers(0, 1 << 32))
+@settings(max_examples=25, deadline=None)
+def test_a_unit_that_a_torn_program_changed_has_been_programmed_once_more(
+    part: Part, data: st.DataObject, seed: int
+) -> None:
+    cells = random_state(part, seed)
+    op = data.draw(operations(part, cells, "program"))
+    before, there = Planes.of(cells), mask_of(part, [(op.address, op.length)])
+    for tear in list(tears_of(part, cells, op, EVERY_TEAR)):
+        left = torn(cells, op, tear)
+        more = left.uses - before.uses
+        assert set(more[there]) <= {0, 1}
+        assert not more[~there].any()
+        assert (more[there & (left.data != before.data)] == 1).all(), tear.name
 
 
 # -- the shape of each row -------------------------------------------------------------------------------

@@ -43,7 +43,7 @@ def bits(length: int, mask: int = MASK) -> np.ndarray:
 
 
 def weak_device(part: Part, temper: int, *, programmed: bool, length: int = 64, **options: object) -> FlashDevice:
-    """Sector 1 holds weak bits; all of it is programmed, or blank. Values below are the FF part's, mirrored by `seen`."""
+    """Sector 1 holds weak bits; all of it is programmed, or blank."""
     device = FlashDevice(part, **options)  # type: ignore[arg-type]
     if programmed:
         device.load(64, bytes([part.erased ^ 0xFF]) * 64)
@@ -266,8 +266,21 @@ def test_programming_over_a_weak_bit_mends_nothing(part: Part, temper: str) -> N
         assert np.array_equal(after.temper, before.temper)
 
 
-TORN_PROGRAMS = ("prefix-8", "one-bit-1", "all-but-one-bit-1", "suffix-1", "granules-0", "granules-1", "half-1",
-                 "bit-subset-0", "bit-subset-1", "metastable-0", "decaying-1", "hidden-charge-0", "disturb-0")  # fmt: skip
+TORN_PROGRAMS = [
+    "prefix-8",
+    "one-bit-1",
+    "all-but-one-bit-1",
+    "suffix-1",
+    "granules-0",
+    "granules-1",
+    "half-1",
+    "bit-subset-0",
+    "bit-subset-1",
+    "metastable-0",
+    "decaying-1",
+    "hidden-charge-0",
+    "disturb-0",
+]
 
 
 @pytest.mark.parametrize("name", TORN_PROGRAMS)
@@ -411,7 +424,7 @@ def test_the_bench_reads_what_is_steady_and_says_what_is_not(part: Part, seed: i
         assert fault.value.address == first // part.program.unit * part.program.unit
     elif planes.mask[there].any():
         assert cells.is_weak(address, length)
-        with pytest.raises(UnsteadyRead, match="reads? differently each time") as unsteady:
+        with pytest.raises(UnsteadyRead, match="holds bits that read differently each time") as unsteady:
             read_snapshot(part, state, address, length)
         assert (unsteady.value.address, unsteady.value.length) == (address, length)
     else:

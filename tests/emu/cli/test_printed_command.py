@@ -45,7 +45,7 @@ NON_DEFAULT = {
     "board file": lambda folder: [*own_board(folder)],
     "files": lambda folder: [*pair(folder), *own_board(folder)],
     "app": lambda folder: ["--app", "hangs", *own_board(folder)],
-    "timing and seed": lambda folder: ["--timing", "sampled", "--seed", "-7", *own_board(folder)],
+    "timing and seed": lambda folder: ["--timing", "sampled", "--seed", "7", *own_board(folder)],
     "attempts": lambda folder: ["--attempts", "3", *own_board(folder)],
     "region": lambda folder: [*pair(folder), "--region", "0x0:0x100", *own_board(folder)],
     "universal hex": lambda folder: [*universal_hex(folder), *own_board(folder)],

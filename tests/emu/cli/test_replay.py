@@ -74,7 +74,9 @@ def test_another_input_is_named_by_its_role(
 
 def test_another_input_is_told_in_words(brownout: Brownout, flags: tuple[str, ...], token: str) -> None:
     message = brownout.refused("replay", token, *flags, "--app", "hangs", "--timing", "max", "--seed", "2")
-    assert message.endswith(": model firmware, app hangs, timing max, seed 2, versions 1.0.0 -> 2.0.0)")
+    assert message.endswith(
+        ": model firmware, app hangs, timing max, seed 2, weak bits seeded, versions 1.0.0 -> 2.0.0)"
+    )
     message = brownout.refused("replay", token, *flags, "--to", flags[1], "--from", flags[3])
     assert f"{flags[1]}, {len(OLD_APP)} bytes)" in message
     assert f"{flags[3]}, {len(NEW_APP):,} bytes)" in message

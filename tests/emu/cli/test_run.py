@@ -42,7 +42,7 @@ def test_the_bundled_pair_on_the_demo_board_holds() -> None:
     assert re.fullmatch(r"from       demo-1\.elf \(bundled\), 3,340 bytes, SHA-256 [0-9a-f]{8}\.\.\.", lines[3])
     assert re.fullmatch(r"to         demo-2\.elf \(bundled\), 4,172 bytes, SHA-256 [0-9a-f]{8}\.\.\.", lines[4])
     assert "update     5 erases, 21 programs" in lines
-    assert "workload   app healthy, timing typ, seed 0" in lines
+    assert "workload   app healthy, timing typ, seed 0, weak bits read seeded" in lines
     assert re.fullmatch(r"digest     [0-9a-f]{64}", lines[-1])
     for name in ALL_CHECKS:
         assert re.search(rf"^  {name} +held ", ran.out, re.MULTILINE)

@@ -45,7 +45,7 @@ def test_the_document_names_files_and_workload(brownout: Brownout, tmp_path: Pat
         known = document["inputs"][role]
         assert (known["file"], known["sha256"]) == (str(tmp_path / name), hashlib.sha256(app).hexdigest())
     label = document["inputs"]["workload"]["label"]
-    assert label == "model firmware, app crashes, timing max, seed 3, versions 1.0.0 -> 2.0.0"
+    assert label == "model firmware, app crashes, timing max, seed 3, weak bits seeded, versions 1.0.0 -> 2.0.0"
     assert json.loads(brownout("run", "--tears", "none", "--json", "-").out)["inputs"]["to"]["file"] is None
 
 
