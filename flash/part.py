@@ -7,7 +7,6 @@ it says which side is unknown and names the stand-in that is used instead.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from functools import cache
 from importlib import resources
 from itertools import pairwise
@@ -21,7 +20,7 @@ from flash.command_set import CommandSet
 from flash.errors import FlashError, PartError
 from flash.figure import Figure
 from flash.geometry import Geometry, SectorRun
-from flash.sfdp_fields import FIELDS
+from flash.part_serial import check_serial
 from flash.tomlfile import decode_toml, nearest, read_toml
 
 PartKind = Literal["spi-nor", "parallel-nor", "mcu-word", "mcu-ecc", "stm32f1"]
@@ -217,7 +216,7 @@ def _checked(part: Part, where: str) -> Part:
     if program.budget_size and (not program.max_per_erase or program.budget_size % program.unit):
         refuse("program.budget_size needs max_per_erase, and is a multiple of the unit")
     if part.serial is not None:
-        _check_serial(part, part.serial, refuse)
+        check_serial(part, part.serial, refuse)
     offered = [e.size for e in part.erase]
     if len(set(offered)) != len(offered):
         refuse("two [[erase]] entries have the same size")
@@ -245,39 +244,6 @@ def _checked(part: Part, where: str) -> Part:
         if not figure.source:
             refuse(f"{label}: every figure needs its source")
     return part
-
-
-def _check_serial(part: Part, serial: CommandSet, refuse: Callable[[str], None]) -> None:
-    if part.kind != "spi-nor" or not part.jedec_id or part.program.unit != 1 or not part.program.page_size:
-        refuse("a [serial] table needs kind spi-nor, a jedec_id, a page_size, and a unit of one byte")
-    for erase in part.erase:
-        if not erase.opcode:
-            refuse(f"erase {erase.size}: a part with a [serial] table needs the opcode of each [[erase]]")
-    reachable = part.size <= 1 << 24 or serial.address != "3"
-    if not reachable:
-        refuse(f"serial.address is 3-byte only, which ends at 16 MiB; the part has {part.size} bytes")
-    _check_opcodes(serial, refuse)
-    for index, (name, value) in enumerate(() if serial.sfdp is None else serial.sfdp.as_dumped):
-        where = f"serial.sfdp.as_dumped[{index}]: {name}"
-        if name not in FIELDS:
-            refuse(f"{where}: no such field{nearest(name, list(FIELDS))}")
-        if value > FIELDS[name].ones:
-            refuse(f"{where}: {value:#x} is more than its {FIELDS[name].width} bits hold")
-    order = () if serial.sfdp is None else serial.sfdp.erase_order
-    if order and sorted(order) != sorted(erase.size for erase in part.erase):
-        refuse(f"serial.sfdp.erase_order must name each [[erase]] size once: {sorted(e.size for e in part.erase)}")
-
-
-def _check_opcodes(serial: CommandSet, refuse: Callable[[str], None]) -> None:
-    """One opcode, one command: but a protocol in which the opcode itself goes over two or four lines has its own."""
-    taken: dict[tuple[str, int], str] = {}
-    offered = [(f"read {c.lines}", c.lines, c.opcode, c.opcode_4b) for c in serial.reads]
-    offered += [(f"program {c.lines}", c.lines, c.opcode, c.opcode_4b) for c in serial.programs]
-    for label, lines, *opcodes in offered:
-        protocol = lines.split("-")[0]
-        for opcode in opcodes:
-            if opcode and taken.setdefault((protocol, opcode), label) != label:
-                refuse(f"serial: opcode {opcode:#04x} is both {taken[protocol, opcode]} and {label}")
 
 
 def _sources(part: Part) -> list[tuple[str, str]]:

@@ -249,7 +249,9 @@ class SerialFlash(SerialChip):
         if family in ("winbond", "gigadevice"):
             goes_on = mode & 0x30 == 0x20
         elif family == "macronix":
-            goes_on = mode >> 4 ^ mode & 0xF == 0xF
+            goes_on = (mode >> 4) ^ (mode & 0xF) == 0xF
+        elif family == "micron":
+            goes_on = False  # its own kind of it is entered by a configuration register
         else:
             goes_on = mode >> 4 == 0xA
         self.latches.continuous = command.opcode if goes_on else 0

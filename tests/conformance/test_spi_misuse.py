@@ -365,13 +365,12 @@ def test_rule_7_a_reset_of_the_host_is_no_power_loss(name: str) -> None:
     chip = unlocked(name)
     erase(chip, 0)
     assert chip.running is not None
-    end = chip.running.end_us
-    chip.device.clock = TimedReset(chip.clock.now_us + 10)
-    chip.device.clock.now_us = end - 100_000 if end > 100_000 else 0
-    chip.device.clock.fire_us = chip.clock.now_us + 5
+    clock = TimedReset(chip.clock.now_us + 5)
+    clock.now_us = chip.clock.now_us
+    chip.device.clock = clock
     with pytest.raises(ResetAsserted):
         chip.transfer(at(chip, 0x03, 0), 4096)
-    chip.device.clock.fire_us = 1 << 60
+    clock.fire_us = 1 << 60
     assert chip.is_busy
     finish(chip)
     assert [op.tear for op in chip.device.journal.operations()] == [None]
@@ -500,6 +499,39 @@ def test_two_bytes_of_status_reject_the_write_on_issi() -> None:
     order(chip, b"\x01\x40")
     finish(chip)
     assert status(chip) == 0x40
+
+
+def test_who_waits_for_wel_to_fall_waits_for_ever_after_a_refused_program() -> None:
+    chip = chip_of(WINBOND)
+    order(chip, b"\x01\x1c")
+    finish(chip)
+    program(chip, 0, b"\x00")
+    chip.clock.advance(10_000_000)
+    assert status(chip) & 3 == 2
+
+
+def test_quad_enable_written_to_another_vendors_place_enables_nothing() -> None:
+    chip = chip_of(WINBOND)
+    order(chip, b"\x01\x40")
+    finish(chip)
+    assert chip.transfer(b"\x6b\x00\x00\x00\x00", 1) == b"\xff"
+    other = chip_of("MX25L12833F")
+    order(other, b"\x31\x02")
+    assert [misuses(chip)[-1], misuses(other)[-1]] == ["quad-disabled", "unknown-opcode"]
+
+
+def test_macronix_mode_bits_are_complements_and_micron_has_none() -> None:
+    for name, mode, goes_on in (
+        ("MX25L12833F", 0xA5, True), ("MX25L12833F", 0x5A, True), ("MX25L12833F", 0x20, False),
+        ("MX25L12833F", 0x00, False), ("MT25QL128ABA", 0xA5, False), ("IS25LP128", 0xA5, True),
+    ):  # fmt: skip
+        chip = chip_of(name)
+        read = chip._commands.get(0xEB) or chip._commands[0xBB]
+        if chip.registers.needs_quad_enable:
+            order(chip, b"\x01\x40")
+            finish(chip)
+        chip.transfer(bytes([read.opcode, 0, 0, 0, mode]) + bytes(read.dummy), 2)
+        assert bool(chip.latches.continuous) == goes_on, (name, hex(mode))
 
 
 def test_no_power_no_answer() -> None:

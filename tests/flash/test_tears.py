@@ -16,7 +16,7 @@ from flash.device import FlashDevice
 from flash.errors import EccFault, FlashError
 from flash.journal import Misuse, Operation
 from flash.part import Erase, Part, Runs, bundled_part, part_names
-from flash.tears import TEAR_SETS, TEARS, TearSet, tear_at, tear_named, tears_of
+from flash.tears import EVERY_TEAR, TEAR_SETS, TEARS, TearSet, tear_at, tear_named, tears_of
 from flash.tears.erases import f1_share_left
 from tests.flash.planes import Planes, mask_of, operations, random_state, torn
 from tests.flash.small_parts import (
@@ -36,7 +36,6 @@ from tests.flash.small_parts import (
 
 BY_NAME = {"ids": lambda part: part.name}
 T1, T2, T4 = TEAR_SETS["T1"], TEAR_SETS["T2"], TEAR_SETS["T4"]
-EVERY_TEAR = TearSet("every", (0, 1, 2, 3, 4), True, "every row of the table")
 MONOTONE = {
     "prefix",
     "one-bit",
