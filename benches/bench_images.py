@@ -1,7 +1,7 @@
 """A 16 MiB image from a file onto a chip, and the snapshot of it.
 
-What `brownout inspect` and every user's first session wait for. The text formats go through line parsers (Intel HEX through
-intelhex), so they are measured on 1 MiB.
+What `brownout inspect` and every user's first session wait for. The text formats go through line parsers (Intel HEX
+through intelhex), so they are measured on 1 MiB.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from flash import FlashDevice, bundled_part
 from flash.spi import SerialFlash
-from flash.spi_driver import SpiNorFlash
+from flash.spi.driver import SpiNorFlash
 
 PART = "W25Q128JV"
 STATUS_READS = 20_000

@@ -180,7 +180,7 @@ class CommandSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything `flash.spi` must know of one part.
 
     ``family``: the vendor's dialect. ``registers``: the layout and protection rules of its status and configuration
-    registers, a row of `flash.registers`. ``jedec_ext``: what 9Fh sends behind the three bytes, hex.
+    registers, a row of `flash.spi.registers`. ``jedec_ext``: what 9Fh sends behind the three bytes, hex.
     ``quad_enable``: the QER code of JESD216 DWORD 15, "" where not known. ``address``: 3-byte only, either, or 4-byte.
     ``while_busy``: what a read of the array gets while an operation runs: nothing drives the lines, or garbage.
     ``registers_as_shipped``: value of each register of the layout, in its order, as it leaves the factory; registers

@@ -13,15 +13,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from flash.dfuse import DFUSE_MAGIC, alt_settings, read_dfuse, write_dfuse
-from flash.elf import ELF_MAGIC, read_elf
 from flash.errors import ImageError
 from flash.files import MAX_FILE_SIZE, read_file, write_file
-from flash.intel_hex import HEX_START, write_hex
-from flash.segments import MAX_GAPS, Image, Region, Segment, image_from_segments
-from flash.srec import SREC_START, read_srec, write_srec
-from flash.uf2 import UF2_MAGIC, family_ids, read_uf2, write_uf2
-from flash.universal_hex import board_ids, read_hex
+from flash.formats.dfuse import DFUSE_MAGIC, alt_settings, read_dfuse, write_dfuse
+from flash.formats.elf import ELF_MAGIC, read_elf
+from flash.formats.intel_hex import HEX_START, write_hex
+from flash.formats.segments import MAX_GAPS, Image, Region, Segment, image_from_segments
+from flash.formats.srec import SREC_START, read_srec, write_srec
+from flash.formats.uf2 import UF2_MAGIC, family_ids, read_uf2, write_uf2
+from flash.formats.universal_hex import board_ids, read_hex
 
 __all__ = [
     "MAX_FILE_SIZE",
@@ -32,6 +32,7 @@ __all__ = [
     "Region",
     "Segment",
     "firmware_ids",
+    "format_name",
     "image_from_segments",
     "load_image",
     "save_image",
@@ -158,6 +159,11 @@ def save_image(image: Image, path: Path, *, fill: int = 0xFF, family_id: int | N
     if not 0 <= fill <= 0xFF:
         raise ImageError(f"{path}: fill {fill} is not a byte; give a value from 0 to 255")
     write_file(path, found.write(image, _Saving(suffix, fill, family_id)))
+
+
+def format_name(content: bytes) -> str:
+    """The name of the format ``content`` begins like; "raw binary" when it is none of the others."""
+    return next(one.name for one in (*_FORMATS, _RAW) if one.begins(content))
 
 
 def _format_of(path: Path, content: bytes) -> _Format:

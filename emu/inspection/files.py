@@ -12,12 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from emu.errors import UsageError
-from flash.dfuse import DFUSE_MAGIC
-from flash.elf import ELF_MAGIC
-from flash.images import MAX_FILE_SIZE, READABLE_SUFFIXES
-from flash.intel_hex import HEX_START
-from flash.srec import SREC_START
-from flash.uf2 import UF2_MAGIC
+from flash.images import MAX_FILE_SIZE, READABLE_SUFFIXES, format_name
 
 ZIP_MAGIC = b"PK\x03\x04"
 EMPTY_ZIP_MAGIC = b"PK\x05\x06"
@@ -39,7 +34,6 @@ _FOREIGN = (
     (b"\xcf\xfa\xed\xfe", "a macOS program"),
     (b"SQLite format 3\0", "an SQLite database"),
 )
-_MARKS = ((ELF_MAGIC, "ELF"), (UF2_MAGIC, "UF2"), (DFUSE_MAGIC, "DfuSe"))
 
 
 def read_whole(path: Path) -> bytes:
@@ -58,19 +52,9 @@ def is_archive(path: Path, raw: bytes) -> bool:
     return False
 
 
-def format_of(raw: bytes) -> str:
-    """The name of an image's format. Only a name: `load_image` decides what it reads."""
-    for mark, name in _MARKS:
-        if raw.startswith(mark):
-            return name
-    if HEX_START.match(raw):
-        return "Intel HEX"
-    return "Motorola S-records" if SREC_START.match(raw) else "raw binary"
-
-
 def refuse_foreign(path: Path, raw: bytes) -> None:
     """Raise UsageError for what is no image at all. Only for files that would be taken for raw binaries."""
-    if path.suffix.lower() in READABLE_SUFFIXES or not raw or format_of(raw) != "raw binary":
+    if path.suffix.lower() in READABLE_SUFFIXES or not raw or format_name(raw) != "raw binary":
         return
     for magic, what in _FOREIGN:
         if raw.startswith(magic):
@@ -82,7 +66,7 @@ def refuse_foreign(path: Path, raw: bytes) -> None:
 
 
 def file_document(path: Path, raw: bytes) -> dict[str, Any]:
-    name = "firmware archive" if raw[:4] in (ZIP_MAGIC, EMPTY_ZIP_MAGIC) else format_of(raw)
+    name = "firmware archive" if raw[:4] in (ZIP_MAGIC, EMPTY_ZIP_MAGIC) else format_name(raw)
     return {"path": str(path), "format": name, "size": len(raw), "sha256": hashlib.sha256(raw).hexdigest()}
 
 

@@ -2,7 +2,7 @@
 
 A status or configuration register is a small flash row of its own: a write erases it and programs it (nor.md 2.3,
 Spansion's article on corrupted registers, Cypress thread 35368). A volatile write (50h) never touches the row.
-Neighbours: `flash.registers` says what the bytes mean; here they are bytes.
+Neighbours: `flash.spi.registers` says what the bytes mean; here they are bytes.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ REGISTER_ROWS: tuple[TearRow, ...] = (
     ),
     TearRow(
         "register-ones", 2, "write", SERIAL,
-        "the row was left erased, every bit 1: all of the device protected",
+        "the row was left erased, every bit 1: most parts are then wholly protected, and one-time locks are set",
         "status registers are non-volatile cells; Spansion: power loss in WRR can leave the device locked",
         always(1), always(1), _apply_ones, _row, nothing,
     ),

@@ -29,7 +29,7 @@ FLAGS_READ = 1
 
 
 class _Context(UserContext):
-    """littlefs' block device on a NOR flash. An error of the flash must not cross the C code: it is kept and -5 given."""
+    """littlefs' block device on a NOR flash. An error must not cross the C code: it is kept, and -5 given instead."""
 
     def __init__(self, flash: NorFlash) -> None:
         self.flash = flash
@@ -160,5 +160,3 @@ def powered(part: Part, memory: Snapshot, front: Front) -> tuple[Partition, Jour
     device.restore(memory)
     flash = front(device)
     return Partition("store", flash, 0x10000, SIZE), journal
-
-

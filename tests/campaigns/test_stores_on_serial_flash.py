@@ -16,7 +16,7 @@ from flash.journal import Operation
 from flash.part import bundled_part
 from flash.snapshot import Snapshot
 from flash.spi import SerialFlash
-from flash.spi_driver import SpiNorFlash
+from flash.spi.driver import SpiNorFlash
 from flash.tears import TEAR_SETS
 from tests.campaigns.stores import CutState, LittleFs, NaiveStore, powered, states_of
 
@@ -127,7 +127,6 @@ def test_a_store_that_trusts_the_first_bytes_of_a_sector_falls_to_a_torn_erase()
         memory, _ = naive(memory, lambda store, content=content: store.write(content))  # type: ignore[misc]
     _, operations = naive(memory, lambda store: store.write(contents[3]))
     assert [operation.kind for operation in operations] == ["erase", "program"]
-
 
     def fallen(tears: str) -> set[tuple[str, str]]:
         return {

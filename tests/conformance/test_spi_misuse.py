@@ -8,7 +8,7 @@ from flash import FlashMisuse, Journal, PowerLost
 from flash.command_set import CommandSet
 from flash.errors import ResetAsserted
 from flash.spi import SerialFlash
-from flash.spi_driver import SpiNorFlash
+from flash.spi.driver import SpiNorFlash
 from tests.flash.serial_bench import (
     SERIAL_PARTS,
     SMALL,

@@ -1,6 +1,7 @@
 """What is known of 37 parts, copied from the notes on each chip: never read from a part file.
 
-None: not found in any document. Times in milliseconds or microseconds as the field says, (typical, maximum).
+None: not found in any document. W25Q16JV, W25Q64JV, W25Q128JV and MX25L12833F have figures that were found later than
+the notes, in SFDP tables of these chips; `sfdp_dumps` has the tables and their sources. Times in milliseconds or microseconds as the field says, (typical, maximum).
 Neighbours: `test_part_facts` holds the bundled parts against these rows.
 """
 
@@ -63,20 +64,22 @@ class Fact(NamedTuple):
 # fmt: off
 FACTS = (
     Fact(
-        "W25Q16JV-IQ", "W25Q16JV", "geometry-only", 2097152, 256, 1, None,
+        "W25Q16JV-IQ", "W25Q16JV", "sfdp", 2097152, 256, 1, None,
         (
-            EraseFact(4096, 0x20, None, None, None), EraseFact(32768, 0x52, None, None, None),
-            EraseFact(65536, 0xD8, None, None, None),
+            EraseFact(4096, 0x20, None, 64, 896), EraseFact(32768, 0x52, None, 128, 1792),
+            EraseFact(65536, 0xD8, None, 160, 2240),
         ),
-        jedec="EF4015", chip_opcodes=(0x60, 0xC7), write_after_us=5000,
+        jedec="EF4015", page_us=(704, 4224), first_us=32, next_us=3, chip_opcodes=(0x60, 0xC7), chip_ms=(5120, 30720),
+        suspend=SuspendFact(0x75, 0x7A, 20, 20, 512, 128), leave_down_us=3, write_after_us=5000,
     ),
     Fact(
-        "W25Q64JV-IQ", "W25Q64JV", "geometry-only", 8388608, 256, 1, None,
+        "W25Q64JV-IQ", "W25Q64JV", "sfdp", 8388608, 256, 1, None,
         (
-            EraseFact(4096, 0x20, None, None, None), EraseFact(32768, 0x52, None, None, None),
-            EraseFact(65536, 0xD8, None, None, None),
+            EraseFact(4096, 0x20, None, 64, 896), EraseFact(32768, 0x52, None, 128, 1792),
+            EraseFact(65536, 0xD8, None, 160, 2240),
         ),
-        jedec="EF4017", chip_opcodes=(0x60, 0xC7), write_after_us=5000,
+        jedec="EF4017", page_us=(704, 4224), first_us=32, next_us=3, chip_opcodes=(0x60, 0xC7), chip_ms=(20000, 120000),
+        suspend=SuspendFact(0x75, 0x7A, 20, 20, 512, 128), leave_down_us=3, write_after_us=5000,
     ),
     Fact(
         "W25Q64JW-IM", "W25Q64JW", "sfdp", 8388608, 256, 1, None,
@@ -90,11 +93,11 @@ FACTS = (
     Fact(
         "W25Q128JV-IM/IQ", "W25Q128JV", "quoted", 16777216, 256, 1, None,
         (
-            EraseFact(4096, 0x20, None, 45, 400), EraseFact(32768, 0x52, None, None, None),
-            EraseFact(65536, 0xD8, None, None, 2000),
+            EraseFact(4096, 0x20, None, 45, 400), EraseFact(32768, 0x52, None, 128, 1792),
+            EraseFact(65536, 0xD8, None, 160, 2000),
         ),
         jedec="EF4018", page_us=(700, 3000), chip_opcodes=(0x60, 0xC7), chip_ms=(40000, 200000), write_ms=(None, 15),
-        leave_down_us=3, enter_down_us=3, write_after_us=5000,
+        suspend=SuspendFact(0x75, 0x7A, 20, 20, 512, 128), leave_down_us=3, enter_down_us=3, write_after_us=5000,
     ),
     Fact(
         "W25Q256JV-IQ", "W25Q256JV", "geometry-only", 33554432, 256, 1, None,
@@ -144,10 +147,10 @@ FACTS = (
     Fact(
         "MX25L12833F", "MX25L12833F", "vendor-model", 16777216, 256, 1, None,
         (
-            EraseFact(4096, 0x20, None, 25, None), EraseFact(32768, 0x52, None, 140, None),
-            EraseFact(65536, 0xD8, None, 250, None),
+            EraseFact(4096, 0x20, None, 25, 150), EraseFact(32768, 0x52, None, 140, 864),
+            EraseFact(65536, 0xD8, None, 250, 1536),
         ),
-        jedec="C22018", page_us=(330, None), byte_us=(16, None), chip_opcodes=(0x60, 0xC7), chip_ms=(26000, None),
+        jedec="C22018", page_us=(330, 1536), byte_us=(16, 64), chip_opcodes=(0x60, 0xC7), chip_ms=(26000, 112000),
         write_ms=(None, 40), suspend=SuspendFact(0xB0, 0x30, 25, 25, 400, 100), leave_down_us=30, enter_down_us=10,
         select_us=800,
     ),

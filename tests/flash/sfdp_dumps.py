@@ -80,8 +80,48 @@ DUMPS = {
         "10d800ff502a2a0182ff9cd264c108467a757a75f7c4d55c000651ff88300000"
     ), "linux-mtd list, September 2023",
        ("md5", "d540f07cbfb7c9c19654c453b561b311")),
+    "W25Q16JV": Dump(_bytes(
+        "53464450050100ff00050110800000[113]e520f9ffffffff0044eb086b083b42bbfeffffffffff0000ffff40eb0c200"
+        "f5210d800003602a60082ea14b3e96376337a757a75f7a2d55c19f74dffe930f880"
+    ), "Project Cerberus, core/testing/flash/spi_flash_sfdp_test.c: header and basic table"),
+    "W25Q64JV": Dump(_bytes(
+        "53464450050100ff00050110800000[113]e520f9ffffffff0344eb086b083b42bbfeffffffffff0000ffff40eb0c200"
+        "f5210d800003602a60082ea14c4e96376337a757a75f7a2d55c19f74dffe930f880[64]"
+    ), "README of htminuslab/STM32-LittleFS-QSPI, a chip with id EF4017"),
+    "MX25L12833F": Dump(_bytes(
+        "53464450060102ff00060110300000ffc2000104100100ff84000102c00000[17]e520f1ffffffff0744eb086b083b04"
+        "bbfeffffffffff00ffffff44eb0c200f5210d800ff8241bd0081e57bc64403673830b030b0f7bdd55c4abe29ffe1d0"
+        "[82]0000[78]003600279df9c06485cbffffffffffff"
+    ), "linux-mtd list, April 2025, posted by Macronix for id C22018",
+       ("sha256", "c7c4287a584fa23f4f5037a90ab0ee6ddc6ff3f0cee89889e54465e86542c85e")),
+}
+
+SIBLINGS = {
+    "MT25QL128ABA": Dump(_bytes(
+        "53464450060101ff00060110300000ff84000102800000[25]e520fbffffffff0f29eb276b273b27bbffffffffffff27"
+        "bbffff29eb0c2010d80f520000244a99008b8e03d4ac0127387a757a75fbbdd55c4a0f82ff81bd3d36[17]e7ffff21dc"
+        "ffff"
+    ), "linux-mtd list: MT25QU256ABA, twice the size",
+       ("md5", "5ea738216f68c9f98987bb3725699a32")),
+    "N25Q032A13": Dump(_bytes(
+        "53464450000100ff00000109300000[33]e520f1ffffffff0329eb276b083b27bbffffffffffff27bbffff29eb0c2010"
+        "d800000000"
+    ), "linux-mtd list: an N25Q of 64 Mbit, twice the size"),
+    "IS25LP128": Dump(_bytes(
+        "53464450060101ff00060110300000ff9d05010380000002[24]e520f9ffffffff0744eb086b083b80bbfeffffffffff"
+        "00ffffff44eb0c200f5210d800ff234ac90082d811c7cccd68467a757a75f7a2d55c4a422cfff030c080[16]50195016"
+        "9cf9c0648fecffff"
+    ), "linux-mtd list, August 2022: SK25LP128, which carries the vendor id of ISSI",
+       ("md5", "de4d6be54e479d60859b0ca8a0ee9216")),
+    "GD25Q16C": Dump(_bytes(
+        "e520f1ffffffff0144eb086b083b42bbeeffffffffff00ffffff00ff0c200f5210d800ff"
+    ), "ESP8266 Arduino core, GigaDevice: GD25Q32C, the basic table alone"),
+    "GD25Q128C": Dump(_bytes(
+        "e520f1ffffffff0144eb086b083b42bbeeffffffffff00ffffff00ff0c200f5210d800ff"
+    ), "ESP8266 Arduino core, GigaDevice: GD25Q32C, the basic table alone"),
 }
 # fmt: on
+"""Tables of a chip of the same family, by the bundled part they were taken as the pattern of."""
 
 
 def basic_of(raw: bytes) -> bytes:

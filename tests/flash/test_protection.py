@@ -6,7 +6,7 @@ from itertools import pairwise, product
 
 import pytest
 
-from flash.protection import (
+from flash.spi.protection import (
     SCHEMES,
     block_range,
     complement,

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
 import pytest
 
 from flash import FlashDevice, FlashError, Interruption, Journal, PowerLost, bundled_part, tear_named
 from flash.part import Runs
-from flash.registers import CHIP_BITS, MAPS, MARK
 from flash.spi import SerialFlash
-from flash.spi_registers import CHIP_BIT_SOURCES
+from flash.spi.register_commands import CHIP_BIT_SOURCES
+from flash.spi.registers import CHIP_BITS, MAPS, MARK, Register
 from tests.flash.serial_bench import SERIAL_PARTS, SMALL, WINBOND, chip_of, finish, misuses, order, status, with_serial
+from tests.spec import dump, section
 
 ANNEX_TEARS = ("register-zeros-1", "register-ones-1", "register-soup-1")
 
@@ -66,12 +69,50 @@ def test_the_register_row_is_what_the_specification_says() -> None:
     chip = chip_of(with_serial("W25Q128JV", registers_as_shipped=(0x00, 0x02)))
     annex, size = chip.size, 64
     row = chip.device.cells.read(annex, size)
-    assert row == bytes.fromhex("000200" + "FF" * 60 + "00")
+    assert row == dump("register-row-shipped") + b"\xff" * 47 + b"\x00"
     write(chip, 0x01, 0x04, 0x02)
-    assert chip.device.cells.read(annex, size) == bytes.fromhex("040200" + "FF" * 60 + "00")
+    assert chip.device.cells.read(annex, size) == dump("register-row-written") + b"\xff" * 47 + b"\x00"
     (operation,) = chip.device.journal.operations()
     assert (operation.kind, operation.address, operation.length) == ("write", 0x1000000, 16)
-    assert operation.data == bytes.fromhex("040200" + "FF" * 13)
+    assert operation.data == dump("register-row-written")
+
+
+def told(name: str) -> str:
+    """How SPEC shows one layout, written from the table of the code."""
+    layout = MAPS[name]
+    lengths = " or ".join(str(length) for length in layout.lengths)
+    special = "volatile write" if layout.volatile_enable else "clears flags" if layout.clear_flags == 0x50 else "-"
+    lines = [
+        f"Write length of 01h: {lengths}; 50h: {special}",
+        "",
+        "| byte | register | read | write | 7 | 6 | 5 | 4 | 3 | 2 | 1 | 0 |",
+        "|---|---|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for number, register in enumerate(layout.registers):
+        opcodes = [
+            " ".join(f"{opcode:02X}h" for opcode, reached in sorted(which.items()) if number in reached) or "-"
+            for which in (layout.reads, layout.writes)
+        ]
+        bits = [bit + _mark(register, bit) for bit in register.bits]
+        lines.append(f"| {' | '.join([str(number), register.name, *opcodes, *bits])} |")
+    return "\n".join(lines)
+
+
+def _mark(register: Register, bit: str) -> str:
+    mask = register.mask(bit)
+    if bit == "-" or mask & register.kept & ~register.once:
+        return ""
+    return "!" if mask & register.once else "~" if mask & register.loose else "°"
+
+
+@pytest.mark.parametrize("name", MAPS)
+def test_every_layout_is_what_the_specification_says(name: str) -> None:
+    text = section("Registers of a serial part")
+    found = re.search(rf"^### `{name}`\n\n(.*?)\n\n", text + "\n\n", re.M | re.S)
+    rows = re.search(rf"^### `{name}`\n\n.*?\n\n(\|.*?)\n\n", text + "\n\n", re.M | re.S)
+    assert found is not None
+    assert rows is not None
+    assert f"{found[1]}\n\n{rows[1]}" == told(name)
 
 
 def test_a_second_front_on_the_same_cells_does_not_write_the_factory_values_again() -> None:

@@ -30,7 +30,7 @@ from flash.sfdp import (
     table,
 )
 from flash.sfdp_fields import FIELDS, SCALES
-from tests.flash.sfdp_dumps import DUMPS, basic_of, figure
+from tests.flash.sfdp_dumps import DUMPS, SIBLINGS, basic_of, figure
 
 K = 1024
 replace = msgspec.structs.replace
@@ -57,6 +57,13 @@ def test_a_dump_is_the_one_its_source_gives_a_checksum_of(name: str) -> None:
 
 
 SAME = sorted(DUMPS.keys() - {"W25Q128JV", "IS25WP256"})
+SERIAL = [name for name in part_names() if bundled_part(name).serial is not None]
+
+
+def test_every_serial_part_answers_but_the_one_older_than_the_standard() -> None:
+    assert len(SERIAL) == 24
+    assert set(SERIAL) - set(ANSWERING) == {"AT25DF041A"}
+    assert any("SFDP" in note for note in bundled_part("AT25DF041A").notes)
 
 
 @pytest.mark.parametrize("name", SAME)
@@ -65,19 +72,15 @@ def test_the_basic_table_is_the_chips_own_byte_for_byte(name: str) -> None:
 
 
 VENDOR = "the vendor's own table; nothing of it is modelled"
-SPLIT = "the part counts all four clocks as mode bits M7-0; its own table counts two of them as waits"
 DATASHEET = "the datasheet's 45 ms, as quoted, is written 48 ms; its own table says 64 ms"
-SIBLING = "taken as W25Q64JW's 101 here; its own table says 100, and both name bit 1 of status register 2"
 CONTRADICTS = (
     "its own table says 3 bytes only although DWORD 16 lists how four-byte mode is entered and the chip has 32 MiB"
 )
 DIFFERENT: dict[str, list[tuple[int, str, str, str, str]]] = {
     "W25Q128JV": [
-        (4, "read_122_waits", "0x0", "0x2", SPLIT),
-        (4, "read_122_mode", "0x4", "0x2", SPLIT),
         (10, "type_1_time", "48 ms", "64 ms", DATASHEET),
-        (15, "quad_enable", "0x5", "0x4", SIBLING),
     ],
+    "MX25L12833F": [(0, "table FFC2", "", "4 DWORDs", VENDOR)],
     "MX25R8035F": [(0, "table FFC2", "", "4 DWORDs", VENDOR)],
     "MX66L1G45G": [(0, "table FFC2", "", "4 DWORDs", VENDOR)],
     "IS25WP256": [
@@ -93,6 +96,30 @@ DIFFERENT: dict[str, list[tuple[int, str, str, str, str]]] = {
 def test_differences_from_the_chips_own_table_are_these_and_have_their_reasons(name: str) -> None:
     found = [(d.dword, d.field, d.ours, d.theirs, d.reason) for d in compare(bundled_part(name), DUMPS[name].raw)]
     assert found == DIFFERENT.get(name, [])
+
+
+# What must differ from the table of a chip that is only of the same family: its size, and what belongs to it.
+FAMILY = {
+    "MT25QL128ABA": {
+        "address", "density", "chip_erase_time", "leave_four_byte", "enter_four_byte", "table FF84",
+    },
+    "N25Q032A13": {"density"},
+    "IS25LP128": {"table 029D"},
+    "GD25Q16C": {"density"},
+    "GD25Q128C": {"density"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SIBLINGS)
+def test_a_part_without_a_dump_says_what_its_family_says_but_for_its_size(name: str) -> None:
+    assert {d.field for d in compare(bundled_part(name), SIBLINGS[name].raw)} == FAMILY[name]
+
+
+@pytest.mark.parametrize("name", sorted(set(ANSWERING) - set(DUMPS)))
+def test_a_table_no_dump_stands_behind_says_so(name: str) -> None:
+    serial = bundled_part(name).serial
+    assert serial is not None and serial.sfdp is not None
+    assert serial.sfdp.source.startswith("no dump found: generated from the part's other figures")
 
 
 ALWAYS_GIVEN = {
@@ -135,6 +162,10 @@ class Known(NamedTuple):
 W25Q = {4 * K: (0x20, (64, 896)), 32 * K: (0x52, (128, 1792)), 64 * K: (0xD8, (160, 2240))}
 MX25R = {4 * K: (0x20, (48, 384)), 32 * K: (0x52, (240, 1920)), 64 * K: (0xD8, (480, 3840))}
 KNOWN = {
+    "W25Q16JV": Known(2048 * K, W25Q,
+                      (704, 4224), (5120, 30720), (128, 512), 20, 3, "100"),
+    "W25Q64JV": Known(8192 * K, W25Q,
+                      (704, 4224), (20000, 120000), (128, 512), 20, 3, "100"),
     "W25Q64JW": Known(8192 * K, W25Q,
                       (704, 4224), (20000, 120000), (128, 512), 20, 30, "101"),
     "W25Q512JV": Known(65536 * K, W25Q,

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from flash import ElapsedTime, FlashDevice, FlashError, ResetAsserted, bundled_part
 from flash.spi import SerialFlash
-from flash.spi_bus import as_seen
+from flash.spi.bus import as_seen
 from tests.flash.serial_bench import (
     SERIAL_PARTS,
     SMALL,

@@ -6,7 +6,7 @@ import pytest
 
 from flash import FlashDevice, FlashError, Interruption, Journal, OutOfBounds, PowerLost, bundled_part, tear_named
 from flash.spi import SerialFlash
-from flash.spi_driver import SpiNorFlash
+from flash.spi.driver import SpiNorFlash
 from flash.testing import PROMISES, check_nor_flash
 from tests.flash.serial_bench import (
     SERIAL_PARTS,

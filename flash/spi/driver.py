@@ -11,8 +11,8 @@ from flash.contract import Clock
 from flash.errors import FlashError, OutOfBounds
 from flash.figure import Figure
 from flash.geometry import Geometry
-from flash.registers import MAPS, reads_of
-from flash.spi import SerialFlash
+from flash.spi.serial_flash import SerialFlash
+from flash.spi.registers import MAPS, reads_of
 
 WEAR_MARGIN = 4
 """Time-outs are the part's maxima times this: at the end of its cycles `timing` stretches a duration 3.7 times."""

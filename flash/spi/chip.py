@@ -1,6 +1,6 @@
-"""The chip behind the pins: its latches, registers, operations and power. `spi.SerialFlash` adds the bus.
+"""The chip behind the pins: its latches, registers, operations and power. `serial_flash` adds the bus.
 
-Neighbours: `device` holds the array and tears operations, `spi_array` and `spi_service` start them here, `spi` asks
+Neighbours: `device` holds the array and tears operations, `array` and `service` start them here, `serial_flash` asks
 whether the chip listens. Knows no frame.
 """
 
@@ -11,8 +11,8 @@ from flash.device import FlashDevice
 from flash.errors import FlashError, FlashMisuse
 from flash.in_flight import InFlight
 from flash.journal import OperationKind
-from flash.register_file import RegisterFile
-from flash.spi_state import ChipState, StateValue
+from flash.spi.register_file import RegisterFile
+from flash.spi.state import ChipState, StateValue
 
 
 class SerialChip:
@@ -35,7 +35,7 @@ class SerialChip:
         self.reports_errors = any(name in names for name in ("E_ERR", "E_FAIL", "EPE"))
         self._holds_busy = "E_ERR" in names
         self._erasing: list[InFlight] = []
-        self.latches = self._after_power_up()
+        self.latches: ChipState = self._after_power_up()
         device.supply.feed(self._power_gone)
 
     @property

@@ -1,6 +1,6 @@
 """What the commands for latches, deep power-down, reset, addressing, four-line mode and identity do.
 
-Neighbours: `spi_commands` names these functions in its table, `spi` calls them. None takes time that BUSY would show.
+Neighbours: `commands` names these functions in its table, `serial_flash` calls them. None takes time that BUSY would show.
 """
 
 from __future__ import annotations
@@ -8,12 +8,12 @@ from __future__ import annotations
 from math import ceil
 from typing import TYPE_CHECKING
 
-from flash.spi_command import Refusal, repeated
-from flash.spi_state import ChipState
+from flash.spi.command import Refusal, repeated
+from flash.spi.state import ChipState
 
 if TYPE_CHECKING:
-    from flash.serial_chip import SerialChip
-    from flash.spi_frame import Frame
+    from flash.spi.chip import SerialChip
+    from flash.spi.frame import Frame
 
 
 def write_enable(chip: SerialChip, frame: Frame) -> None:

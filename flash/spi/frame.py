@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from flash.spi_command import Command, Refusal
+from flash.spi.command import Command, Refusal
 
 
 @dataclass(slots=True)

@@ -18,7 +18,7 @@ from typing import NoReturn
 import intelhex
 
 from flash.errors import ImageError
-from flash.segments import ADDRESS_END, Image, Segment, entry_below, image_from_segments
+from flash.formats.segments import ADDRESS_END, Image, Segment, entry_below, image_from_segments
 
 HEX_START = re.compile(rb"\s*:[0-9A-Fa-f]{8}")  # a colon alone may also begin a raw binary
 

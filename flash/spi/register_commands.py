@@ -1,6 +1,6 @@
 """What the commands for registers, sector locks and security registers of a serial chip do.
 
-Neighbours: `spi_commands` names these functions in its table, `register_file` holds what they change. What takes
+Neighbours: `commands` names these functions in its table, `register_file` holds what they change. What takes
 effect does so at the rising chip select; only what is non-volatile takes time.
 """
 
@@ -9,14 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from flash.protection import pack_locks, unpack_locks
 from flash.rules import latched
-from flash.spi_command import Refusal, repeated
-from flash.spi_state import ERASE_FAILED, PROGRAM_FAILED, PROTECTION_HIT
+from flash.spi.command import Refusal, repeated
+from flash.spi.protection import pack_locks, unpack_locks
+from flash.spi.state import ERASE_FAILED, PROGRAM_FAILED, PROTECTION_HIT
 
 if TYPE_CHECKING:
-    from flash.serial_chip import SerialChip
-    from flash.spi_frame import Frame
+    from flash.spi.chip import SerialChip
+    from flash.spi.frame import Frame
 
 
 # -- registers -------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from typing import NoReturn
 from zlib import crc32
 
 from flash.errors import ImageError
-from flash.segments import ADDRESS_END, Image, Segment, image_from_segments
+from flash.formats.segments import ADDRESS_END, Image, Segment, image_from_segments
 
 DFUSE_MAGIC = b"DfuSe"
 

@@ -1,6 +1,6 @@
 """The command table of a serial part, built from `Part.serial`: it answers only to what it has.
 
-Neighbours: `spi` clocks the bytes and asks the table, `spi_array`, `spi_registers` and `spi_service` hold the functions
+Neighbours: `serial_flash` clocks the bytes and asks the table, `array`, `register_commands` and `service` hold the functions
 it names. Knows no time. Dummy and mode phases count in bytes on the lines of the address: clocks * lines / 8.
 """
 
@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from flash import spi_array as array
-from flash import spi_registers as registers
-from flash import spi_service as service
 from flash.command_set import CommandSet, Lines
 from flash.part import Part
-from flash.registers import MAPS, reads_of, writes_of
-from flash.spi_command import BY_MODE, Command
+from flash.spi import array, service
+from flash.spi import register_commands as registers
+from flash.spi.command import BY_MODE, Command
+from flash.spi.registers import MAPS, reads_of, writes_of
 
 
 def command_table(part: Part) -> dict[int, Command]:

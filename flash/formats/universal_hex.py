@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from flash.errors import ImageError
-from flash.intel_hex import (
+from flash.formats.intel_hex import (
     DATA,
     END_OF_FILE,
     LINEAR_BASE,
@@ -31,7 +31,7 @@ from flash.intel_hex import (
     read_records,
     record_lines,
 )
-from flash.segments import Image
+from flash.formats.segments import Image
 
 _ADDRESS_KINDS = (SEGMENT_BASE, LINEAR_BASE)
 _START_KINDS = (0x03, 0x05)

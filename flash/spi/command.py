@@ -1,6 +1,6 @@
 """One command of a serial part: a row of the table, and what a command answers that did not do as asked.
 
-Neighbours: `spi_commands` builds the rows, `spi` obeys them. Knows no part and no state.
+Neighbours: `commands` builds the rows, `serial_flash` obeys them. Knows no part and no state.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from flash.serial_chip import SerialChip
-    from flash.spi_frame import Frame
+    from flash.spi.chip import SerialChip
+    from flash.spi.frame import Frame
 
 BY_MODE = -1
 """Address of three bytes, or of four in 4-byte mode."""

@@ -7,12 +7,12 @@ the layout, `protection` the meaning of its bits, `spi` the commands. Knows no t
 
 from __future__ import annotations
 
-from flash import protection
 from flash.cells import REGISTER_ROW_SIZE
 from flash.device import FlashDevice
 from flash.errors import FlashError
-from flash.protection import READ_LOCK, WRITE_LOCK
-from flash.registers import MAPS, MARK, factory
+from flash.spi import protection
+from flash.spi.protection import READ_LOCK, WRITE_LOCK
+from flash.spi.registers import MAPS, MARK, factory
 
 _LOCKED_FOR_GOOD = ("SRL", "FREEZE")
 

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from typing import NoReturn
 
 from flash.errors import ImageError
-from flash.segments import Image, Segment, entry_below, image_from_segments
+from flash.formats.segments import Image, Segment, entry_below, image_from_segments
 
 SREC_START = re.compile(rb"\s*S[0-35-9][0-9A-Fa-f]{6}")  # a capital S alone may also begin a raw binary
 

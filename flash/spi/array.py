@@ -1,6 +1,6 @@
 """What array commands of a serial chip do: read, program, erase, suspend, resume, evaluate an erase.
 
-Neighbours: `spi_commands` names these functions in its table, `spi` calls them; they start operations on the
+Neighbours: `commands` names these functions in its table, `serial_flash` calls them; they start operations on the
 `FlashDevice` behind the chip and end none. A command that does not do as asked returns a `Refusal`: silicon says
 nothing, the record does.
 """
@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 from flash import draws
 from flash.in_flight import InFlight
 from flash.rules import acceptable_units, latched
-from flash.spi_command import Refusal
-from flash.spi_registers import program_otp
-from flash.spi_state import ERASE_FAILED, PROGRAM_FAILED, PROTECTION_HIT
+from flash.spi.command import Refusal
+from flash.spi.register_commands import program_otp
+from flash.spi.state import ERASE_FAILED, PROGRAM_FAILED, PROTECTION_HIT
 
 if TYPE_CHECKING:
-    from flash.serial_chip import SerialChip
-    from flash.spi_frame import Frame
+    from flash.spi.chip import SerialChip
+    from flash.spi.frame import Frame
 
 NOISE_SEED = 0x535553
 

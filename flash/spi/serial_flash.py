@@ -6,8 +6,8 @@ status reads show it. It is complete when something looks after its time has com
 first). Misuse is ignored, as silicon ignores it, and recorded, which silicon does not.
 
 A reset of the host is nothing that happens here: a chip of its own stays busy, keeps its modes and its deep
-power-down. Loss of power is the supply's; `power_cycle` is its return. Neighbours: `spi_commands` is the table of
-what a part answers to, `spi_state` what it forgets without power, `register_file` its registers, `device` the array
+power-down. Loss of power is the supply's; `power_cycle` is its return. Neighbours: `commands` is the table of
+what a part answers to, `state` what it forgets without power, `register_file` its registers, `device` the array
 and its operations. This room does not know who sits on the other side of the bus.
 
 Where no document says what a part does, it does the plain thing: data bytes behind a command that takes none reject
@@ -20,12 +20,12 @@ from __future__ import annotations
 from flash.device import FlashDevice
 from flash.errors import FlashError, Interrupted
 from flash.rules import Remark
-from flash.serial_chip import SerialChip
-from flash.spi_bus import as_seen
-from flash.spi_command import BY_MODE, Command, Refusal
-from flash.spi_commands import command_table
-from flash.spi_frame import Frame
-from flash.spi_state import StateValue
+from flash.spi.bus import as_seen
+from flash.spi.chip import SerialChip
+from flash.spi.command import BY_MODE, Command, Refusal
+from flash.spi.commands import command_table
+from flash.spi.frame import Frame
+from flash.spi.state import StateValue
 
 _MEGA = 1_000_000
 

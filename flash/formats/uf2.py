@@ -27,7 +27,7 @@ from hashlib import md5
 from typing import NoReturn
 
 from flash.errors import ImageError
-from flash.segments import ADDRESS_END, Image, Region, Segment, image_from_segments
+from flash.formats.segments import ADDRESS_END, Image, Region, Segment, image_from_segments
 
 UF2_MAGIC = b"UF2\n"
 

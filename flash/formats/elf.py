@@ -11,7 +11,7 @@ from io import BytesIO
 from elftools.elf.elffile import ELFFile
 
 from flash.errors import ImageError
-from flash.segments import Image, Segment, image_from_segments
+from flash.formats.segments import Image, Segment, image_from_segments
 
 ELF_MAGIC = b"\x7fELF"
 _PROGRAM_HEADER_SIZES = (32, 56)  # ELF32, ELF64
