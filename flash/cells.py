@@ -91,8 +91,16 @@ class Cells:
         self._touch(address, address + len(bits))
         self.weak.mark(address, bits, temper)
 
+    def shift(self, address: int, data: bytes) -> None:
+        """Content moves as nobody asked for: uses are not counted, weak bits stay weak."""
+        self._touch(address, address + len(data))
+        self._view[address : address + len(data)] = data
+
     def program(self, address: int, data: bytes) -> bool:
-        """Move bits away from erased. Returns whether the range now holds exactly ``data``."""
+        """Move bits away from erased. Returns whether that is all ``data`` asked for: no bit had to move back.
+
+        What weak cells make of it is nobody's misuse.
+        """
         end = address + len(data)
         old = self._view[address:end].tobytes()
         self._touch(address, end)
@@ -101,12 +109,13 @@ class Cells:
             if self._broken_count:
                 self.mend(address, len(data))
         if self.weak is not None and self.weak.any_in(address, len(data)):
-            new = self.weak.programmed(address, old, combined(old, data, self._is_ff))
-        elif old == self._blank[: len(data)]:
+            asked = combined(old, data, self._is_ff)
+            self._view[address:end] = self.weak.programmed(address, old, asked)
+            return asked == data
+        if old == self._blank[: len(data)]:
             self._view[address:end] = data
             return True
-        else:
-            new = combined(old, data, self._is_ff)
+        new = combined(old, data, self._is_ff)
         self._view[address:end] = new
         return new == data
 
@@ -118,7 +127,7 @@ class Cells:
             self.uses[address // unit : (address + length) // unit] = 0
         if self._broken_count:
             self.mend(address, length)
-        if self.weak is not None:
+        if self.weak is not None and address < self.geometry.size:
             self._unlift_neighbours(address, length)
         self.count_erase(address, length)
 
@@ -166,6 +175,7 @@ class Cells:
         if self.uses is not None:
             unit = self.geometry.unit
             self.uses[address // unit : (address + length) // unit] += 1
+            self._touch(address, address + length)
 
     def uses_in(self, address: int, length: int) -> int:
         """Programs since their erase, summed over the units of the aligned piece that holds ``address``."""
@@ -307,6 +317,8 @@ def read_snapshot(part: Part, snapshot: Snapshot, address: int, length: int) -> 
     Raises EccFault where one would or might, and UnsteadyRead where a bit of the range is weak: such content is nothing
     to rely on, whatever it reads as.
     """
+    if not length:
+        return b""
     size, unit = block_size_of(part.geometry), part.geometry.unit
     first, last = address // size, (address + length - 1) // size
     blocks = [snapshot.tree.block(index).content for index in range(first, last + 1)]
@@ -317,7 +329,7 @@ def read_snapshot(part: Part, snapshot: Snapshot, address: int, length: int) -> 
         broken = b"".join(content[at : at + units] for content in blocks)
         for hit in range(start // unit, -(-(start + length) // unit)):
             if broken[hit] in (ECC_FAULT, ECC_UNSTABLE):
-                raise EccFault(first * size + hit * unit, unit)
+                raise EccFault(first * size + hit * unit, unit, part.ecc.fault if part.ecc else "nmi")
         at += units
     if any(len(content) > at for content in blocks):
         weak = b"".join(content[at : at + size] or bytes(size) for content in blocks)

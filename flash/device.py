@@ -197,6 +197,7 @@ class FlashDevice:
 
     def end(self, flight: InFlight) -> Operation:
         """The operation is complete. A scheduled interruption of its entry strikes here, inside the operation."""
+        self.supply.require()
         operation = flight.operation
         operation.end_us = flight.end_us
         operation.suspended_us = operation.end_us - operation.start_us - flight.duration_us
@@ -230,11 +231,11 @@ class FlashDevice:
 
     def abort(self, flight: InFlight) -> Operation:
         """The chip stops the operation where it is (a soft reset): torn, on record, never to be finished."""
+        self.supply.require()
         if self.journal.is_due:
             self._interrupt(flight.operation)
         self.in_flight.remove(flight)
-        self._record_torn(flight.operation, flight.progress_us(self.clock.now_us))
-        flight.operation.end_us = self.clock.now_us
+        self._stop(flight)
         return flight.operation
 
     def sense(self, address: int, length: int) -> bytes:
@@ -252,20 +253,43 @@ class FlashDevice:
         One whose time had come before an unplanned cut is complete, though nobody had called `end` yet.
         """
         planned = self.journal.interruption if self.journal.struck else None
-        for number, flight in enumerate(self.in_flight):
-            tear: Tear | None
-            if planned is None and not flight.is_suspended and flight.end_us <= self.clock.now_us:
-                flight.operation.end_us = flight.end_us
-                replay(self.cells, flight.operation)
-                self.journal.entries.append(flight.operation)
-                continue
-            if planned is None:
-                tear = tear_at(self.part, self.cells, flight.operation, flight.progress_us(self.clock.now_us))
-            else:
-                tear = planned.meanwhile[number] if number < len(planned.meanwhile) else None
+        if planned is not None and planned.cause == "power":
+            self._tear_as_planned()
+        else:
+            for flight in self.in_flight:
+                if flight.is_suspended or flight.end_us > self.clock.now_us:
+                    self._stop(flight)
+                else:
+                    self._finish_unasked(flight)
+        self.in_flight.clear()
+
+    def _tear_as_planned(self) -> None:
+        tears = self.journal.take_meanwhile(len(self.in_flight))
+        pairs = list(zip(tears, self.in_flight, strict=True))
+        for tear, flight in pairs:
+            if tear is not None and tear.row.of != flight.operation.kind:
+                raise FlashError(f"meanwhile: {tear.name} cannot tear the {flight.operation.kind} in flight")
+        for tear, flight in pairs:
             if tear is not None:
                 self._tear(flight.operation, tear)
-        self.in_flight.clear()
+
+    def _finish_unasked(self, flight: InFlight) -> None:
+        operation = flight.operation
+        operation.end_us = flight.end_us
+        operation.suspended_us = operation.end_us - operation.start_us - flight.duration_us
+        if self.trace is not None and operation.kind != "erase":
+            self.trace.changed_in_part(self.name, self.cells, operation.address, operation.length)
+        if operation.kind == "erase":
+            self._trace_erase(operation)
+        replay(self.cells, operation)
+        self.journal.entries.append(operation)
+
+    def _stop(self, flight: InFlight) -> None:
+        """Torn where it is, and on record."""
+        operation, now = flight.operation, self.clock.now_us
+        self._record_torn(operation, flight.progress_us(now))
+        operation.end_us = now
+        operation.suspended_us = now - operation.start_us - flight.progress_us(now)
 
     # -- outside the contract: the bench, not the firmware ----------------------------------------------
 

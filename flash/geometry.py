@@ -229,5 +229,7 @@ class Geometry:
         ranges = tuple((b, low, high) for b, low, high in ranges if low < high)
         kept = {b for b in self.block_sizes if address % b == 0 and b <= size}
         kept -= limited - {b for b, _, _ in ranges}
+        kept -= {b for b in limited if not any(low // -b * -b + b <= high for c, low, high in ranges if c == b)}
+        ranges = tuple(limits for limits in ranges if limits[0] in kept)
         blocks = tuple(b for b in self.block_sizes if b in kept)
         return replace(self, size=size, runs=tuple(runs), block_sizes=blocks, block_ranges=ranges)

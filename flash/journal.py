@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
-from flash.errors import ResetAsserted
+from flash.errors import FlashError, PowerLost, ResetAsserted
 from flash.supply import Supply
 
 if TYPE_CHECKING:
@@ -89,12 +89,13 @@ class Journal:
     that it has come.
     """
 
-    __slots__ = ("entries", "interrupt_at", "interruption", "struck")
+    __slots__ = ("_taken", "entries", "interrupt_at", "interruption", "struck")
 
     def __init__(self, interruption: Interruption | None = None) -> None:
         self.entries: list[Entry] = []
         self.interruption = interruption
         self.struck = False
+        self._taken = 0
         self.interrupt_at = -1 if interruption is None else interruption.entry
 
     def strike(self, supply: Supply) -> NoReturn:
@@ -102,13 +103,26 @@ class Journal:
         assert self.interruption is not None, "an interruption is due that nobody scheduled: please report"
         self.struck = True
         if self.interruption.cause == "power":
-            supply.cut()
+            try:
+                supply.cut()
+            except PowerLost:
+                if self._taken < len(self.interruption.meanwhile):
+                    raise FlashError("meanwhile: more tears than operations in flight") from None
+                raise
         raise ResetAsserted(self.interruption.cause)
 
     @property
     def is_due(self) -> bool:
         """Whether the interruption strikes before the next entry is made."""
         return self.interrupt_at == len(self.entries)
+
+    def take_meanwhile(self, count: int) -> tuple[Tear | None, ...]:
+        """What the planned cut leaves of the next ``count`` operations in flight: chip after chip on the rail."""
+        assert self.interruption is not None, "nothing is planned: please report"
+        planned = self.interruption.meanwhile
+        taken = planned[self._taken : self._taken + count]
+        self._taken += count
+        return taken + (None,) * (count - len(taken))
 
     def operations(self) -> list[Operation]:
         return [entry for entry in self.entries if isinstance(entry, Operation)]

@@ -179,12 +179,17 @@ def bundled_part(name: str) -> Part:
 @cache
 def _part_file(match: str) -> Part:
     text = resources.files("flash").joinpath("parts", f"{match}.toml").read_text(encoding="utf-8")
-    return _checked(decode_toml(text, Part, where=f"parts/{match}.toml", error=PartError), f"parts/{match}.toml")
+    return part_from_text(text, f"parts/{match}.toml")
 
 
 def load_part(path: Path) -> Part:
     """A part from a user's own file."""
     return _checked(read_toml(path, Part, error=PartError), str(path))
+
+
+def part_from_text(text: str, where: str) -> Part:
+    """A part from the text of a part file; ``where`` names it in what a PartError says."""
+    return _checked(decode_toml(text, Part, where=where, error=PartError), where)
 
 
 def _checked(part: Part, where: str) -> Part:

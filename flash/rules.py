@@ -83,11 +83,14 @@ def acceptable_units(part: Part, cells: Cells, address: int, data: bytes) -> tup
         pending = (at - max(address, part.geometry.align_down(at, piece))) // unit
         uses = cells.uses_in(at, piece) + pending
         is_spent = rules.max_per_erase and uses >= rules.max_per_erase
-        is_blank = not uses and cells.read(at, unit) == blank
+        reads_blank = cells.read(at, unit) == blank
+        is_blank = not uses and reads_blank
         if rules.overwrite == "and":
             allowed = not is_spent
         else:
-            allowed = is_blank or (rules.overwrite == "blank-or-zero" and data[offset : offset + unit] == zero)
+            allowed = is_blank or (
+                rules.overwrite == "blank-or-zero" and data[offset : offset + unit] == zero and not reads_blank
+            )
         if not allowed:
             why = f"was programmed {uses} times since its erase" if uses else "is not blank"
             what = f"{rules.budget_size}-byte row" if rules.budget_size else f"{unit}-byte unit"
@@ -99,7 +102,8 @@ def unprogrammable(cells: Cells, address: int, data: bytes) -> Remark | None:
     """A byte that had to move back towards erased stays as it was. A wholly erased byte asks for nothing."""
     held = cells.read(address, len(data))
     for offset, (asked, got) in enumerate(zip(data, held, strict=True)):
-        if asked not in (got, cells.erased):
+        moved_back = asked & ~got if cells.erased else got & ~asked
+        if asked != cells.erased and moved_back:
             direction = "0 to 1" if cells.erased else "1 to 0"
             return Remark(
                 address + offset, 1, "unerased",

@@ -19,11 +19,11 @@ from flash.part import Part
 from flash.sfdp_decode import EraseType, Header, SfdpTable, Times, decode, image_of
 from flash.sfdp_encode import basic_table, erase_types, given, table
 from flash.sfdp_fields import BASIC, FIELDS, FOUR_BYTE, SECTOR_MAP, SIGNATURE, Region
-from flash.sfdp_part import part_from_table
+from flash.sfdp_part import NO_ID, part_from_table
 from flash.sfdp_text import describe, duration, meaning, skeleton
 
 __all__ = [
-    "Difference", "EraseType", "Header", "Region", "SfdpError", "SfdpTable", "Times", "basic_table", "compare",
+    "NO_ID", "Difference", "EraseType", "Header", "Region", "SfdpError", "SfdpTable", "Times", "basic_table", "compare",
     "decode", "describe", "given", "image_of", "meaning", "part_from_table", "skeleton", "table",
 ]  # fmt: skip
 

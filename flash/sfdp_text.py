@@ -44,8 +44,11 @@ def describe(decoded: SfdpTable) -> list[str]:
     for label, times in (("page program", decoded.program), ("chip erase", decoded.chip_erase)):
         lines += [f"{label}{_times(times)}"] if times is not None else []
     if (suspend := decoded.suspend) is not None:
+        other = ""
+        if (suspend.program_suspend, suspend.program_resume) != (suspend.erase_suspend, suspend.erase_resume):
+            other = f" (a program: {suspend.program_suspend:02X}h, {suspend.program_resume:02X}h)"
         lines.append(
-            f"suspend {suspend.erase_suspend:02X}h, resume {suspend.erase_resume:02X}h: within "
+            f"suspend {suspend.erase_suspend:02X}h, resume {suspend.erase_resume:02X}h{other}: within "
             f"{duration(suspend.program_latency_us)} (program), {duration(suspend.erase_latency_us)} (erase); "
             f"gap {duration(suspend.program_gap_us)}, {duration(suspend.erase_gap_us)}"
         )

@@ -10,9 +10,10 @@ Per byte a mask of weak bits and their *temper*, one temper a byte:
 - LIFTED_BELOW, LIFTED_ABOVE: read erased because an over-erased cell of the sector below or above leaks on the
   bit line, until that sector is erased again (Infineon KBA223960 says why soft-programming exists; inferred).
 
-All but the last two end with an erase of the byte's own sector; programming over them proves nothing (KBA218817), so
-it mends nothing. What a weak bit reads as is decided by a *resolution*: a named function of (seed, address, n-th read
-of that byte in this session). Neighbours: `cells` owns one plane per array, `tears` marks, `device` reads through it.
+All end with an erase of the byte's own sector, the last two also with one of the leaking sector; programming over them
+proves nothing (KBA218817), so it mends nothing. What a weak bit reads as is decided by a *resolution*: a named function
+of (seed, address, n-th read of that byte in this session). Neighbours: `cells` owns one plane per array, `tears` marks,
+`sensing` reads through it.
 """
 
 from __future__ import annotations
@@ -82,10 +83,11 @@ class WeakPlane:
     def mark(self, address: int, bits: NDArray[np.uint8], temper: int) -> None:
         """These bits of the range are weak, with this temper; bytes without one keep what they had."""
         where = np.flatnonzero(bits) + address
-        self.mask[where] = bits[where - address]
-        self.temper[where] = temper
+        self.mask[where] |= bits[where - address]
+        self.temper[where] = np.maximum(self.temper[where], temper)
 
     def clear(self, address: int, length: int) -> None:
+        """What was replaced is no longer weak."""
         self.mask[address : address + length] = 0
         self.temper[address : address + length] = 0
 

@@ -1,6 +1,6 @@
-"""`brownout parts`: list the flash parts, or explain one with its sources.
+"""`brownout parts`: list the flash parts, or explain one with its sources, or a chip's SFDP dump.
 
-Neighbours: `report.parts` and `report.part_text` show them. Runs nothing.
+Neighbours: `report.parts` and `report.part_text` show them, `parts_sfdp` reads dumps. Runs nothing.
 """
 
 from __future__ import annotations
@@ -10,7 +10,8 @@ from pathlib import Path
 
 import click
 
-from emu.cli.output import check_writable, write_text
+from emu.cli.output import check_writable, owns_stdout, write_text
+from emu.cli.parts_sfdp import explain
 from emu.errors import UsageError
 from emu.report.part_text import page, table
 from emu.report.parts import boards_with, matching, parts_document
@@ -30,16 +31,43 @@ _FILE = click.Path(path_type=Path)
 @click.option(
     "--file", "part_file", type=_FILE, metavar="FILE", help="Explain a part file of your own, or say why it is refused."
 )
+@click.option(
+    "--from-sfdp",
+    "dump",
+    type=_FILE,
+    metavar="FILE",
+    help="Explain a real chip's SFDP dump: binary, or hex (`xxd -p`).",
+)
+@click.option("--name", "part_name", metavar="NAME", help="Name of the part made of the dump; else the file's.")
+@click.option("--jedec-id", metavar="XXXXXX", help="What the chip answers to 9Fh; no SFDP table says it.")
+@click.option("--out", type=_FILE, metavar="FILE|-", help="Write the part file made of the dump.")
 @click.option("--json", "json_file", type=_FILE, metavar="FILE|-", help="Write the parts as JSON.")
-def command(name: str | None, words: str | None, part_file: Path | None, json_file: Path | None) -> int:  # fmt: skip
+def command(
+    name: str | None,
+    words: str | None,
+    part_file: Path | None,
+    dump: Path | None,
+    part_name: str | None,
+    jedec_id: str | None,
+    out: Path | None,
+    json_file: Path | None,
+) -> int:
     """List the flash parts, or explain one with its sources.
 
     NAME is a part of the list, or another name of one (stm32f407). Its page has every figure with its source, says
-    which values are borrowed from another part, and lists the tears that apply to it.
+    which values are borrowed from another part, what it says of itself in its SFDP table, and lists the tears that
+    apply to it.
+
+    --from-sfdp makes a part file of a chip's own table: `brownout parts --from-sfdp sfdp.bin --out mine.toml`.
     """
-    if sum(given is not None for given in (name, words, part_file)) > 1:
-        raise UsageError("NAME, --filter and --file each choose parts; give one of them")
+    if sum(given is not None for given in (name, words, part_file, dump)) > 1:
+        raise UsageError("NAME, --filter, --file and --from-sfdp each choose parts; give one of them")
     check_writable(json_file)
+    if dump is not None:
+        return _from_dump(dump, part_name, jedec_id, out, json_file)
+    for option, given in (("--name", part_name), ("--jedec-id", jedec_id), ("--out", out)):
+        if given is not None:
+            raise UsageError(f"{option} belongs to --from-sfdp FILE, which is missing")
     if part_file is not None:
         parts = [load_part(part_file)]
     elif name is not None:
@@ -50,6 +78,25 @@ def command(name: str | None, words: str | None, part_file: Path | None, json_fi
         write_text(json_file, json.dumps(parts_document(parts, bundled=part_file is None), indent=2))
     if json_file is None or str(json_file) != "-":
         click.echo(table(parts) if name is None and part_file is None else _page(parts[0], part_file))
+    return 0
+
+
+def _from_dump(
+    dump: Path, part_name: str | None, jedec_id: str | None, out: Path | None, json_file: Path | None
+) -> int:
+    if out is not None and json_file is not None and out.resolve() == json_file.resolve():
+        raise UsageError(f"--out and --json both go to {out}; give them different files")
+    if out is not None and out.exists() and dump.exists() and out.samefile(dump):
+        raise UsageError(f"--out {out} is the dump itself; name another file")
+    check_writable(out)
+    found = explain(dump, part_name, jedec_id)
+    if out is not None:
+        write_text(out, found.toml)
+    if json_file is not None:
+        write_text(json_file, json.dumps(parts_document([found.part], bundled=False), indent=2))
+    if not owns_stdout(out, json_file):
+        click.echo(found.text)
+        click.echo("\n" + ("--out FILE writes a part file of it" if out is None else f"written: {out}"))
     return 0
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from emu.report.columns import figure_lines, labelled, size_text, source_lines, wrapped
 from emu.report.part_commands import command_lines
+from emu.report.part_sfdp import sfdp_lines
 from emu.report.parts import TRUST, stand_ins, tear_rows
 from emu.report.words import counted
 from flash.part import Part
@@ -74,6 +75,8 @@ def page(part: Part, boards: Sequence[str]) -> str:
     lines += ["", "times and limits" + (" (*: a stand-in)" if stand_ins(part) else ""), *_figures(part)]
     if part.serial is not None:
         lines += ["", "commands (hex)", *command_lines(part, part.serial)]
+    if sfdp := sfdp_lines(part):
+        lines += ["", "SFDP: what it answers 5A with", *sfdp]
     if part.notes:
         lines += ["", "notes", *(line for note in part.notes for line in wrapped(note, first="  - ", rest="    "))]
     lines += ["", "tears: what an interrupted operation can leave", *_tears(part)]

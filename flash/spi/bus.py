@@ -1,7 +1,8 @@
 """What a chip samples when the host drives another number of lines than it listens on.
 
-Neighbours: `serial_flash` asks when a frame begins in the wrong width. Pure; knows no command. Lines nobody drives are pulled
-high. This is why FFh on one line ends a continuous four-line read: eight clocks carry a whole address and mode of ones.
+Neighbours: `serial_flash` asks when a frame begins in the wrong width. Pure; knows no command. Lines nobody drives
+are pulled high. This is why FFh on one line ends a continuous four-line read: eight clocks carry a whole address and
+mode of ones.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """The command table of a serial part, built from `Part.serial`: it answers only to what it has.
 
-Neighbours: `serial_flash` clocks the bytes and asks the table, `array`, `register_commands` and `service` hold the functions
-it names. Knows no time. Dummy and mode phases count in bytes on the lines of the address: clocks * lines / 8.
+Neighbours: `serial_flash` clocks the bytes and asks the table, `array`, `register_commands` and `service` hold the
+functions it names. Knows no time. Dummy and mode phases count in bytes on the lines of the address: clocks * lines /
+8.
 """
 
 from __future__ import annotations
@@ -143,8 +144,10 @@ def _modes(serial: CommandSet) -> Iterator[Command]:
         yield Command(0x99, "reset", act=service.reset, while_busy=True)
     four = serial.four_byte
     if four is not None and serial.address == "3-or-4":
-        yield Command(four.enter, "enter 4-byte mode", act=service.enter_wide, needs_wel=four.needs_wren)
-        yield Command(four.exit, "exit 4-byte mode", act=service.exit_wide, needs_wel=four.needs_wren)
+        if four.enter:
+            yield Command(four.enter, "enter 4-byte mode", act=service.enter_wide, needs_wel=four.needs_wren)
+        if four.exit:
+            yield Command(four.exit, "exit 4-byte mode", act=service.exit_wide, needs_wel=four.needs_wren)
         if four.extended_register == "c5-c8":
             yield Command(0xC5, "write extended address", act=service.write_upper, takes_data=True, needs_wel=True)
             yield Command(0xC8, "read extended address", reply=service.read_upper)

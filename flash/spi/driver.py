@@ -11,8 +11,8 @@ from flash.contract import Clock
 from flash.errors import FlashError, OutOfBounds
 from flash.figure import Figure
 from flash.geometry import Geometry
-from flash.spi.serial_flash import SerialFlash
 from flash.spi.registers import MAPS, reads_of
+from flash.spi.serial_flash import SerialFlash
 
 WEAR_MARGIN = 4
 """Time-outs are the part's maxima times this: at the end of its cycles `timing` stretches a duration 3.7 times."""
@@ -133,8 +133,8 @@ class SpiNorFlash:
 
     def _choose_address_mode(self) -> None:
         four = self._serial.four_byte
-        if four is None or self._serial.address != "3-or-4":
-            return
+        if four is None or self._serial.address != "3-or-4" or not four.enter:
+            return  # a part without the mode is reached by opcodes that carry four address bytes
         if four.needs_wren:
             self._write_enable("address mode", 0, 0)
         self.chip.transfer(bytes([four.enter if self._by_mode else four.exit]))

@@ -1,6 +1,7 @@
 """What the commands for latches, deep power-down, reset, addressing, four-line mode and identity do.
 
-Neighbours: `commands` names these functions in its table, `serial_flash` calls them. None takes time that BUSY would show.
+Neighbours: `commands` names these functions in its table, `serial_flash` calls them. None takes time that BUSY would
+show.
 """
 
 from __future__ import annotations

@@ -101,10 +101,16 @@ TEAR_SETS: dict[str, TearSet] = {
 EVERY_TEAR = TearSet("every", (0, 1, 2, 3, 4), True, "every row of the table: what a token may name")
 
 
+def _is_possible(part: Part, row: TearRow) -> bool:
+    """Outcomes of correction exist only where the part corrects."""
+    corrects = part.ecc is None or part.ecc.corrects
+    return corrects or row.name not in ("ecc-corrected", "ecc-miscorrected", "ecc-unstable")
+
+
 def tears_of(part: Part, cells: Cells, operation: Operation, chosen: TearSet) -> Iterator[Tear]:
     """Every tear of ``operation``, given the content it meets, in the order of the table."""
     for row in TEARS:
-        if row.of == operation.kind and row.tier in chosen.tiers and part.kind in row.kinds:
+        if row.of == operation.kind and row.tier in chosen.tiers and part.kind in row.kinds and _is_possible(part, row):
             points = row.points if chosen.every_byte else row.coarse
             for argument in points(cells, operation, chosen.seed):
                 yield Tear(row, argument)

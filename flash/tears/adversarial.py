@@ -72,8 +72,7 @@ def _sector_of(cells: Cells, op: Operation) -> list[Extent]:
 
 def _apply_disturb(cells: Cells, op: Operation, argument: int) -> None:
     new = soup(cells, op, DISTURB_SEED, argument, probability(argument))
-    cells.put_bytes(op.address, new)
-    cells.count_use(op.address, op.length)
+    cells.program(op.address, new)
     ((address, length),) = _sector_of(cells, op)
     for number in range(DISTURBED_BITS):
         bit = draws.mix(DISTURB_SEED, argument, op.address, number) % (length * 8)
@@ -82,7 +81,7 @@ def _apply_disturb(cells: Cells, op: Operation, argument: int) -> None:
             continue
         held = cells.read(at, 1)[0]
         mask = 1 << bit % 8
-        cells.put_bytes(at, bytes([held & ~mask if cells.erased else held | mask]))
+        cells.shift(at, bytes([held & ~mask if cells.erased else held | mask]))
 
 
 def _granule_rows(apply_to_granule: Callable[[Cells, int, bytes], None]) -> Callable[[Cells, Operation, int], None]:
@@ -160,18 +159,13 @@ def _own_and_beside(cells: Cells, op: Operation) -> list[Extent]:
     return [(op.address, op.length), *beside]
 
 
-def _beside(cells: Cells, op: Operation) -> list[Extent]:
-    return [(address, size) for address, size, _ in cells.neighbours(op.address, op.length)]
-
-
 def _apply_over_erase(cells: Cells, op: Operation, argument: int) -> None:
     _blank(cells, op)
     for address, size, temper in cells.neighbours(op.address, op.length):
         column = draws.mix(LEAK_SEED, argument, op.address) % 64
         bits = np.zeros(size, np.uint8)
         bits[column::64] = 1 << (column % 8)
-        programmed = content(cells, address, size) ^ np.uint8(cells.erased)
-        cells.mark_weak(address, bits & programmed, temper)
+        cells.mark_weak(address, bits, temper)
 
 
 TIER_3_ROWS: tuple[TearRow, ...] = (
@@ -257,6 +251,6 @@ TIER_3_ROWS: tuple[TearRow, ...] = (
         "over-erase", 4, "erase", CHIPS,
         "the sector looks erased; leaking cells make programmed bits of the sectors beside it read erased",
         "the purpose of soft-programming in Infineon KBA223960: inferred, so opt-in",
-        drawn_units(2), drawn_units(1), _apply_over_erase, _own_and_beside, _beside,
+        drawn_units(2), drawn_units(1), _apply_over_erase, _own_and_beside, _own_and_beside,
     ),
 )  # fmt: skip

@@ -117,7 +117,8 @@ def pulse(cells: Cells, op: Operation, argument: int) -> NDArray[np.uint8]:
     """Content in the erase pulses: each bit erased with one probability, whatever it held; some word lines lag."""
     share = probability(argument)
     risen = bit_soup(PULSE_SEED, argument, op.address, op.length, share)
-    lagging = draws.uniforms(draws.mix(PULSE_SEED, argument, 1), op.address // 256, op.length // 256 + 1) < 0.25
+    first, last = op.address // 256, (op.address + op.length - 1) // 256
+    lagging = draws.uniforms(draws.mix(PULSE_SEED, argument, 1), first, last - first + 1) < 0.25
     slow = bit_soup(PULSE_SEED + 1, argument, op.address, op.length, share)
     line = np.arange(op.address, op.address + op.length) // 256 - op.address // 256
     risen = np.where(lagging[line], risen & slow, risen).astype(np.uint8)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from flash import draws
 from flash.cells import Cells, combined
 from flash.journal import Operation
-from flash.tears.row import CHIPS, ECC, F1, MAX_DRAWS, PLAIN, WORDS, TearRow, always, bit_soup, drawn, probability
+from flash.tears.row import CHIPS, ECC, F1, MAX_DRAWS, PLAIN, WORDS, TearRow, bit_soup, drawn, probability
 
 PROGRAM_SEED, GRANULE_SEED, WORD_SEED = 0x50524F47, 0x4752414E, 0x574F5244
 _GRANULE_SIZES = (8, 2, 4, 16, 32)
@@ -60,8 +60,7 @@ def _apply_all_but_one(cells: Cells, op: Operation, count: int) -> None:
 
 def _flip(cells: Cells, op: Operation, bits: int) -> None:
     old = int.from_bytes(cells.read(op.address, op.length), "little")
-    cells.put_bytes(op.address, (old ^ bits).to_bytes(op.length, "little"))
-    cells.count_use(op.address, op.length)
+    cells.program(op.address, (old ^ bits).to_bytes(op.length, "little"))
 
 
 def granules(cells: Cells, op: Operation, seed: int) -> range:
@@ -99,6 +98,10 @@ def _halves(cells: Cells, op: Operation, seed: int) -> range:
     return range(4 if op.length > 1 else 0)
 
 
+def _few_halves(cells: Cells, op: Operation, seed: int) -> tuple[int, ...]:
+    return (2,) if op.length > 1 else ()
+
+
 def _apply_half(cells: Cells, op: Operation, which: int) -> None:
     offsets = np.arange(op.length)
     middle = op.length // 2
@@ -108,7 +111,7 @@ def _apply_half(cells: Cells, op: Operation, which: int) -> None:
 def _program_where(cells: Cells, op: Operation, chosen: NDArray[np.bool_]) -> None:
     old = np.frombuffer(cells.read(op.address, op.length), np.uint8)
     new = np.frombuffer(wanted(cells, op), np.uint8)
-    cells.put_bytes(op.address, np.where(chosen, new, old).astype(np.uint8).tobytes())
+    cells.program(op.address, np.where(chosen, new, old).astype(np.uint8).tobytes())
 
 
 def soup(cells: Cells, op: Operation, seed: int, argument: int, share: float) -> bytes:
@@ -120,7 +123,7 @@ def soup(cells: Cells, op: Operation, seed: int, argument: int, share: float) ->
 
 
 def _apply_bit_subset(cells: Cells, op: Operation, argument: int) -> None:
-    cells.put_bytes(op.address, soup(cells, op, PROGRAM_SEED, argument, probability(argument)))
+    cells.program(op.address, soup(cells, op, PROGRAM_SEED, argument, probability(argument)))
 
 
 def _torn_words(cells: Cells, op: Operation, seed: int) -> list[int]:
@@ -139,8 +142,7 @@ def _apply_torn_word(cells: Cells, op: Operation, argument: int) -> None:
     _apply_prefix(cells, op, word * unit)
     at, data = op.address + word * unit, op.data[word * unit : (word + 1) * unit]
     part = Operation("program", op.device, at, unit, data, op.start_us, op.end_us)
-    cells.put_bytes(at, soup(cells, part, WORD_SEED, draw, probability(draw)))
-    cells.count_use(at, unit)
+    cells.program(at, soup(cells, part, WORD_SEED, draw, probability(draw)))
 
 
 PROGRAM_ROWS: tuple[TearRow, ...] = (
@@ -184,7 +186,7 @@ PROGRAM_ROWS: tuple[TearRow, ...] = (
         "half", 2, "program", CHIPS,
         "one plane is done: the lower or upper half, the even or odd bytes",
         "dual-plane and x16 arrays: inferred, a special case of granules",
-        _halves, always(2), _apply_half,
+        _halves, _few_halves, _apply_half,
     ),
     TearRow(
         "bit-subset", 2, "program", CHIPS,

@@ -1,7 +1,8 @@
 """What is known of 37 parts, copied from the notes on each chip: never read from a part file.
 
 None: not found in any document. W25Q16JV, W25Q64JV, W25Q128JV and MX25L12833F have figures that were found later than
-the notes, in SFDP tables of these chips; `sfdp_dumps` has the tables and their sources. Times in milliseconds or microseconds as the field says, (typical, maximum).
+the notes, in SFDP tables of these chips; `sfdp_dumps` has the tables and their sources. Times in milliseconds or
+microseconds as the field says, (typical, maximum).
 Neighbours: `test_part_facts` holds the bundled parts against these rows.
 """
 

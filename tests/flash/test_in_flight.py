@@ -333,7 +333,9 @@ MEANWHILE = [None, tear_named("front-32"), tear_named("preprogrammed-1"), tear_n
 OWN = [None, tear_named("prefix-3"), tear_named("disturb-0"), tear_named("hidden-charge-1")]
 
 
-@pytest.mark.parametrize(("own", "other"), list(product(OWN, MEANWHILE)), ids=str)
+@pytest.mark.parametrize(
+    ("own", "other"), list(product(OWN, MEANWHILE)), ids=lambda tear: tear.name if tear else "none"
+)
 def test_a_planned_cut_tears_the_operation_and_what_is_in_flight_beside_it(
     own: Tear | None, other: Tear | None
 ) -> None:

@@ -66,8 +66,8 @@ def test_every_bundled_part_has_one_line(brownout: Brownout) -> None:
 
 def test_a_line_says_size_erases_program_trust_and_how_much_is_borrowed(brownout: Brownout) -> None:
     rows = {line.split()[0]: line for line in brownout("parts").out.splitlines() if line}
-    assert rows["W25Q16JV"].split() == [
-        "W25Q16JV", "Winbond", "spi-nor", "2", "MiB", "4K", "32K", "64K", "1/256", "geometry-only", "11",
+    assert rows["GD25Q16C"].split() == [
+        "GD25Q16C", "GigaDevice", "spi-nor", "2", "MiB", "4K", "32K", "64K", "1/256", "geometry-only", "11",
     ]  # fmt: skip
     assert rows["STM32F103"].split() == [
         "STM32F103", "STMicroelectronics", "stm32f1", "128", "KiB", "1K", "2/-", "recalled",
@@ -257,7 +257,7 @@ def test_an_unknown_name_says_the_nearest(brownout: Brownout) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("W25Q80DL", "--filter", "x"), "NAME, --filter and --file each choose parts; give one of them"),
+        (("W25Q80DL", "--filter", "x"), "NAME, --filter, --file and --from-sfdp each choose parts; give one"),
         (("mine.toml",), "mine.toml: a part file is given with --file"),
         (("--file", "/nowhere/mine.toml"), "/nowhere/mine.toml: cannot be read: No such file or directory"),
         (("--filter", "zilog"), "--filter 'zilog': no part has it; `brownout parts` lists all"),
