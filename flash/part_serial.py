@@ -1,7 +1,7 @@
 """What a part's ``[serial]`` table must agree with: its own opcodes, the rest of the part, the fields of SFDP.
 
 Neighbours: `part` calls this when a part is loaded and turns what is wrong into a PartError. Whether a table can be
-made of the figures is the business of `sfdp_encode`, and of the test over all bundled parts.
+made of the figures is the business of `encode`, and of the test over all bundled parts.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Where each field of a JESD216 table stands, and how a duration is written in five bits and a unit.
 
-Neighbours: `sfdp` fills and reads these fields, `sfdp_part` makes parts of them. Knows bits, no part.
+Neighbours: `sfdp` fills and reads these fields, `part` makes parts of them. Knows bits, no part.
 
 DWORDs are little-endian and counted from 1, bits from 0, as in the standard. A field that nothing is known of reads as
 its *blank*: all ones, as the standard has unused bits, but 0 where a 1 would promise a command.

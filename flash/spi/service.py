@@ -155,7 +155,7 @@ def unique_id(chip: SerialChip, frame: Frame, first: int, count: int) -> bytes:
 
 def sfdp(chip: SerialChip, frame: Frame, first: int, count: int) -> bytes:
     """FFh behind the end of the table."""
-    from flash.sfdp_encode import table  # many rooms, for the one host that asks
+    from flash.sfdp.encode import table  # many rooms, for the one host that asks
 
     content = table(chip.part)
     at = frame.address + first

@@ -1,6 +1,6 @@
 """An SFDP table in words, and as a part file that a user completes.
 
-Neighbours: `sfdp_decode` gives the table, `sfdp_part` the part that is written down here. Reads nothing.
+Neighbours: `decode` gives the table, `part` the part that is written down here. Reads nothing.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import msgspec
 from flash.command_set import ReadCommand
 from flash.figure import Figure
 from flash.part import Part
-from flash.sfdp_decode import SfdpTable, Times
+from flash.sfdp.decode import SfdpTable, Times
+from flash.sfdp.part import NO_ID, part_from_table
 from flash.sfdp_fields import BASIC, FIELDS, FOUR_BYTE, SCALES, SECTOR_MAP
-from flash.sfdp_part import NO_ID, part_from_table
 
 NAMES = {BASIC: "basic table", FOUR_BYTE: "four-byte opcodes", SECTOR_MAP: "sector map"}
 TO_COMPLETE = (

@@ -2,7 +2,7 @@
 
 A dump is a stranger's: every length and pointer is checked before it is followed, and a table that contradicts itself
 (no erase type, a size that is no whole number of them) is refused. Vendor tables are listed, not read.
-Neighbours: `sfdp_fields` knows the bits; `sfdp_part` makes a part of the result. Knows no part.
+Neighbours: `sfdp_fields` knows the bits; `part` makes a part of the result. Knows no part.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ rounded first; the multiplier is then the smallest with which typical * 2 * (m +
 it serves. So a driver that trusts the table never waits too short, and the maximum it computes is a bound, not the
 datasheet's. A figure that no table can say is refused with SfdpError, not bent.
 
-Neighbours: `sfdp_fields` knows the bits; `sfdp_decode` is the way back; `sfdp` is the door. Knows no state of a device.
+Neighbours: `sfdp_fields` knows the bits; `decode` is the way back; `sfdp` is the door. Knows no state of a device.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 A table says sizes, opcodes and times. It does not say the JEDEC id, the register layout, the speed of the bus,
 endurance, register write times or power-up times: those are stand-ins here and say so. Maxima are what typical and
 multiplier come to, so bounds, not the datasheet's figures.
-Neighbours: `sfdp_decode` gives the table, `sfdp_text` writes the part down. Knows no bytes.
+Neighbours: `decode` gives the table, `text` writes the part down. Knows no bytes.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ from flash.command_set import (
 from flash.errors import SfdpError
 from flash.figure import Figure
 from flash.part import Endurance, Erase, Part, Program, Read, Runs
-from flash.sfdp_decode import SfdpTable, Times
-from flash.sfdp_encode import DWORDS, given
+from flash.sfdp.decode import SfdpTable, Times
+from flash.sfdp.encode import DWORDS, given
 from flash.sfdp_fields import BASIC, FIELDS, FOUR_BYTE, SCALES, SECTOR_MAP, Region
 
 SOURCE = "SFDP table of the chip"

@@ -1,9 +1,9 @@
 """SFDP (JESD216): a part's table, any chip's table as values, and how the two differ.
 
-    table(part), basic_table(part)      generated from the part's figures     `sfdp_encode`
-    decode(raw), image_of(basic)        any chip's dump                       `sfdp_decode`
-    part_from_table(decoded, name)      a part made of a decoded table        `sfdp_part`
-    describe, skeleton                  a table in words, a part file to complete   `sfdp_text`
+    table(part), basic_table(part)      generated from the part's figures     `encode`
+    decode(raw), image_of(basic)        any chip's dump                       `decode`
+    part_from_table(decoded, name)      a part made of a decoded table        `part`
+    describe, skeleton                  a table in words, a part file to complete   `text`
     compare(part, dump)                 here
 
 Neighbours: `spi` sends ``table(part)`` on 5Ah; `sfdp_fields` knows every bit.
@@ -16,11 +16,11 @@ from dataclasses import dataclass
 from flash.errors import SfdpError
 from flash.figure import Figure
 from flash.part import Part
-from flash.sfdp_decode import EraseType, Header, SfdpTable, Times, decode, image_of
-from flash.sfdp_encode import basic_table, erase_types, given, table
+from flash.sfdp.decode import EraseType, Header, SfdpTable, Times, decode, image_of
+from flash.sfdp.encode import basic_table, erase_types, given, table
+from flash.sfdp.part import NO_ID, part_from_table
+from flash.sfdp.text import describe, duration, meaning, skeleton
 from flash.sfdp_fields import BASIC, FIELDS, FOUR_BYTE, SECTOR_MAP, SIGNATURE, Region
-from flash.sfdp_part import NO_ID, part_from_table
-from flash.sfdp_text import describe, duration, meaning, skeleton
 
 __all__ = [
     "NO_ID", "Difference", "EraseType", "Header", "Region", "SfdpError", "SfdpTable", "Times", "basic_table", "compare",
