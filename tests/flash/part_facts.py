@@ -181,7 +181,7 @@ FACTS = (
     ),
     Fact(
         "S25FL256S (256B page / 64K sectors, hybrid 4K)", "S25FL256S", "vendor-model", 33554432, 256, 1, None,
-        (EraseFact(4096, 0x20, None, None, None), EraseFact(65536, 0xD8, None, None, 650),),
+        (EraseFact(4096, 0x20, 0x21, None, None), EraseFact(65536, 0xD8, 0xDC, None, 650),),  # four-byte: recalled
         jedec="010219", jedec_ext="4D0180", page_us=(None, 750), byte_us=(None, 400), chip_opcodes=(0x60, 0xC7),
         chip_ms=(None, 330000), write_ms=(200, None), suspend=SuspendFact(0x75, 0x7A, 45, 40), select_us=300,
     ),
