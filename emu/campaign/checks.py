@@ -17,9 +17,10 @@ from emu.board import CheckEntry, CheckName
 from emu.campaign.monitor import Monitor
 from emu.events import HANDOVER, NEW
 from emu.rig import DeviceState, Place, Places, Rig, Run
-from flash.cells import combined, read_snapshot
+from flash.cells import combined
 from flash.errors import EccFault, UnsteadyRead
 from flash.journal import Event, Misuse, Operation
+from flash.peek import read_snapshot
 
 
 @dataclass(frozen=True, slots=True)

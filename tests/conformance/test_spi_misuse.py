@@ -40,9 +40,7 @@ def serial_of(name: str) -> CommandSet:
 
 HAS_BP = tuple(n for n in SERIAL_PARTS if serial_of(n).registers not in ("sst26", "at25df"))
 SLEEPS = tuple(n for n in SERIAL_PARTS if serial_of(n).power_down is not None)
-HAS_BEYOND = tuple(
-    n for n in SERIAL_PARTS if chip_of(n).size < 1 << 24 or getattr(serial_of(n).four_byte, "enter", 0)
-)
+HAS_BEYOND = tuple(n for n in SERIAL_PARTS if chip_of(n).size < 1 << 24 or getattr(serial_of(n).four_byte, "enter", 0))
 """Those whose addresses reach further than the array."""
 SUSPENDS = tuple(n for n in SERIAL_PARTS if serial_of(n).suspend is not None)
 RESETS = tuple(n for n in SERIAL_PARTS if serial_of(n).soft_reset is not None)

@@ -8,12 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flash.cells import ECC_CORRECTED, ECC_FAULT, ECC_UNSTABLE, read_snapshot
+from flash.cells import ECC_CORRECTED, ECC_FAULT, ECC_UNSTABLE
 from flash.contract import ElapsedTime
 from flash.device import FlashDevice
 from flash.errors import EccFault
 from flash.journal import Journal
 from flash.part import Part, bundled_part
+from flash.peek import read_snapshot
 from flash.sensing import EccStatus
 from flash.weak import METASTABLE, RESOLUTIONS
 from tests.flash.planes import Planes, random_state

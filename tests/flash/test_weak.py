@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from flash.cells import ECC_CORRECTED, ECC_FAULT, ECC_UNSTABLE, Cells, read_snapshot
+from flash.cells import ECC_CORRECTED, ECC_FAULT, ECC_UNSTABLE, Cells
 from flash.contract import ElapsedTime
 from flash.device import FlashDevice
 from flash.errors import EccFault, UnsteadyRead
 from flash.journal import Journal, Misuse, Operation
 from flash.part import Part
+from flash.peek import read_snapshot
 from flash.tears import TEAR_SETS, tear_named, tears_of
 from flash.weak import (
     DECAY_READS,
