@@ -42,7 +42,7 @@ def test_the_page_says_which_files_and_which_workload_were_tried() -> None:
     page = summary(verdict(), ASKED).splitlines()
     assert "from       old.bin, 100 bytes, SHA-256 bbbbbbbb..." in page
     assert "to         my new.bin, 200 bytes, SHA-256 cccccccc..." in page
-    assert "workload   app hangs, timing max, seed 7" in page
+    assert "workload   app hangs, timing max, seed 7, weak bits read as-old" in page
 
 
 def test_the_page_names_the_attempts_beside_the_interruptions() -> None:

@@ -202,7 +202,8 @@ def test_what_does_not_apply_is_no_part_of_the_digest() -> None:
 
 def test_the_document_says_which_files_and_which_workload_were_tried() -> None:
     document = to_document(verdict(), ASKED)
-    assert (document["app"], document["timing"], document["seed"]) == ("hangs", "max", 7)
+    asked = ("app", "timing", "seed", "resolution")
+    assert tuple(document[key] for key in asked) == ("hangs", "max", 7, "as-old")
     assert document["versions"] == {"from": "1.0.0", "to": "2.0.0"}
     assert document["inputs"]["from"] == {"label": "old.bin, 100 bytes", "sha256": "bb" * 32, "file": "old.bin"}
     assert document["inputs"]["to"]["file"] == "my new.bin"

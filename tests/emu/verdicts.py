@@ -13,10 +13,10 @@ INPUTS = {
     "board": Input("demo", "aa" * 32),
     "from": Input("old.bin, 100 bytes", "bb" * 32),
     "to": Input("my new.bin, 200 bytes", "cc" * 32),
-    "workload": Input("model firmware, app hangs, timing max, seed 7, versions 1.0.0 -> 2.0.0", "dd" * 32),
+    "workload": Input("model firmware, app hangs, timing max, seed 7, weak bits as-old, versions 1.0.0 -> 2.0.0", "dd" * 32),
 }
 ASKED = Asked(
-    INPUTS, {"from": "old.bin", "to": "my new.bin"}, "hangs", "max", 7, ("1.0.0", "2.0.0"),
+    INPUTS, {"from": "old.bin", "to": "my new.bin"}, "hangs", "max", 7, "as-old", ("1.0.0", "2.0.0"),
     ("--from", "old.bin", "--to", "my new.bin", "--app", "hangs", "--timing", "max", "--seed", "7"),
 )  # fmt: skip
 TOKEN = "bo1:1:aaaaaaaa:bbbbbbbb:cccccccc:dddddddd"
@@ -36,7 +36,7 @@ def finding(
 
 
 def as_asked(rig: UpdateRig) -> Asked:
-    return Asked(rig.inputs, {"from": None, "to": None}, rig.app.name, "typ", 0, ("1.0.0", "2.0.0"))
+    return Asked(rig.inputs, {"from": None, "to": None}, rig.app.name, "typ", 0, "seeded", ("1.0.0", "2.0.0"))
 
 
 def verdict(*findings: Finding, complete: bool = True) -> Verdict:

@@ -138,7 +138,7 @@ def test_a_part_is_found_by_another_name_and_any_case(brownout: Brownout) -> Non
 def test_commands_of_a_serial_part(brownout: Brownout) -> None:
     lines = section(brownout("parts", "S25FL256S").out, "commands (hex)")
     assert "  read 1-4-4      EB, 4-byte EC       2 mode clocks, 4 wait clocks" in lines
-    assert "  erase 64 KiB    D8" in lines
+    assert "  erase 64 KiB    D8, 4-byte DC" in lines
     assert "  erase the chip  60 or C7" in lines
     assert "  suspend program 85, resume 8A; stops within 40 us, not again for 100 us after a resume *" in lines
     assert "  4-byte address  no mode to enter; bank register 17-16" in lines
