@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import NoReturn
+from weakref import WeakMethod
 
 from flash.errors import PowerLost
 
@@ -21,18 +22,23 @@ class Supply:
 
     def __init__(self) -> None:
         self.on = True
-        self._loads: list[Callable[[], None]] = []
+        self._loads: list[WeakMethod[Callable[[], None]]] = []
 
     def feed(self, on_cut: Callable[[], None]) -> None:
-        """Attach a load; ``on_cut`` is called at every cut, before anything else happens."""
-        self._loads.append(on_cut)
+        """Attach a load; ``on_cut``, a bound method, is called at every cut, before anything else happens.
+
+        The rail does not keep its loads: a chip nobody holds any more is gone at once, with its megabytes of cells.
+        """
+        self._loads.append(WeakMethod(on_cut))
 
     def cut(self) -> NoReturn:
         """Power goes away now; the firmware stops here."""
         if self.on:
             self.on = False
-            for on_cut in self._loads:
-                on_cut()
+            for load in self._loads:
+                on_cut = load()
+                if on_cut is not None:
+                    on_cut()
         raise PowerLost("power was cut")
 
     def require(self) -> None:

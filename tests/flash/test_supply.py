@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from contextlib import suppress
 
 import pytest
@@ -98,3 +99,42 @@ def test_one_rail_feeds_every_chip_on_it() -> None:
         with pytest.raises(PowerLost):
             device.read(0, 1)
     assert other.read(0, 1) == b"\xff"
+
+
+class Load:
+    """Something on the rail that notes each cut."""
+
+    def __init__(self, name: str, heard: list[str]) -> None:
+        self.name, self.heard = name, heard
+
+    def gone(self) -> None:
+        self.heard.append(self.name)
+
+
+def test_every_load_hears_of_a_cut_once_in_the_order_in_which_it_was_attached() -> None:
+    supply = Supply()
+    heard: list[str] = []
+    loads = [Load(name, heard) for name in "abc"]
+    for load in loads:
+        supply.feed(load.gone)
+    for _ in range(2):
+        with pytest.raises(PowerLost):
+            supply.cut()
+    assert heard == ["a", "b", "c"]
+    supply.restore()
+    with pytest.raises(PowerLost):
+        supply.cut()
+    assert heard == ["a", "b", "c"] * 2
+
+
+def test_the_rail_keeps_no_load_alive() -> None:
+    supply = Supply()
+    heard: list[str] = []
+    device = FlashDevice(SERIAL, supply=supply)
+    gone, kept = weakref.ref(device), Load("kept", heard)
+    supply.feed(kept.gone)
+    del device
+    assert gone() is None
+    with pytest.raises(PowerLost):
+        supply.cut()
+    assert heard == ["kept"]
