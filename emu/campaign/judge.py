@@ -67,6 +67,7 @@ class Judge:
         self._cover = cover
         self._remembers = cache
         self._judged: dict[tuple[int, Monitor], list[Breach]] = {}
+        self._moved: dict[tuple[int, Monitor], list[Monitor]] = {}
         self._erased: dict[int, Counter[Erased]] = {}
         self._runs_kept: dict[int, Run] = {}
 
@@ -80,7 +81,7 @@ class Judge:
             run = session.run
             self._cover.runs += session.executed
             self._cover.boots += 1
-            monitors = monitors_of(state.monitor, run)
+            monitors = self._monitors(state.monitor, run)
             found = self._session(state, run, monitors)
             sessions.append(Judged(state, run, monitors, found))
             breaches += found
@@ -97,6 +98,17 @@ class Judge:
         if "retries" in self.checks and outcome.kind == "settled" and outcome.image == OLD:
             breaches += self._retry(session.end, end)
         return Chain(sessions, outcome, breaches, executed=self._cover.runs > before)
+
+    def _monitors(self, start: Monitor, run: Run) -> list[Monitor]:
+        """The monitor at every point of a session; the same session is walked once."""
+        if not self._remembers:
+            return monitors_of(start, run)
+        key = (id(run), start)
+        found = self._moved.get(key)
+        if found is None:
+            found = self._moved[key] = monitors_of(start, run)
+            self._runs_kept[id(run)] = run
+        return found
 
     def _session(self, state: State, run: Run, monitors: list[Monitor]) -> list[Breach]:
         """Breaches of one session; the same session with the same monitor is judged once."""
@@ -133,7 +145,7 @@ class Judge:
             run = session.run
             self._cover.runs += session.executed
             self._cover.boots += 1
-            monitors = monitors_of(state.monitor, run)
+            monitors = self._monitors(state.monitor, run)
             breaches += self._session(state, run, monitors)
             outcome = run.outcome
             if outcome.kind == "settled" and outcome.image == NEW and outcome.committed:
