@@ -22,6 +22,7 @@ from bootloader.layout import slot_problem
 from bootloader.verify import VerifyPolicy
 from emu.errors import BoardError
 from flash.errors import FlashError, PartError
+from flash.files import read_bounded
 from flash.part import Part, bundled_part, load_part
 from flash.tomlfile import decode_toml, nearest, read_toml
 from updater.signature import KEY_COUNT, MASK_IGNORED, MAX_MASK, UpdateKeys, read_key
@@ -32,6 +33,7 @@ U32 = Annotated[int, msgspec.Meta(ge=0, le=0xFFFF_FFFF)]
 Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 CheckName = Literal["boots", "whole", "durable", "reverts", "retries", "in-place", "legal-flash", "wear"]
 Applied = Annotated[tuple[CheckName, ...], msgspec.Meta(min_length=1)]
+MAX_KEY_SIZE = 1 << 16
 ALL_CHECKS: tuple[CheckName, ...] = (
     "boots", "whole", "durable", "reverts", "retries", "in-place", "legal-flash", "wear",
 )  # fmt: skip
@@ -170,6 +172,15 @@ def load_board(name: str) -> Board:
     raise BoardError(f"no board named {name!r}{nearest(name, board_names())}; a board file is given by its path")
 
 
+def board_files(name: str, board: Board) -> tuple[Path, ...]:
+    """The files of the user's that ``load_board(name)`` made ``board`` of: none for a bundled one."""
+    if name in board_names():
+        return ()
+    path, document = Path(name), board.document
+    beside = (*document.verify.keys, *(entry.part_file for entry in document.flash if entry.part_file))
+    return (path, *(path.parent / file for file in beside))
+
+
 def make_board(document: BoardFile, folder: Path, where: str) -> Board:
     """Check a document. ``folder`` is where its part and key files are looked for."""
     parts = {entry.name: _part(entry, folder, where) for entry in document.flash}
@@ -255,7 +266,7 @@ def _policy(entry: VerifyEntry, folder: Path, where: str) -> tuple[VerifyPolicy,
     raws: list[bytes] = []
     for name in entry.keys:
         try:
-            raw = (folder / name).read_bytes()
+            raw = read_bounded(folder / name, MAX_KEY_SIZE)
             key = load_pem_public_key(raw)
         except OSError as wrong:
             raise BoardError(f"{where}: key {name}: cannot be read: {wrong.strerror}") from None

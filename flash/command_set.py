@@ -19,7 +19,17 @@ Microseconds = Annotated[float, msgspec.Meta(ge=0)]
 Lines = Literal["1-1-1", "1-1-2", "1-2-2", "1-1-4", "1-4-4", "2-2-2", "4-4-4"]
 Family = Literal["winbond", "gigadevice", "macronix", "issi", "micron", "spansion", "sst", "adesto"]
 Registers = Literal[
-    "winbond", "winbond-bp4", "gigadevice", "macronix", "issi", "micron", "spansion", "sst26", "at25df", "at25ff"
+    "winbond",
+    "winbond-bp4",
+    "gigadevice",
+    "macronix",
+    "macronix-r",
+    "issi",
+    "micron",
+    "spansion",
+    "sst26",
+    "at25df",
+    "at25ff",
 ]
 
 

@@ -5,8 +5,10 @@ Neighbours: images.py. Knows paths and bytes: no formats.
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from flash.errors import ImageError
@@ -17,18 +19,27 @@ MAX_FILE_SIZE = 512 << 20
 def read_file(path: Path) -> bytes:
     """The content of a regular file of 1 byte to MAX_FILE_SIZE. ImageError for all else."""
     try:
-        if path.exists() and not path.is_file() and not path.is_dir():
-            raise ImageError(f"{path}: not a regular file; give the path of an image file")
-        if path.is_file() and path.stat().st_size > MAX_FILE_SIZE:
-            raise ImageError(
-                f"{path}: has {path.stat().st_size} bytes, more than the {MAX_FILE_SIZE} an image may have"
-            )
-        content = path.read_bytes()
-    except (OSError, ValueError) as exc:  # ValueError: a NUL in the name
+        content = read_bounded(path, MAX_FILE_SIZE)
+    except OSError as exc:
         raise ImageError(f"{path}: cannot be read ({_reason(exc)}); give the path of an image file") from exc
     if not content:
-        raise ImageError(f"{path.name}: the file is empty; build or download it again")
+        raise ImageError(f"{path}: the file is empty; build or download it again")
     return content
+
+
+def read_bounded(path: Path, limit: int) -> bytes:
+    """The content of a regular file of at most ``limit`` bytes: everything a stranger names is read here.
+
+    OSError for all else, before anything is read; its ``strerror`` is fit for a message.
+    """
+    try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
+        if path.is_file() and path.stat().st_size > limit:
+            raise OSError(errno.EFBIG, f"has {path.stat().st_size} bytes, more than the {limit} it may have", str(path))
+        return path.read_bytes()
+    except ValueError as wrong:  # a NUL in the name
+        raise OSError(errno.EINVAL, str(wrong), str(path)) from None
 
 
 def write_file(path: Path, content: bytes) -> None:
@@ -36,28 +47,38 @@ def write_file(path: Path, content: bytes) -> None:
 
     A pipe or a device is written to as it is. ImageError when the path cannot be written.
     """
-    temporary: str | None = None
+    write_files([(path, content)])
+
+
+def write_files(contents: Sequence[tuple[Path, bytes]]) -> None:
+    """`write_file` for several: nothing is replaced before all of them lie, complete, beside what they replace."""
+    ready: list[tuple[Path, Path, Path]] = []  # (path, its temporary file, what that becomes)
+    path = Path()
     try:
-        if path.exists() and not path.is_file():
-            path.write_bytes(content)  # of a folder, this raises the reason
-            return
-        target = path.resolve()
-        if target.exists() and not os.access(target, os.W_OK):
-            raise ImageError(f"{path}: cannot be written (it is read-only); give another path")
-        mode = target.stat().st_mode & 0o7777 if target.exists() else _mode_of_new_files()
-        handle, temporary = tempfile.mkstemp(prefix=".brownout-", dir=target.parent)
-        with os.fdopen(handle, "wb") as out:
-            out.write(content)
-            out.flush()
-            os.fsync(out.fileno())  # or a power cut after the rename leaves an empty file
-        Path(temporary).chmod(mode)
-        Path(temporary).replace(target)
-        temporary = None
+        for path, content in contents:
+            if path.exists() and not path.is_file():
+                continue
+            target = path.resolve()
+            if target.exists() and not os.access(target, os.W_OK):
+                raise ImageError(f"{path}: cannot be written (it is read-only); give another path")
+            mode = target.stat().st_mode & 0o7777 if target.exists() else _mode_of_new_files()
+            handle, temporary = tempfile.mkstemp(prefix=".brownout-", dir=target.parent)
+            ready.append((path, Path(temporary), target))
+            with os.fdopen(handle, "wb") as out:
+                out.write(content)
+                out.flush()
+                os.fsync(out.fileno())  # or a power cut after the rename leaves an empty file
+            Path(temporary).chmod(mode)
+        for path, content in contents:
+            if path.exists() and not path.is_file():
+                path.write_bytes(content)  # of a folder, this raises the reason
+        for path, beside, target in ready:
+            beside.replace(target)
     except (OSError, ValueError, RuntimeError) as exc:  # RuntimeError: links in a circle
         raise ImageError(f"{path}: cannot be written ({_reason(exc)}); give another path") from exc
     finally:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
+        for _, beside, _ in ready:
+            beside.unlink(missing_ok=True)
 
 
 def _mode_of_new_files() -> int:

@@ -14,7 +14,10 @@ from flash.sfdp_fields import FIELDS
 from flash.tomlfile import nearest
 
 if TYPE_CHECKING:
-    from flash.part import Part
+    from flash.part import Erase, Part
+
+
+_EVERYWHERE = (("write enable", 0x06), ("write disable", 0x04), ("status read", 0x05), ("identity", 0x9F))
 
 
 def check_serial(part: Part, serial: CommandSet, refuse: Callable[[str], None]) -> None:
@@ -27,7 +30,7 @@ def check_serial(part: Part, serial: CommandSet, refuse: Callable[[str], None]) 
     reachable = part.size <= 1 << 24 or serial.address != "3"
     if not reachable:
         refuse(f"serial.address is 3-byte only, which ends at 16 MiB; the part has {part.size} bytes")
-    _check_opcodes(serial, refuse)
+    _check_opcodes(serial, part.erase, refuse)
     for index, (name, value) in enumerate(() if serial.sfdp is None else serial.sfdp.as_dumped):
         where = f"serial.sfdp.as_dumped[{index}]: {name}"
         if name not in FIELDS:
@@ -39,11 +42,14 @@ def check_serial(part: Part, serial: CommandSet, refuse: Callable[[str], None]) 
         refuse(f"serial.sfdp.erase_order must name each [[erase]] size once: {sorted(e.size for e in part.erase)}")
 
 
-def _check_opcodes(serial: CommandSet, refuse: Callable[[str], None]) -> None:
+def _check_opcodes(serial: CommandSet, erases: tuple[Erase, ...], refuse: Callable[[str], None]) -> None:
     """One opcode, one command: but a protocol in which the opcode itself goes over two or four lines has its own."""
     taken: dict[tuple[str, int], str] = {}
     offered = [(f"read {c.lines}", c.lines, c.opcode, c.opcode_4b) for c in serial.reads]
     offered += [(f"program {c.lines}", c.lines, c.opcode, c.opcode_4b) for c in serial.programs]
+    offered += [(f"erase {e.opcode:#04x}", "1-1-1", e.opcode, e.opcode_4b) for e in erases]
+    offered += [("chip erase", "1-1-1", opcode, 0) for opcode in serial.chip_erase.opcodes]
+    offered += [(name, "1-1-1", opcode, 0) for name, opcode in _EVERYWHERE]
     for label, lines, *opcodes in offered:
         protocol = lines.split("-")[0]
         for opcode in opcodes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from flash.cells import Cells
-from flash.errors import FlashError
+from flash.errors import FlashError, OutOfBounds
 from flash.part import Part
 
 
@@ -124,6 +124,13 @@ def settle_erase(part: Part, address: int, length: int, name: str) -> tuple[int,
             length=length,
         )
     remarks: list[Remark] = []
+    if not 0 <= address < geometry.size and not part.is_external:
+        base = f"; addresses count from 0, the processor sees the array at {part.base:#x}" if part.base else ""
+        raise OutOfBounds(
+            f"{name}: erase at {address:#x} is outside the {part.name} [0x0, {geometry.size:#x}){base}",
+            address=address,
+            length=length,
+        )
     if not 0 <= address < geometry.size:
         remarks.append(
             Remark(

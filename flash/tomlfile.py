@@ -15,6 +15,8 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 
 import msgspec
 
+from flash.files import read_bounded
+
 T = TypeVar("T", bound=msgspec.Struct)
 
 _PLACED = re.compile(r"(?P<what>.*?)(?: - at `(?P<at>[^`]*)`)?", re.DOTALL)
@@ -34,6 +36,7 @@ _KINDS = {
 }  # fmt: skip
 _BOUNDS = {">=": "of at least", "<=": "of at most", ">": "above", "<": "below"}
 _LONGEST = 40
+MAX_TOML_SIZE = 1 << 20
 
 
 def decode_toml(text: str, kind: type[T], *, where: str, error: type[Exception]) -> T:
@@ -49,17 +52,13 @@ def decode_toml(text: str, kind: type[T], *, where: str, error: type[Exception])
 
 
 def read_toml(path: Path, kind: type[T], *, error: type[Exception]) -> T:
-    """Like ``decode_toml``, from a file."""
+    """Like ``decode_toml``, from a regular file of at most MAX_TOML_SIZE bytes."""
     try:
-        if path.exists() and not path.is_file() and not path.is_dir():
-            raise error(f"{path}: not a regular file")
-        text = path.read_text(encoding="utf-8")
+        text = read_bounded(path, MAX_TOML_SIZE).decode("utf-8")
     except OSError as wrong:
         raise error(f"{path}: cannot be read: {wrong.strerror}") from None
     except UnicodeDecodeError:
         raise error(f"{path}: not a UTF-8 text file") from None
-    except ValueError as wrong:
-        raise error(f"{str(path)!r}: cannot be read: {wrong}") from None
     return decode_toml(text, kind, where=str(path), error=error)
 
 

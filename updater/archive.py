@@ -24,6 +24,8 @@ CENTRAL_HEADER = 0x02014B50
 END_RECORD = 0x06054B50
 HEADER_SIZE = 30
 MAX_NAME = 50
+MAX_HEADER_SIZE = 1024
+"""Most bytes of a local header, name and extra fields included, that a device keeps."""
 MANIFEST_NAME = "manifest.json"
 ATTRIBUTES_ID = 0x293A
 _FIELDS = struct.Struct("<IHHHHHIIIHH")

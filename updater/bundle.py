@@ -3,9 +3,10 @@
 Two signatures are possible, by different keys for different readers. `make_bundle` signs the manifest, for the updater
 (see `signature`): the transport. `sign_image` signs the image header, for the bootloader (`bootloader.verify`): the
 slot. The same input gives the same bytes, signatures included. `open_bundle` takes an archive apart again, with the
-parser the device uses; it verifies no signature, since it has no keys.
+parser the device uses, and refuses what every device refuses; it verifies no signature, since it has no keys.
 
-Neighbours: `archive`, `manifest` and `signature`. Knows no device.
+Neighbours: `archive`, `manifest` and `signature`; `reception` does to a stream, on a device, what is done to a whole
+archive here, and has the limits. Knows no device.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import io
 import json
 import zipfile
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -24,9 +25,19 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, utils
 
 from bootloader.crc import CrcName
 from bootloader.image import SignatureScheme, header_for, signed_digest, version_number
-from updater.archive import MANIFEST_NAME, at_end, check_first, extra_field, parse_entry
+from updater.archive import (
+    MALFORMED,
+    MANIFEST_NAME,
+    MAX_HEADER_SIZE,
+    EntryHeader,
+    at_end,
+    check_first,
+    extra_field,
+    parse_entry,
+)  # fmt: skip
 from updater.errors import UpdateRefused
-from updater.manifest import Manifest, parse_manifest
+from updater.manifest import Manifest, PartInfo, parse_manifest
+from updater.reception import MAX_ENTRIES, MAX_MANIFEST_SIZE
 from updater.signature import Signer, attributes_for
 
 _STAMP = (2000, 1, 1, 0, 0, 0)
@@ -106,28 +117,80 @@ def make_bundle(firmware: Firmware, signers: Sequence[Signer] = ()) -> bytes:
 
 
 def open_bundle(raw: bytes, *, platform: str) -> tuple[Manifest, dict[str, bytes]]:
-    """The manifest and every entry behind it, by name. Raises UpdateRefused for what a device would refuse to read."""
+    """The manifest and the entries behind it, by name; of two that no part names, the first.
+
+    Raises UpdateRefused for what every device of ``platform`` refuses, however large its slots and whatever its keys.
+    """
+    read = read_entries(raw)
+    _, header, content = next(read)
+    check_manifest(header, content)
+    manifest = parse_manifest(content, platform=platform)
+    parts = {part.src: part for part in (manifest.app, manifest.fs) if part is not None}
     entries: dict[str, bytes] = {}
-    at = 0
-    while not at_end(raw[at : at + 4]):
-        header = parse_entry(raw[at : at + 1024])
-        if header is None or at + header.header_size + header.size > len(raw):
-            raise UpdateRefused(-1, "Malformed archive", f"the archive ends inside an entry, at byte {len(raw)}")
-        start = at + header.header_size
-        content = raw[start : start + header.size]
-        if header.crc32 and zlib.crc32(content) != header.crc32:
-            raise UpdateRefused(-1, "Invalid CRC", f"{header.name}: CRC-32 is not {header.crc32:08x}")
-        if not entries:
-            check_first(header)
-        entries[header.name] = content
-        at = start + header.size
-    if not entries:
-        raise UpdateRefused(-1, "", "the archive is empty, it must begin with manifest.json")
-    manifest = parse_manifest(entries[MANIFEST_NAME], platform=platform)
-    missing = [part.src for part in (manifest.app, manifest.fs) if part is not None and part.src not in entries]
+    for _, header, content in read:
+        if header.name in parts:
+            if header.name in entries:
+                raise UpdateRefused(-1, MALFORMED, f"{header.name} is in the archive twice")
+            _check_part(parts[header.name], header, content)
+        entries.setdefault(header.name, content)
+    missing = [src for src in parts if src not in entries]
     if missing:
         raise UpdateRefused(-2, "Incomplete update package", f"not in the archive: {', '.join(missing)}")
     return manifest, entries
+
+
+def read_entries(raw: bytes) -> Iterator[tuple[int, EntryHeader, bytes]]:
+    """Offset, header and content of every entry, in the archive's order; at least one.
+
+    Raises UpdateRefused where a device cannot read on: of an entry it names no part for, it checks the header only.
+    """
+    if at_end(raw):
+        raise UpdateRefused(-1, "", f"the archive is empty, it must begin with {MANIFEST_NAME}")
+    at = behind_manifest = 0
+    while not at_end(raw[at : at + 4]):
+        window = raw[at : at + MAX_HEADER_SIZE]
+        header = parse_entry(window)
+        if header is None and len(window) == MAX_HEADER_SIZE:
+            raise UpdateRefused(-1, MALFORMED, f"a local header of more than {MAX_HEADER_SIZE} bytes")
+        if behind_manifest > MAX_ENTRIES:
+            raise UpdateRefused(-1, MALFORMED, f"more than {MAX_ENTRIES} entries")
+        if header is None or at + header.header_size + header.size > len(raw):
+            ends = f"the file ends inside the entry, at byte {len(raw)}; download it again"
+            raise UpdateRefused(-1, MALFORMED, ends)
+        start = at + header.header_size
+        yield at, header, raw[start : start + header.size]
+        at = start + header.size
+        behind_manifest += 1
+
+
+def check_manifest(header: EntryHeader, content: bytes) -> None:
+    """Raise UpdateRefused unless the first entry is the manifest, and one that a device keeps to parse it."""
+    check_first(header)
+    if header.size > MAX_MANIFEST_SIZE:
+        claims = f"{MANIFEST_NAME} claims {header.size} bytes, {MAX_MANIFEST_SIZE} at most"
+        raise UpdateRefused(-1, "Failed to parse manifest", claims)
+    _check_crc(header, content)
+
+
+def _check_part(part: PartInfo, header: EntryHeader, content: bytes) -> None:
+    if part.size is not None and part.size != header.size:
+        raise UpdateRefused(-7, "Invalid size", f"{part.src} has {header.size} bytes, the manifest says {part.size}")
+    if not content:
+        raise UpdateRefused(-7, "Invalid size", f"{part.src} has 0 bytes, no slot takes less than 1")
+    _check_crc(header, content)
+    for name, claimed, found in (
+        ("SHA-1", part.sha1, hashlib.sha1(content).hexdigest()),
+        ("SHA-256", part.sha256, hashlib.sha256(content).hexdigest()),
+    ):
+        if claimed and claimed != found:
+            raise UpdateRefused(-10, "Digest mismatch", f"{part.src}: {name} is {found}, the manifest says {claimed}")
+
+
+def _check_crc(header: EntryHeader, content: bytes) -> None:
+    found = zlib.crc32(content)
+    if header.crc32 and header.crc32 != found:
+        said = f"{header.name}: CRC-32 is {found:08x}, the archive says {header.crc32:08x}"
+        raise UpdateRefused(-1, "Invalid CRC", said)
 
 
 def _entry(src: str, content: bytes) -> dict[str, Any]:

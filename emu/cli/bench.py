@@ -12,7 +12,7 @@ import click
 
 from bootloader.image import HEADER_SIZE
 from emu.board import load_board
-from emu.cli.inputs import Inputs, check_together, device_options, make_rig
+from emu.cli.inputs import Inputs, check_together, device_options, input_files, make_rig
 from emu.cli.naming import file_name
 from emu.cli.output import check_writable, owns_stdout, write_text
 from emu.throughput import CHUNK_SIZES, Throughput, measure
@@ -45,9 +45,9 @@ def command(inputs: Inputs, link: int | None, json_file: Path | None) -> int:
     Without --from and --to the update is 512 KiB of bytes that are never blank, or as much as both slots take beside
     the image header.
     """
-    check_writable(json_file)
     check_together(inputs)
     rig = _full_rig(inputs) if inputs.new is None else make_rig(inputs)
+    check_writable(json_file, input_files(inputs, rig.board))
     speed = rig.board.document.link.bytes_per_s if link is None else link
     rows = [measure(rig, size, speed) for size in CHUNK_SIZES]
     if json_file is not None:

@@ -25,6 +25,7 @@ from emu.cli.flash_reports import check, diff, show
 from emu.cli.inputs import Number
 from emu.errors import UsageError
 from emu.flash_file import edit
+from flash.files import MAX_FILE_SIZE, read_bounded
 from flash.images import Region
 
 
@@ -121,7 +122,7 @@ def _patch_data(digits: str | None, content: Path | None) -> bytes:
         raise UsageError("what to write is given by --hex or by --file, one of them")
     if digits is None:
         assert content is not None
-        data = content.read_bytes()
+        data = read_bounded(content, MAX_FILE_SIZE)
         if not data:
             raise UsageError(f"{content}: the file is empty; there is nothing to write")
         return data

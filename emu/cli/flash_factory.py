@@ -11,16 +11,16 @@ from pathlib import Path
 import click
 
 from bootloader.image import header_for, version_number
-from emu.board import Board, load_board
-from emu.cli.flash_options import FILE, Output, board_id_option
+from emu.board import Board, board_files, load_board
+from emu.cli.flash_options import FILE, Output, board_id_option, save_all
 from emu.cli.inputs import place_on, read_application
+from emu.cli.output import check_writable
 from emu.errors import ScenarioError, UsageError
 from emu.factory import SlotImage, make_factory_device
+from emu.inspection.archive import open_archive
 from emu.inspection.files import is_archive, read_whole
 from flash.device import FlashDevice
 from flash.images import Image, Segment, image_from_segments
-from updater.bundle import open_bundle
-from updater.errors import UpdateRefused
 
 
 @click.command("factory")
@@ -46,14 +46,19 @@ def factory(target: Path, board_name: str, source: Path, other: Path | None, app
         raise UsageError(f"--app-version: {app_version!r} is no version; write 1.2.3")
     names = list(board.parts)
     paths = [target if len(names) == 1 else target.with_stem(f"{target.stem}-{name}") for name in names]
+    for path in paths:
+        check_writable(path, (source, other, *board_files(board_name, board)))
     outputs = [Output(path, board.parts[name].erased) for path, name in zip(paths, names, strict=True)]
 
     def read(path: Path) -> SlotImage:
         return _slot_image(path, board, app_version, region, board_id)
 
     device = make_factory_device(board, (read(source), None if other is None else read(other)))
-    for chip, output in zip(device.chips, outputs, strict=True):
-        output.save(_content(chip, with_blanks=output.path.suffix.lower() == ".bin"))
+    images = [
+        _content(chip, with_blanks=output.path.suffix.lower() == ".bin")
+        for chip, output in zip(device.chips, outputs, strict=True)
+    ]
+    save_all(outputs, images)
     return 0
 
 
@@ -67,11 +72,7 @@ def _slot_image(path: Path, board: Board, app_version: str, region: str | None, 
         return SlotImage(header_for(app, load_address=load_address, app_version=number, crc=crc), app)
     if region is not None or board_id is not None:
         raise ScenarioError(f"{path}: a firmware .zip is taken as it is; --region and --board-id do not apply to it")
-    try:
-        manifest, entries = open_bundle(raw, platform=board.document.platform)
-    except UpdateRefused as refused:
-        said = f"{refused.message}: " if refused.message else ""
-        raise ScenarioError(f"{path}: {said}{refused.detail}") from None
+    manifest, entries = open_archive(path, raw, platform=board.document.platform)
     if manifest.fs is not None:
         raise ScenarioError(f"{path}: has a filesystem part, which a factory config does not name; leave it out")
     part, app = manifest.app, entries[manifest.app.src]

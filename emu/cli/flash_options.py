@@ -6,8 +6,9 @@ Neighbours: `flash` and `flash_reports` take their options here, `inspect` reads
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 import click
@@ -17,6 +18,7 @@ from emu.cli.output import check_writable
 from emu.errors import UsageError
 from emu.inspection.files import is_archive, read_whole, refuse_foreign
 from flash.errors import ImageError
+from flash.files import write_files
 from flash.images import Image, firmware_ids, load_image, save_image
 from flash.part import Part, bundled_part, load_part
 
@@ -63,7 +65,8 @@ def read_image(path: Path, *, base_address: int | None, board_id: int | None) ->
     if is_archive(path, raw):
         raise UsageError(f"{path}: a firmware .zip, not an image; `brownout inspect` explains it")
     refuse_foreign(path, raw)
-    return load_image(path, base_address=base_address or 0, board_id=board_id)
+    image = load_image(path, base_address=base_address or 0, board_id=board_id)
+    return replace(image, source=str(path))  # as it was given: several files may have one name
 
 
 def read_images(paths: Sequence[Path], *, base_address: int | None, board_id: int | None) -> list[Image]:
@@ -97,5 +100,22 @@ class Output:
     def save(self, image: Image) -> None:
         """Write it, whole or not at all, and say so."""
         save_image(image, self.path, fill=self.fill, family_id=self.family_id)
+        self.say(image)
+
+    def say(self, image: Image) -> None:
+        """That ``image`` was written here."""
         count = len(image.segments)
         click.echo(f"{self.path}: {image.span()}, {image.size:,} bytes, {count} segment{'s' if count > 1 else ''}")
+
+
+def save_all(outputs: Sequence[Output], images: Sequence[Image]) -> None:
+    """Write every image to its output, all of them or none, and say so."""
+    contents: list[tuple[Path, bytes]] = []
+    with TemporaryDirectory(prefix="brownout-") as folder:  # a format may refuse an image: then nothing is there yet
+        for output, image in zip(outputs, images, strict=True):
+            made = Path(folder) / f"image{output.path.suffix}"
+            save_image(image, made, fill=output.fill, family_id=output.family_id)
+            contents.append((output.path, made.read_bytes()))
+    write_files(contents)
+    for output, image in zip(outputs, images, strict=True):
+        output.say(image)

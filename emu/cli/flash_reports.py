@@ -17,6 +17,7 @@ from emu.flash_file import edit, reach
 from emu.flash_file.compare import Difference, differences
 from emu.inspection.hexdump import image_dump
 from emu.inspection.page import sentence, table
+from flash.errors import ImageError
 from flash.images import Region
 
 DIFF_SCHEMA, CHECK_SCHEMA = "brownout/flash-diff/1", "brownout/flash-check/1"
@@ -35,11 +36,15 @@ json_option = click.option("--json", "json_file", type=FILE, metavar="FILE|-", h
 def diff(first: Path, second: Path, region: str | None, fill: int | None, json_file: Path | None,
          base_address: int | None, board_id: int | None) -> int:  # fmt: skip
     """The ranges where two images differ. Exits 1 when there is one, 0 when there is none."""
-    check_writable(json_file)
+    check_writable(json_file, (first, second))
     images = read_images((first, second), base_address=base_address, board_id=board_id)
     if region is not None:
         chosen = Region.parse(region)
-        images = [image.select(chosen)[0] for image in images]
+        inside = [image.select(chosen)[0] for image in images]
+        if not any(image.segments for image in inside):
+            held = " and ".join(f"{image.source} has {image.span()}" for image in images)
+            raise ImageError(f"nothing lies in --region {chosen} of either image: {held}")
+        images = inside
     found = differences(images[0], images[1], fill=fill)
     document = {
         "schema": DIFF_SCHEMA,
@@ -102,7 +107,7 @@ def check(sources: tuple[Path, ...], part_name: str, json_file: Path | None, bas
     apart. A raw binary lies at the start of the part unless --base-address is given. Exits 1 when a later file destroys
     an earlier one, 2 when something lies outside the part.
     """
-    check_writable(json_file)
+    check_writable(json_file, (*sources, Path(part_name)))
     part = named_part(part_name)
     base_address = part.base if base_address is None else base_address
     images = read_images(sources, base_address=base_address, board_id=board_id)

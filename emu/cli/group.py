@@ -8,10 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import io
 import os
 import sys
 
 import click
+
+from emu.report.words import printable
 
 EXIT_USAGE, EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_BROKEN_PIPE = 2, 70, 130, 141
 COMMANDS = {
@@ -57,11 +60,16 @@ def run_command(arguments: list[str] | None) -> int:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115, PTH123 - for life
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")  # a name it cannot say must not cost the result
     try:
         code = _cli.main(args=arguments, prog_name="brownout", standalone_mode=False)
         sys.stdout.flush()
+    except click.exceptions.NoArgsIsHelpError as page:
+        _say(page.format_message())
+        return EXIT_USAGE
     except click.ClickException as wrong:
-        _say(f"brownout: {' '.join(wrong.format_message().split())}")
+        _say(f"brownout: {printable(' '.join(wrong.format_message().split()))}")
         return EXIT_USAGE
     except (click.Abort, KeyboardInterrupt):
         _say("interrupted")
@@ -85,14 +93,14 @@ def _failed(wrong: Exception) -> int:
     from flash.errors import FlashError
 
     if isinstance(wrong, UsageError | NothingToRun | MissingExtra):
-        _say(f"brownout: {wrong}")
+        _say(f"brownout: {printable(str(wrong))}")
         return wrong.exit_code
     if isinstance(wrong, FlashError):
-        _say(f"brownout: {wrong}")
+        _say(f"brownout: {printable(str(wrong))}")
         return EXIT_USAGE
     if isinstance(wrong, OSError):
         where = f"{wrong.filename}: " if wrong.filename else ""
-        _say(f"brownout: {where}{wrong.strerror or wrong}")
+        _say(f"brownout: {printable(f'{where}{wrong.strerror or wrong}')}")
         return EXIT_USAGE
     if os.environ.get("BROWNOUT_TRACEBACK"):
         raise wrong

@@ -16,15 +16,15 @@ import click
 
 from bootloader.image import HEADER_SIZE, ImageHeader, header_for
 from emu.app import APP_MODELS
-from emu.board import Board, board_names, load_board
+from emu.board import Board, board_files, board_names, load_board
 from emu.errors import ScenarioError
+from emu.inspection.archive import open_archive
+from emu.inspection.files import is_archive, read_whole, refuse_foreign
 from emu.update_rig import ImagePair, UpdateRig
 from flash.errors import ImageError
-from flash.images import Image, Region, Segment, firmware_ids, load_image
+from flash.images import MAX_GAPS, Image, Region, Segment, firmware_ids, load_image
 from flash.timing import TimingMode
 from flash.weak import DEFAULT_RESOLUTION, RESOLUTIONS
-from updater.bundle import open_bundle
-from updater.errors import UpdateRefused
 
 F = TypeVar("F", bound=Callable[..., Any])
 DEFAULT_BOARD, DEFAULT_APP = "demo", "healthy"
@@ -136,6 +136,11 @@ def check_together(inputs: Inputs) -> None:
         raise ScenarioError("--region and --board-id choose from files: give --from and --to as well")
 
 
+def input_files(inputs: Inputs, board: Board) -> tuple[Path | None, ...]:
+    """Everything of the user's that is read for ``inputs``: no result may go there."""
+    return (inputs.old, inputs.new, *board_files(inputs.board, board))
+
+
 def _demo(name: str) -> Path:
     return Path(str(resources.files("emu").joinpath("demo", name)))
 
@@ -152,18 +157,12 @@ class _Firmware:
 
 
 def _firmware(path: Path, board: Board, inputs: Inputs) -> _Firmware:
-    raw = path.read_bytes() if path.is_file() else b""
-    if raw[:4] != ZIP_MAGIC:
-        if path.suffix.lower() == ".zip":
-            raise ScenarioError(f"{path}: named as a .zip but is not a firmware archive; download it again")
+    raw = read_whole(path)
+    if not is_archive(path, raw):
         return _Firmware(_application(path, board, inputs))
     if inputs.region is not None:
         raise ScenarioError(f"{path}: a firmware .zip is sent as it is; --region does not apply to it")
-    try:
-        manifest, entries = open_bundle(raw, platform=board.document.platform)
-    except UpdateRefused as refused:
-        said = f"{refused.message}: " if refused.message else ""
-        raise ScenarioError(f"{path}: {said}{refused.detail}") from None
+    manifest, entries = open_archive(path, raw, platform=board.document.platform)
     app, part = entries[manifest.app.src], manifest.app
     if part.load_address not in (0, board.document.load_address):  # 0: the manifest names none
         click.echo(
@@ -205,7 +204,9 @@ def place_on(board: Board) -> Place:
 
 def read_application(path: Path, place: Place, *, region: str | None, board_id: int | None) -> tuple[int, bytes]:
     """Address and bytes of the application in an image file: from the start of ``place``, or of ``region``, to the
-    last byte of the file. What a region leaves out is listed on stderr. Raises ImageError."""
+    last byte of the file. What a region leaves out is listed on stderr. Raises ImageError, and UsageError for what is
+    plainly no firmware."""
+    refuse_foreign(path, read_whole(path))
     image, start = load_image(path, base_address=place.window.start, board_id=board_id), place.window.start
     if region is not None:
         chosen = Region.parse(region)
@@ -222,7 +223,14 @@ def read_application(path: Path, place: Place, *, region: str | None, board_id: 
                 f"{path}: {_misfit(path, image, segment, place)}; choose addresses with --region START:END, or another "
                 "board"
             )
-    return start, image.flatten(Region(start, image.span().end), fill=place.fill)
+    taken = Region(start, image.span().end)
+    gaps = taken.size - sum(len(segment.data) for segment in image.segments)
+    if gaps > MAX_GAPS:
+        raise ImageError(
+            f"{path}: {taken} has {gaps:,} bytes without content; choose addresses with --region START:END, from where "
+            "the application begins"
+        )
+    return start, image.flatten(taken, fill=place.fill)
 
 
 def _is_raw(path: Path, image: Image) -> bool:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import click
 
-from emu.board import Board, load_board
+from emu.board import Board, board_files, load_board
 from emu.cli.flash_options import board_id_option, named_part
 from emu.cli.output import check_writable, owns_stdout, write_text
 from emu.errors import UsageError
@@ -57,13 +57,15 @@ def command(files: tuple[str, ...], board: str | None, part: str | None, region:
     Exits 0; 1 when something in the file would not work (nothing boots, a device refuses the .zip, a digest is wrong,
     an image does not fit); 2 when a file or an option cannot be used.
     """
-    check_writable(json_file)
     if board is not None and part is not None:
         raise UsageError("--board has its parts: leave out --part")
     device = None if board is None else load_board(board)
     chip = None if part is None else named_part(part)
     choice = Choice(None if region is None else Region.parse(region), board_id)
-    document = _inspect([_named(name, device) for name in files], device, chip, choice)
+    named = [_named(name, device) for name in files]
+    described = () if board is None or device is None else board_files(board, device)
+    check_writable(json_file, (*(path for _, path in named), *described, None if part is None else Path(part)))
+    document = _inspect(named, device, chip, choice)
     if dumps and document["kind"] != "flash":
         raise UsageError("--hexdump is for config records and image headers: give the content of a flash, and --board")
     if json_file is not None:

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from emu.cli.inputs import BUNDLED_PAIR, DEFAULT_APP, DEFAULT_BOARD, Inputs
 from emu.report.asked import Asked
+from emu.report.words import printable
 from emu.rig import Input
 from emu.update_rig import UpdateRig
 from flash.weak import DEFAULT_RESOLUTION
@@ -58,9 +59,9 @@ def arguments(inputs: Inputs) -> tuple[str, ...]:
 
 
 def file_name(inputs: Inputs, which: int) -> str:
-    """The name of the file to start from (0) or to update to (1), as it was given."""
+    """The name of the file to start from (0) or to update to (1), as it was given, on one line."""
     given = (inputs.old, inputs.new)[which]
-    return f"{BUNDLED_PAIR[which]} (bundled)" if given is None else str(given)
+    return f"{BUNDLED_PAIR[which]} (bundled)" if given is None else printable(str(given))
 
 
 def _relabelled(known: Input, label: str) -> Input:

@@ -1,29 +1,35 @@
 """Where results go: stdout, or files that are checked before the work begins.
 
-A path that cannot be written is found out before an hour of work, and a file is written whole or not at all.
-Neighbours: `run` and `bench`. Knows no format.
+A path that cannot be written, or that names what the work is about, is found out before an hour of work; a file is
+written whole or not at all. Neighbours: every command that writes; `flash.files` does the writing. Knows no format.
 """
 
 from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterable
+from itertools import combinations
 from pathlib import Path
 
 import click
 
 from emu.errors import UsageError
+from flash.files import write_file
 
 
-def check_writable(target: Path | None) -> None:
-    """Raise UsageError unless a file can be made at ``target``. "-" is stdout."""
+def check_writable(target: Path | None, inputs: Iterable[Path | None] = ()) -> None:
+    """Raise UsageError unless a file can be made at ``target`` without replacing one of ``inputs``. "-" is stdout."""
     if target is None or str(target) == "-":
         return
+    for path in inputs:
+        if path is not None and _is_same(target, path):
+            raise UsageError(f"{target}: is an input too and would be overwritten; give another path")
     if _is_special(target):
         if not os.access(target, os.W_OK):
             raise UsageError(f"{target}: cannot be written")
         return
-    target = target.resolve()
+    target = _resolved(target)
     folder = target.parent
     if not folder.is_dir():
         raise UsageError(f"{target}: there is no folder {folder}")
@@ -39,14 +45,14 @@ def check_writable(target: Path | None) -> None:
         raise UsageError(f"{target}: cannot be written: it is read-only")
 
 
-def check_apart(json_file: Path | None, junit_file: Path | None) -> None:
-    """Raise UsageError when both documents would go to one place."""
-    if json_file is None or junit_file is None:
-        return
-    if str(json_file) == str(junit_file) == "-":
-        raise UsageError("--json and --junit both go to stdout; give one of them a file")
-    if json_file.resolve() == junit_file.resolve():
-        raise UsageError(f"--json and --junit both go to {json_file}; give them different files")
+def check_apart(*outputs: tuple[str, Path | None]) -> None:
+    """Raise UsageError when two outputs, given as (option, target), would go to one place."""
+    given = [(option, target) for option, target in outputs if target is not None]
+    for (first, one), (second, other) in combinations(given, 2):
+        if str(one) == str(other) == "-":
+            raise UsageError(f"{first} and {second} both go to stdout; give one of them a file")
+        if _resolved(one) == _resolved(other) or _is_same(one, other):
+            raise UsageError(f"{first} and {second} both go to {one}; give them different files")
 
 
 def owns_stdout(*targets: Path | None) -> bool:
@@ -55,28 +61,23 @@ def owns_stdout(*targets: Path | None) -> bool:
 
 
 def write_text(target: Path, text: str) -> None:
-    """Write ``text`` to a file, whole or not at all; "-" is stdout."""
+    """Write ``text`` to a file, whole or not at all; "-" is stdout. Raises ImageError as `write_file` does."""
     if str(target) == "-":
         click.echo(text, nl=not text.endswith("\n"))
         return
-    temporary: str | None = None
+    write_file(target, (text if text.endswith("\n") else text + "\n").encode())
+
+
+def _resolved(target: Path) -> Path:
     try:
-        if _is_special(target):
-            target.write_text(text if text.endswith("\n") else text + "\n", encoding="utf-8")
-            return
-        target = target.resolve()
-        handle, temporary = tempfile.mkstemp(prefix=".brownout-", dir=target.parent)
-        with os.fdopen(handle, "w", encoding="utf-8") as out:
-            out.write(text if text.endswith("\n") else text + "\n")
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(temporary).chmod(0o666 & ~umask)
-        Path(temporary).replace(target)
-    except OSError as wrong:
-        raise UsageError(f"{target}: cannot be written: {wrong.strerror}") from None
-    finally:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
+        return target.resolve()
+    except (OSError, ValueError, RuntimeError):  # a NUL in the name; links in a circle
+        raise UsageError(f"{str(target)!r}: no such path can be written; give another one") from None
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    """Whether both name one file that exists. A device is no file: what goes to /dev/null replaces nothing."""
+    return one.is_file() and other.is_file() and one.samefile(other)
 
 
 def _is_special(target: Path) -> bool:

@@ -12,9 +12,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -22,11 +21,12 @@ import click
 from cryptography.exceptions import UnsupportedAlgorithm
 
 from bootloader.image import HEADER_SIZE
-from emu.board import Board, board_names, load_board
-from emu.cli.inputs import BOARD_ID, ZIP_MAGIC, Number, Place, place_on, read_application
-from emu.cli.output import check_writable, write_text
+from emu.board import Board, board_files, load_board
+from emu.cli.inputs import BOARD_ID, Number, Place, place_on, read_application
+from emu.cli.output import check_apart, check_writable, write_text
 from emu.cli.signing import check_taken, read_signers, sign_files, with_image_signature
 from emu.errors import UsageError
+from emu.inspection.files import is_archive, read_whole
 from flash.files import read_file, write_file
 from flash.images import Region
 from updater.bundle import Firmware, make_bundle, open_bundle
@@ -121,12 +121,7 @@ def _target(asked: _Asked) -> _Target:
         if asked.platform is not None or asked.load_address is not None:
             raise UsageError("--board says --platform and --load-address already; give the one or the other")
         board = load_board(asked.board)
-        path, document = Path(asked.board), board.document
-        parts = [entry.part_file for entry in document.flash if entry.part_file]
-        files = (
-            () if asked.board in board_names() else (path, *(path.parent / f for f in (*document.verify.keys, *parts)))
-        )
-        return _Target(document.platform, place_on(board), board, files)
+        return _Target(board.document.platform, place_on(board), board, board_files(asked.board, board))
     if asked.platform is None or asked.load_address is None:
         raise UsageError("which device is it for? give --board, or --platform and --load-address")
     if not 0 <= asked.load_address < END_OF_ADDRESSES:
@@ -142,16 +137,12 @@ def _checked(text: str, pattern: re.Pattern[str], option: str, allowed: str) -> 
     return text
 
 
-def _check_outputs(out: Path, json_file: Path | None, inputs: Iterable[Path | None]) -> None:
+def _check_outputs(out: Path, json_file: Path | None, inputs: Sequence[Path | None]) -> None:
     if str(out) == "-":
         raise UsageError("--out -: stdout is for what was packed; give the path of a file")
-    if json_file is not None and json_file.resolve() == out.resolve():
-        raise UsageError(f"--out and --json both go to {out}; give them different files")
-    for target, path in product((out, json_file), inputs):
-        if target is not None and path is not None and target.exists() and path.exists() and target.samefile(path):
-            raise UsageError(f"{target}: is an input too and would be overwritten; give another path")
-    check_writable(out)
-    check_writable(json_file)
+    check_apart(("--out", out), ("--json", json_file))
+    check_writable(out, inputs)
+    check_writable(json_file, inputs)
 
 
 # -- what goes in ----------------------------------------------------------------------------------------
@@ -178,10 +169,8 @@ def _firmware(asked: _Asked, target: _Target) -> Firmware:
 def _application(asked: _Asked, target: _Target) -> tuple[int, bytes]:
     """Load address and bytes, not larger than either slot of the board: an update may go to both."""
     path = asked.image
-    if path.is_file():
-        with path.open("rb") as file:
-            if file.read(len(ZIP_MAGIC)) == ZIP_MAGIC:
-                raise UsageError(f"{path}: is a .zip already; give the image it is made of")
+    if is_archive(path, read_whole(path)):
+        raise UsageError(f"{path}: is a .zip already; give the image it is made of")
     address, app = read_application(path, target.place, region=asked.region, board_id=asked.board_id)
     if target.board is not None:
         document = target.board.document

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from emu.cli.output import check_writable, owns_stdout, write_text
+from emu.cli.output import check_apart, check_writable, owns_stdout, write_text
 from emu.cli.parts_sfdp import explain
 from emu.errors import UsageError
 from emu.report.part_text import page, table
@@ -62,7 +62,7 @@ def command(
     """
     if sum(given is not None for given in (name, words, part_file, dump)) > 1:
         raise UsageError("NAME, --filter, --file and --from-sfdp each choose parts; give one of them")
-    check_writable(json_file)
+    check_writable(json_file, (part_file, dump))
     if dump is not None:
         return _from_dump(dump, part_name, jedec_id, out, json_file)
     for option, given in (("--name", part_name), ("--jedec-id", jedec_id), ("--out", out)):
@@ -84,11 +84,8 @@ def command(
 def _from_dump(
     dump: Path, part_name: str | None, jedec_id: str | None, out: Path | None, json_file: Path | None
 ) -> int:
-    if out is not None and json_file is not None and out.resolve() == json_file.resolve():
-        raise UsageError(f"--out and --json both go to {out}; give them different files")
-    if out is not None and out.exists() and dump.exists() and out.samefile(dump):
-        raise UsageError(f"--out {out} is the dump itself; name another file")
-    check_writable(out)
+    check_apart(("--out", out), ("--json", json_file))
+    check_writable(out, (dump,))
     found = explain(dump, part_name, jedec_id)
     if out is not None:
         write_text(out, found.toml)

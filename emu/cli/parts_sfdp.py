@@ -15,13 +15,14 @@ from emu.errors import UsageError
 from emu.report.columns import wrapped
 from emu.report.part_sfdp import said
 from flash.errors import FlashError
+from flash.files import read_bounded
 from flash.part import Part, part_from_text
 from flash.sfdp import NO_ID, SfdpTable, decode, image_of, skeleton
 from flash.sfdp_fields import SIGNATURE
 
 MAX_DUMP_SIZE = 1 << 20
 _OFFSET = re.compile(r"\s*(?:0x)?[0-9A-Fa-f]{2,}:\s|\s*[0-9A-Fa-f]{7,8}\s\s")
-_NAME = re.compile(r"[^\x00-\x1f\x7f]{1,64}")
+_NAME = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]{1,64}")  # surrogates: a file name that is not UTF-8
 
 
 @dataclass(frozen=True)
@@ -54,13 +55,11 @@ def explain(dump: Path, name: str | None, jedec_id: str | None) -> Explained:
 def read_dump(path: Path) -> bytes:
     """The bytes of a dump, binary or hex text: as `xxd -p`, `xxd` and `hexdump -Cv` print it, or as a C array."""
     try:
-        if path.exists() and not path.is_file():
-            raise UsageError(f"{path}: not a file; give a dump of the chip's SFDP area, binary or hex")
-        if path.exists() and path.stat().st_size > MAX_DUMP_SIZE:
-            raise UsageError(f"{path}: has {path.stat().st_size} bytes; an SFDP dump has at most {MAX_DUMP_SIZE}")
-        raw = path.read_bytes()
-    except (OSError, ValueError) as wrong:  # ValueError: a NUL in the name
-        raise UsageError(f"{path}: cannot be read: {getattr(wrong, 'strerror', None) or wrong}") from None
+        raw = read_bounded(path, MAX_DUMP_SIZE)
+    except OSError as wrong:
+        raise UsageError(
+            f"{path}: cannot be read: {wrong.strerror}; give a dump of the chip's SFDP area, binary or hex"
+        ) from None
     if not raw.strip():
         raise UsageError(f"{path}: is empty; dump at least the header and the basic table")
     if raw.startswith(SIGNATURE) or not raw.isascii():

@@ -17,7 +17,7 @@ import click
 from emu.campaign.edges import EVENT_NAMES, EventName
 from emu.campaign.explore import Explorer, Options, Progress
 from emu.campaign.verdict import Coverage
-from emu.cli.inputs import Inputs, input_options, make_rig
+from emu.cli.inputs import Inputs, input_files, input_options, make_rig
 from emu.cli.naming import asked
 from emu.cli.output import check_apart, check_writable, owns_stdout, write_text
 from emu.errors import UsageError
@@ -78,10 +78,10 @@ def command(inputs: Inputs, tears: str, depth: int, attempts: int, events: str, 
     each operation), boots each of them, and holds the result against the board's checks. Without --from and --to,
     a bundled pair of firmware images is used.
     """
-    check_apart(json_file, junit_file)
-    for target in (json_file, junit_file):
-        check_writable(target)
+    check_apart(("--json", json_file), ("--junit", junit_file))
     rig = make_rig(inputs)
+    for target in (json_file, junit_file):
+        check_writable(target, input_files(inputs, rig.board))
     options = Options(
         tears=replace(TEAR_SETS[tears], seed=inputs.seed),
         depth=depth,

@@ -17,8 +17,9 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-from emu.board import Board
+from emu.board import MAX_KEY_SIZE, Board
 from emu.errors import UsageError
+from flash.files import read_bounded
 from updater.archive import parse_entry
 from updater.bundle import Firmware, sign_image
 from updater.errors import UpdateRefused
@@ -89,7 +90,7 @@ def check_taken(bundle: bytes, board: Board) -> None:
 
 def _private_key(path: Path) -> Any:
     try:
-        return load_pem_private_key(path.read_bytes(), password=None)
+        return load_pem_private_key(read_bounded(path, MAX_KEY_SIZE), password=None)
     except OSError as wrong:
         raise UsageError(f"{path}: cannot be read: {wrong.strerror}") from None
     except TypeError:

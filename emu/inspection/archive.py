@@ -1,6 +1,6 @@
 """A firmware .zip, entry by entry, as a device reads it: local headers, manifest, parts, digests, signatures.
 
-Neighbours: `updater.archive` and `updater.manifest` read, `acceptance` asks a device of a board. Where a device would
+Neighbours: `updater.bundle` and `updater.manifest` read, `acceptance` asks a device of a board. Where a device would
 stop, the document stops too, with the device's own words.
 """
 
@@ -10,15 +10,17 @@ import hashlib
 import json
 import zlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+from emu.errors import ScenarioError
 from emu.inspection.fields import version_text
-from updater.archive import MANIFEST_NAME, EntryHeader, at_end, check_first, parse_entry
+from emu.inspection.page import printable
+from updater.archive import MANIFEST_NAME, EntryHeader
+from updater.bundle import check_manifest, open_bundle, read_entries
 from updater.errors import UpdateRefused
 from updater.manifest import Manifest, PartInfo, parse_manifest
 
-WINDOW = 1024
-"""Most bytes of a local header a device keeps."""
 MAX_DEPTH = 16
 
 
@@ -30,45 +32,42 @@ class Archive:
     problem: dict[str, Any] | None
 
 
+def open_archive(path: Path, raw: bytes, *, platform: str) -> tuple[Manifest, dict[str, bytes]]:
+    """`open_bundle` of a file. Raises ScenarioError in one printable line that names the file."""
+    try:
+        return open_bundle(raw, platform=platform)
+    except UpdateRefused as refused:
+        said = f"{refused.message}: " if refused.message else ""
+        raise ScenarioError(f"{path}: {printable(said + refused.detail)}") from None
+
+
 def read_archive(raw: bytes) -> Archive:
     """Every entry up to the central directory, or up to what a device refuses. Never raises for content."""
     entries: list[tuple[int, EntryHeader, bytes]] = []
-    at = 0
-    while not at_end(raw[at : at + 4]):
-        try:
-            header = parse_entry(raw[at : at + WINDOW])
-        except UpdateRefused as refused:
-            return Archive(entries, _problem(at, refused))
-        if header is None or at + header.header_size + header.size > len(raw):
-            held = len(raw) - at
-            what = "a local header of more than 1024 bytes" if header is None and held >= WINDOW else (
-                f"the file ends inside the entry, at byte {len(raw)}; download it again"
-            )  # fmt: skip
-            return Archive(entries, _problem(at, UpdateRefused(-1, "Malformed archive", what)))
-        start = at + header.header_size
-        entries.append((at, header, raw[start : start + header.size]))
-        at = start + header.size
+    end = 0
+    try:
+        for offset, header, content in read_entries(raw):
+            entries.append((offset, header, content))
+            end = offset + header.header_size + header.size
+    except UpdateRefused as refused:
+        return Archive(entries, _problem(end, refused))
     return Archive(entries, None)
 
 
 def inspect_archive(raw: bytes) -> dict[str, Any]:
     """The ``archive`` document of the bytes of a .zip."""
     archive = read_archive(raw)
-    contents = {header.name: content for _, header, content in archive.entries}
     first = archive.entries[0][1] if archive.entries else None
     fields, manifest, problem = None, None, archive.problem
-    if first is None:
-        empty = f"the archive is empty, it must begin with {MANIFEST_NAME}"
-        problem = problem or _problem(0, UpdateRefused(-1, "", empty))
-    else:
-        try:
-            check_first(first)
-            fields, manifest, refused = _manifest(archive.entries[0][2])
-            problem = problem or refused
-        except UpdateRefused as refused_first:
-            problem = _problem(0, refused_first)
+    if first is not None:
+        fields, manifest, refused = _manifest(first, archive.entries[0][2])
+        problem = refused or problem  # a device meets the manifest first
+    contents: dict[str, list[bytes]] = {}
+    for _, header, content in archive.entries[1:]:
+        contents.setdefault(header.name, []).append(content)
     parts = [] if manifest is None else [
-        _part(role, part, contents) for role, part in (("app", manifest.app), ("fs", manifest.fs)) if part is not None
+        _part(role, part, contents.get(part.src, []))
+        for role, part in (("app", manifest.app), ("fs", manifest.fs)) if part is not None
     ]  # fmt: skip
     entries = [_entry(*entry, parts) for entry in archive.entries]
     document: dict[str, Any] = {
@@ -109,16 +108,24 @@ def _entry(offset: int, header: EntryHeader, content: bytes, parts: list[dict[st
     }
 
 
-def _manifest(raw: bytes) -> tuple[Any, Manifest | None, dict[str, Any] | None]:
+def _manifest(header: EntryHeader, raw: bytes) -> tuple[Any, Manifest | None, dict[str, Any] | None]:
     """The manifest's JSON as it stands there, as a device takes it, and why a device would not."""
+    problem, manifest, fields = None, None, None
+    try:
+        check_manifest(header, raw)
+    except UpdateRefused as refused:
+        problem = _problem(0, refused)
+    if header.name != MANIFEST_NAME:
+        return None, None, problem
     try:
         fields = _shallow(json.loads(raw), MAX_DEPTH)
     except (ValueError, RecursionError):
         fields = None
     try:
-        return fields, parse_manifest(raw, platform=""), None
+        manifest = parse_manifest(raw, platform="")
     except UpdateRefused as refused:
-        return fields, None, _problem(0, refused)
+        problem = problem or _problem(0, refused)
+    return fields, manifest, problem
 
 
 def _shallow(value: Any, depth: int) -> Any:
@@ -132,8 +139,9 @@ def _shallow(value: Any, depth: int) -> Any:
     return [_shallow(member, depth - 1) for member in value]
 
 
-def _part(role: str, part: PartInfo, contents: dict[str, bytes]) -> dict[str, Any]:
-    content = contents.get(part.src)
+def _part(role: str, part: PartInfo, contents: list[bytes]) -> dict[str, Any]:
+    """``contents``: of the entries that have the part's name; a device takes the first, and stops at a second."""
+    content = contents[0] if contents else None
     document: dict[str, Any] = {
         "part": role,
         "src": part.src,
@@ -158,6 +166,10 @@ def _part(role: str, part: PartInfo, contents: dict[str, bytes]) -> dict[str, An
             document["state"] = f"{name} mismatch"
     if part.size is not None and part.size != len(content):
         document["state"] = f"{len(content)} bytes, the manifest says {part.size}"
+    elif not content:
+        document["state"] = "empty"
+    elif len(contents) > 1:
+        document["state"] = "in the archive twice"
     return document
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from emu.errors import UsageError
-from flash.images import MAX_FILE_SIZE, READABLE_SUFFIXES, format_name
+from flash.files import MAX_FILE_SIZE, read_bounded
+from flash.images import READABLE_SUFFIXES, format_name
 
 ZIP_MAGIC = b"PK\x03\x04"
 EMPTY_ZIP_MAGIC = b"PK\x05\x06"
@@ -38,9 +39,10 @@ _FOREIGN = (
 
 def read_whole(path: Path) -> bytes:
     """The bytes of a regular file of at most 512 MiB; b"" for anything else, for `load_image` to refuse."""
-    if not path.is_file() or path.stat().st_size > MAX_FILE_SIZE:
+    try:
+        return read_bounded(path, MAX_FILE_SIZE)
+    except OSError:
         return b""
-    return path.read_bytes()
 
 
 def is_archive(path: Path, raw: bytes) -> bool:

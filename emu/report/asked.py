@@ -33,4 +33,21 @@ class Asked:
 
     def replay_command(self, attempts: int, path: CutPath) -> str:
         """One line for a shell that replays ``path``. Attempts are in the token."""
-        return shlex.join(["brownout", "replay", self.token(attempts, path), *self.arguments])
+        words = ("brownout", "replay", self.token(attempts, path), *self.arguments)
+        return " ".join(map(_quoted, words))
+
+
+def _quoted(word: str) -> str:
+    """``word`` for a shell, printable: a path with a control character or a byte that is not UTF-8 is written $'...',
+    which sh (POSIX 2024), bash, zsh and ksh read. So the command survives XML, strict streams and a terminal."""
+    if word.isprintable():
+        return shlex.quote(word)
+    return "$'" + "".join(map(_escaped, word)) + "'"
+
+
+def _escaped(character: str) -> str:
+    if character in "\\'":
+        return "\\" + character
+    if character.isprintable():
+        return character
+    return "".join(f"\\{byte:03o}" for byte in character.encode("utf-8", "surrogateescape"))

@@ -1,4 +1,4 @@
-"""Small words of reports. Neighbours: `summary` and `document`. Knows nothing of what it counts."""
+"""Small words of reports. Neighbours: `summary` and `document`, errors. Knows nothing of what it counts."""
 
 from __future__ import annotations
 
@@ -6,3 +6,9 @@ from __future__ import annotations
 def counted(count: int, noun: str) -> str:
     """``1 edge``, ``4,891 edges``."""
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def printable(text: str) -> str:
+    """``text`` on one line, whatever a stranger called his file: control characters, line ends and bytes that are not
+    UTF-8 as escapes."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)

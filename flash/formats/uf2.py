@@ -116,17 +116,17 @@ def write_uf2(image: Image, *, family_id: int | None, fill: int) -> bytes:
     )
 
 
-def _pages(image: Image, fill: int) -> Iterator[tuple[int, bytes]]:
-    """(address, bytes) of each run of pages that the image touches."""
-    runs: list[Region] = []
+def _pages(image: Image, fill: int) -> list[tuple[int, bytearray]]:
+    """(address, bytes) of each run of pages that the image touches; in one pass over its segments."""
+    runs: list[tuple[int, bytearray]] = []
     for segment in image.segments:
         start, end = segment.address // _PAGE * _PAGE, -(-segment.end // _PAGE) * _PAGE
-        if runs and start <= runs[-1].end:
-            runs[-1] = Region(runs[-1].start, end)
-        else:
-            runs.append(Region(start, end))
-    for run in runs:
-        yield run.start, image.select(run)[0].flatten(run, fill=fill)
+        if not runs or start > runs[-1][0] + len(runs[-1][1]):
+            runs.append((start, bytearray()))
+        address, data = runs[-1]
+        data.extend(bytes([fill]) * (end - address - len(data)))
+        data[segment.address - address : segment.end - address] = segment.data
+    return runs
 
 
 def _blocks(source: str, content: bytes) -> Iterator[_Block]:

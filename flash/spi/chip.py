@@ -35,6 +35,7 @@ class SerialChip:
         self.reports_errors = any(name in names for name in ("E_ERR", "E_FAIL", "EPE"))
         self._holds_busy = "E_ERR" in names
         self._erasing: list[InFlight] = []
+        self._is_dark = False
         self.latches: ChipState = self._after_power_up()
         device.supply.feed(self._power_gone)
 
@@ -47,6 +48,7 @@ class SerialChip:
     def power_cycle(self) -> None:
         """Power is back (after ``supply.restore()``): volatile state anew, registers from their cells."""
         self.device.supply.require()
+        self._is_dark = False
         self.registers.power_up()
         self.latches = self._after_power_up()
 
@@ -171,6 +173,7 @@ class SerialChip:
     def _power_gone(self) -> None:
         """An erase that power ends is not complete: what D0h tells where a part has it."""
         struck = self.device.journal.struck
+        self._is_dark = True
         for flight in self._erasing:
             if struck or flight.is_suspended or flight.end_us > self.clock.now_us:
                 self.incomplete_erases |= self._sectors(flight)

@@ -93,7 +93,7 @@ def _registers(serial: CommandSet) -> Iterator[Command]:
         yield Command(0x50, "volatile write enable", act=registers.volatile_enable, writes=True)
     if layout.clear_flags:
         yield Command(layout.clear_flags, "clear flags", act=registers.clear_flags, while_busy=True)
-    if serial.registers == "macronix":
+    if serial.family == "macronix":
         yield Command(0x2F, "lock secured OTP", act=registers.lock_secured, needs_wel=True, writes=True)
 
 

@@ -91,6 +91,7 @@ SCHEMES: dict[str, Callable[[Bits, int], Range]] = {
     "winbond-bp4": _winbond_bp4,
     "gigadevice": _gigadevice,
     "macronix": _four_bits,
+    "macronix-r": _four_bits,
     "issi": _four_bits,
     "micron": _four_bits,
     "spansion": _spansion,

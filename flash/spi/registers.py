@@ -158,6 +158,17 @@ MAPS: dict[str, RegisterMap] = {
         ),
         {0x05: (0,), 0x15: (1,), 0x2B: (2,)}, {0x01: (0, 1)}, protect_keeps_wel=False,
     ),
+    # MX25R: two configuration registers; bit 1 of the second (LH) chooses high performance. Which bits else, and that 01h
+    # takes all three bytes: recalled (Zephyr's spi_nor driver writes them like that).
+    "macronix-r": _map(
+        (
+            _register("SR", "SRP0 QE BP3 BP2 BP1 BP0 WEL BUSY"),
+            _register("CR1", "- DC - - TB - - -", once="TB"),
+            _register("CR2", "- - - - - - LH -"),
+            _register("SCUR", "- E_FAIL P_FAIL - ESB PSB LDSO SOTP", once="LDSO", read_only="SOTP"),
+        ),
+        {0x05: (0,), 0x15: (1, 2), 0x2B: (3,)}, {0x01: (0, 1, 2)}, lengths=(1, 2, 3), protect_keeps_wel=False,
+    ),
     # Function register: TBS, suspend bits, information row locks; read 48h, written 42h [R].
     "issi": _map(
         (

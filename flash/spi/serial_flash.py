@@ -57,14 +57,17 @@ class SerialFlash(SerialChip):
         host drives the first phase: more than one in QPI, or in a continuous read, whose frames begin with the address.
         Raises PowerLost without power, and in strict mode FlashMisuse.
         """
+        data = bytes(out) + b"\xff" * read
         self.select(lines)
-        reply = self._exchange(out + b"\xff" * read)
+        reply = self._exchange(data)
         self.deselect(stray_bits)
         return reply[len(out) :]
 
     def select(self, lines: int = 1) -> None:
         """Chip select falls."""
         self.device.supply.require()
+        if self._is_dark:  # power is back, and nobody has said so
+            self.power_cycle()
         if self._frame is not None:
             raise FlashError(f"{self.device.name}: chip select is low already: deselect before the next frame")
         if lines not in (1, 2, 4):

@@ -135,7 +135,9 @@ def tear_named(name: str) -> Tear:
     label, _, argument = name.rpartition("-")
     row = _BY_NAME.get(label)
     if row is None or not (argument.isdecimal() and argument.isascii()):
-        raise FlashError(f"no tear is named {name!r}; rows are {', '.join(_BY_NAME)}")
+        raise FlashError(
+            f"no tear is named {name!r}: a row and its number, for instance prefix-12; rows are {', '.join(_BY_NAME)}"
+        )
     return Tear(row, int(argument))
 
 

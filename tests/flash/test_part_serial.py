@@ -99,3 +99,15 @@ def test_a_confirmed_read_counts_its_first_wait_as_a_mode_clock_and_lets_nothing
     assert part.serial is not None
     assert next(r for r in part.serial.reads if r.lines == "1-1-4").mode_clocks == 0
     assert FlashDevice(part).geometry.size == part.size
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "both"),
+    [
+        ("opcode = 0x20\n", "opcode = 0x02\n", "0x02 is both program 1-1-1 and erase 0x02"),
+        ("opcode = 0x20\n", "opcode = 0x06\n", "0x06 is both erase 0x06 and write enable"),
+        ("opcodes = [0x60, 0xC7]", "opcodes = [0x60, 0x52]", "0x52 is both erase 0x52 and chip erase"),
+    ],
+)
+def test_an_erase_has_an_opcode_of_its_own(old: str, new: str, both: str) -> None:
+    assert both in refusal(changed(old, new))

@@ -393,3 +393,11 @@ def test_registers_are_part_of_the_state_of_the_cells() -> None:
     device.restore(before)
     power_cycle(chip)
     assert status(chip) == 0
+
+
+def test_mx25r_takes_its_status_register_and_both_configuration_registers_in_one_write() -> None:
+    chip = chip_of("MX25R6435F")
+    write(chip, 0x01, 0x40, 0x00, 0x02)
+    assert chip.transfer(b"\x05", 1)[0] & 0x40
+    assert chip.transfer(b"\x15", 2) == b"\x00\x02"
+    assert misuses(chip) == []

@@ -9,10 +9,11 @@ from hypothesis import strategies as st
 
 from flash.cells import Cells
 from flash.device import FlashDevice
+from flash.errors import OutOfBounds
 from flash.journal import Misuse, Operation
 from flash.part import Part, bundled_part
 from flash.rules import acceptable_units, latched, settle_erase, settle_program
-from tests.flash.small_parts import PARALLEL, ROWS, SERIAL, TWICE, mirrored
+from tests.flash.small_parts import PARALLEL, ROWS, SERIAL, TWICE, WORDS, mirrored
 
 BY_NAME = {"ids": lambda part: part.name}
 ROW_PARTS = pytest.mark.parametrize("part", [ROWS, bundled_part("SAMD21")], **BY_NAME)
@@ -158,3 +159,14 @@ def test_what_is_refused_leaves_no_operation() -> None:
     device.program(16, bytes(16))
     assert [type(entry) for entry in device.journal.entries] == [Operation] * 8 + [Misuse]
     assert device.cells.read(16, 16) == b"\xff" * 16
+
+
+@pytest.mark.parametrize("address", [-64, 0x0800_0000])
+def test_an_mcu_array_is_not_erased_through_an_address_of_the_processor(address: int) -> None:
+    """The low address bits of a serial chip are all it has; an MCU's controller refuses what is outside."""
+    device = FlashDevice(msgspec.structs.replace(WORDS, base=0x0800_0000))
+    device.load(0, b"\x5a" * 64)
+    with pytest.raises(OutOfBounds, match="addresses count from 0, the processor sees the array at 0x8000000"):
+        device.erase(address, 64)
+    assert device.read(0, 64) == b"\x5a" * 64
+    assert device.journal.entries == []

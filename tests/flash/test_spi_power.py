@@ -24,7 +24,7 @@ from flash.journal import Entry
 from flash.replay import replay
 from flash.spi import SerialFlash
 from flash.trace import Trace
-from tests.flash.serial_bench import SMALL, WINBOND, chip_of, content, erase, finish, order, program, status
+from tests.flash.serial_bench import SMALL, WINBOND, chip_of, content, erase, finish, misuses, order, program, status
 
 Step = Callable[[SerialFlash], object]
 
@@ -246,3 +246,20 @@ def test_operations_of_the_chip_are_counted() -> None:
     statistics = chip.device.statistics
     assert (statistics.programs, statistics.programmed_bytes, statistics.erases) == (1, 10, 1)
     assert (statistics.program_time_us, statistics.erase_time_us) == (160, 6400)
+
+
+def test_power_that_comes_back_finds_the_chip_as_power_does_though_nobody_says_so() -> None:
+    """Forgetting `power_cycle` must not carry WEL, a mode or deep power-down through a cut."""
+    chip = chip_of(WINBOND)
+    chip.transfer(b"\x06")
+    assert chip.transfer(b"\x05", 1)[0] & 2
+    with pytest.raises(PowerLost):
+        chip.device.supply.cut()
+    chip.device.supply.restore()
+    chip.clock.advance(100_000)
+    chip.transfer(b"\x05", 1)
+    chip.clock.advance(100_000)
+    assert not chip.transfer(b"\x05", 1)[0] & 2
+    chip.transfer(b"\x02\x00\x20\x00\xaa")
+    assert not chip.device.in_flight
+    assert misuses(chip)[-1] == "no-wel"

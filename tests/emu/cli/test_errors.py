@@ -11,8 +11,8 @@ import pytest
 
 from emu.board import board_names
 from emu.campaign.explore import Explorer
+from emu.cli import group, main
 from emu.cli import inputs as inputs_module
-from emu.cli import main
 from emu.cli import run as run_module
 from emu.cli.group import COMMANDS
 from emu.errors import MissingExtra
@@ -261,6 +261,16 @@ def test_python_m_emu_is_the_command_and_knows_its_version() -> None:
         known = "not installed"
     assert (ran.code, ran.err) == (0, "")
     assert ran.out == f"brownout, version {known}\n"
+
+
+@pytest.mark.parametrize("arguments", [(), ("flash",)], ids=["brownout", "brownout flash"])
+def test_the_bare_command_shows_its_help_in_lines(
+    arguments: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    group.run_command(list(arguments))
+    said = "".join(capsys.readouterr())
+    assert len(said.splitlines()) > 10
+    assert not said.startswith("brownout: Usage")
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("-h",)])

@@ -155,7 +155,7 @@ SAME_OPCODE[0x30 + 9] = 0x6B
         (b"00000000  53 46 44 50\n*\n00000100\n", "line 2: `*` leaves lines out"),
         (b"SFDP\x06\x02" + MACRONIX[6:], "major revision 2"),
         (bytes(SAME_OPCODE), "serial: opcode 0x6b is both read 1-4-4 and read 1-1-4"),
-        (b"\xff" * ((1 << 20) + 1), "1048577 bytes; an SFDP dump has at most 1048576"),
+        (b"\xff" * ((1 << 20) + 1), "has 1048577 bytes, more than the 1048576 it may have"),
     ],
 )
 def test_a_dump_that_is_none_is_one_line_and_nothing_is_written(
@@ -185,11 +185,11 @@ def test_a_dump_that_is_none_is_one_line_and_nothing_is_written(
         (("--from-sfdp", "DUMP", "--name", ""), "--name '': a part's name is 1 to 64 printable characters"),
         (("--from-sfdp", "DUMP", "--name", "a\nb"), "a part's name is 1 to 64 printable characters"),
         (("--from-sfdp", "DUMP.none"), "cannot be read: No such file"),
-        (("--from-sfdp", "FOLDER"), "not a file; give a dump"),
+        (("--from-sfdp", "FOLDER"), "cannot be read: Is a directory; give a dump"),
         (("--from-sfdp", "DUMP", "--out", "FOLDER/none/x.toml"), "there is no folder"),
-        (("--from-sfdp", "DUMP", "--out", "DUMP"), "is the dump itself; name another file"),
+        (("--from-sfdp", "DUMP", "--out", "DUMP"), "chip.bin: is an input too and would be overwritten"),
         (("--from-sfdp", "DUMP", "--out", "FOLDER/a", "--json", "FOLDER/a"), "--out and --json both go to"),
-        (("--from-sfdp", "DUMP", "--out", "-", "--json", "-"), "--out and --json both go to -"),
+        (("--from-sfdp", "DUMP", "--out", "-", "--json", "-"), "--out and --json both go to stdout"),
     ],
 )
 def test_a_wrong_call_is_one_line(brownout: Brownout, dump: Path, arguments: tuple[str, ...], message: str) -> None:

@@ -232,6 +232,9 @@ def test_a_write_that_fails_at_the_end_leaves_the_old_file_and_no_other(
 
     monkeypatch.setattr(Path, "replace", full)
     ran = brownout("run", *pair(tmp_path), "--tears", "none", "--json", target)
-    assert (ran.code, ran.err) == (2, f"brownout: {target}: cannot be written: No space left on device\n")
+    assert (ran.code, ran.err) == (
+        2,
+        f"brownout: {target}: cannot be written (No space left on device); give another path\n",
+    )
     assert target.read_text(encoding="utf-8") == "old"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["new.bin", "old.bin", "out.json"]
