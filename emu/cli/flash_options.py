@@ -19,7 +19,7 @@ from emu.errors import UsageError
 from emu.inspection.files import is_archive, read_whole, refuse_foreign
 from flash.errors import ImageError
 from flash.files import write_files
-from flash.images import Image, firmware_ids, load_image, save_image
+from flash.images import WRITABLE_SUFFIXES, Image, firmware_ids, load_image, save_image
 from flash.part import Part, bundled_part, load_part
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -88,13 +88,19 @@ def named_part(name: str) -> Part:
 
 @dataclass(frozen=True)
 class Output:
-    """Where an image goes, found to be writable before anything is read. ``fill``: what gaps become if they must."""
+    """Where an image goes, found to be writable before anything is read. ``fill``: what gaps become if they must.
+
+    Raises UsageError for a place where no file can be made, ImageError for a suffix that no format has.
+    """
 
     path: Path
     fill: int = 0xFF
     family_id: int | None = None
 
     def __post_init__(self) -> None:
+        if self.path.suffix.lower() not in WRITABLE_SUFFIXES:
+            known = " ".join(WRITABLE_SUFFIXES)
+            raise ImageError(f"{self.path}: no image format to write is named so; use one of {known}")
         check_writable(self.path)
 
     def save(self, image: Image) -> None:

@@ -30,7 +30,6 @@ F = TypeVar("F", bound=Callable[..., Any])
 DEFAULT_BOARD, DEFAULT_APP = "demo", "healthy"
 MAX_SEED = (1 << 63) - 1
 BUNDLED_PAIR = ("demo-1.elf", "demo-2.elf")
-ZIP_MAGIC = b"PK\x03\x04"
 
 
 @dataclass(frozen=True)

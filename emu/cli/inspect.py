@@ -6,7 +6,7 @@ Neighbours: `emu.inspection` makes the document and the text. No file is changed
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import click
@@ -126,7 +126,7 @@ def _flash(files: list[tuple[str | None, Path]], board: Board, choice: Choice) -
         refuse_foreign(path, raw)
         image, left_out = _load(path, Choice(choice.region, choice.board_id, part.base))
         for segment in left_out:
-            click.echo(f"{path.name}: left out {segment}, outside --region {choice.region}", err=True)
+            click.echo(f"{path}: left out {segment}, outside --region {choice.region}", err=True)
         contents[chip] = chip_content(image, part)
         documents.append(file_document(path, raw) | {"chip": chip})
     return flash_document(documents, contents, board)
@@ -134,6 +134,7 @@ def _flash(files: list[tuple[str | None, Path]], board: Board, choice: Choice) -
 
 def _load(path: Path, choice: Choice) -> tuple[Image, tuple[Segment, ...]]:
     image = load_image(path, base_address=choice.base_address, board_id=choice.board_id)
+    image = replace(image, source=str(path))  # as it was given: several files may have one name
     if choice.region is None:
         return image, ()
     inside, outside = image.select(choice.region)

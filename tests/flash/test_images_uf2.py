@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import struct
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flash.errors import ImageError
+from flash.formats.uf2 import write_uf2
 from flash.images import Image, Segment, firmware_ids, image_from_segments, load_image, save_image
 from tests.flash.image_files import RP2040, SAMD21, md5_part, refused, sparse_segments, uf2, uf2_block
 
@@ -209,6 +211,25 @@ def test_round_trip_of_whole_pages(runs: list[tuple[int, int]]) -> None:
         path = Path(folder) / "fw.uf2"
         save_image(image, path, family_id=RP2040)
         assert load_image(path) == image
+
+
+class Visited(tuple[Segment, ...]):
+    """Segments that count how often one of them is looked at."""
+
+    visits = 0
+
+    def __iter__(self) -> Iterator[Segment]:
+        for segment in super().__iter__():
+            Visited.visits += 1
+            yield segment
+
+
+def test_writing_looks_at_every_segment_a_few_times_however_many_there_are() -> None:
+    """One byte in every 64 KiB: as many runs of pages as segments."""
+    image = Image("fw.uf2", Visited(Segment(number << 16, b"\1") for number in range(2500)))
+    Visited.visits = 0
+    assert len(write_uf2(image, family_id=None, fill=0xFF)) == 2500 * 512
+    assert 2500 <= Visited.visits <= 4 * 2500
 
 
 def test_the_format_s_own_converter_makes_the_same_bytes(tmp_path: Path) -> None:

@@ -94,7 +94,7 @@ def test_files_are_merged_and_an_overlap_names_both(brownout: Brownout, tmp_path
     assert segments(target) == [(0x100, b"firstmiddle"), (0x200, b"second"), (0x300, b"third")]
     save_image(image_from_segments("other", [Segment(0x104, b"T")]), other)
     message = brownout.refused("flash", "merge", target, two, other)
-    assert message.startswith("two.hex and other.hex both have 0x104:0x105")
+    assert message.startswith(f"{two} and {other} both have 0x104:0x105")
     for choice, byte in (("first", b"t"), ("last", b"T")):
         done(brownout, "merge", target, two, other, "--overlap", choice)
         assert segments(target)[0] == (0x100, b"firs" + byte)
@@ -171,7 +171,7 @@ def test_an_image_is_tried_on_a_part(brownout: Brownout, tmp_path: Path, two: Pa
         done(brownout, "check", two, other, "--part", "W25Q128JV", "--base-address", "0x800", code=1).split()
     )
     assert ran.startswith("NOT reachable on W25Q128JV")
-    assert "two.hex: 0x200:0x206 is lost: other.bin, written later, is in its sectors" in ran
+    assert f"{two}: 0x200:0x206 is lost: {other}, written later, is in its sectors" in ran
     found = json.loads(
         done(brownout, "check", two, other, "--part", "W25Q128JV", "--base-address", "0x800", "--json", "-", code=1)
     )

@@ -77,3 +77,12 @@ def test_json_says_the_path_as_it_was_given(tmp_path: Path, brownout: Brownout) 
     files = pair(folder)
     found = json.loads(brownout("run", *files, "--tears", "none", "--json", "-").out)
     assert found["inputs"]["from"]["file"] == files[1]
+
+
+def test_a_strict_stdout_does_not_take_a_written_file_for_a_failure(tmp_path: Path) -> None:
+    folder = tmp_path / os.fsdecode(b"bad\xff")
+    folder.mkdir()
+    _, source, *_ = pair(folder)
+    ran = process("flash", "convert", source, folder / "out.hex", PYTHONIOENCODING="utf-8:strict")
+    assert (ran.code, ran.err) == (0, "")
+    assert "bad\\udcff/out.hex" in ran.out

@@ -79,7 +79,3 @@ def test_a_key_or_part_file_beside_a_board_is_an_input_as_well(tmp_path: Path, b
             said = brownout.refused(*arguments, "--board", board, "--json", target)
             assert said == f"{target}: is an input too and would be overwritten; give another path"
     assert part.read_bytes() == before
-
-
-def test_an_output_to_a_device_replaces_nothing_even_when_it_is_given_twice(brownout: Brownout) -> None:
-    assert brownout("parts", "W25Q128JV", "--json", "/dev/null").code == 0
