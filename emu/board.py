@@ -245,6 +245,10 @@ def _check_partitions(document: BoardFile, parts: dict[str, Part], where: str) -
     if len(set(used)) != 2 + SLOT_COUNT:
         raise BoardError(f"{where}: layout: two config copies and two slots need four different partitions")
     for name in document.layout.configs:
+        if seen[name].size < RECORD_SIZE:
+            raise BoardError(
+                f"{where}: layout: {name!r}: {seen[name].size} bytes are too few, a record takes {RECORD_SIZE}"
+            )
         unit = parts[seen[name].flash].program.unit
         if RECORD_SIZE % unit:
             raise BoardError(

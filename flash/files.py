@@ -72,7 +72,7 @@ def write_files(contents: Sequence[tuple[Path, bytes]]) -> None:
         for path, content in contents:
             if path.exists() and not path.is_file():
                 path.write_bytes(content)  # of a folder, this raises the reason
-        for path, beside, target in ready:
+        for path, beside, target in ready:  # noqa: B007 - the message names it
             beside.replace(target)
     except (OSError, ValueError, RuntimeError) as exc:  # RuntimeError: links in a circle
         raise ImageError(f"{path}: cannot be written ({_reason(exc)}); give another path") from exc

@@ -1,4 +1,4 @@
-"""SPEC.md's reference of board and part files is complete and right: keys, choices and defaults are the structs' own."""
+"""SPEC.md's reference of board and part files is complete: keys, choices, bounds and defaults are the structs' own."""
 
 from __future__ import annotations
 

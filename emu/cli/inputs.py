@@ -229,6 +229,13 @@ def read_application(path: Path, place: Place, *, region: str | None, board_id: 
             f"{path}: {taken} has {gaps:,} bytes without content; choose addresses with --region START:END, from where "
             "the application begins"
         )
+    lead = image.span().start - start
+    if lead:
+        click.echo(
+            f"{path.name}: begins at {image.span().start:#x}, {lead:,} bytes behind {start:#x}, where {place.taker} is "
+            "linked: what lies before is taken as erased",
+            err=True,
+        )
     return start, image.flatten(taken, fill=place.fill)
 
 

@@ -15,7 +15,6 @@ from typing import Any
 
 from emu.errors import ScenarioError
 from emu.inspection.fields import version_text
-from emu.inspection.page import printable
 from updater.archive import MANIFEST_NAME, EntryHeader
 from updater.bundle import check_manifest, open_bundle, read_entries
 from updater.errors import UpdateRefused
@@ -33,12 +32,12 @@ class Archive:
 
 
 def open_archive(path: Path, raw: bytes, *, platform: str) -> tuple[Manifest, dict[str, bytes]]:
-    """`open_bundle` of a file. Raises ScenarioError in one printable line that names the file."""
+    """`open_bundle` of a file. Raises ScenarioError that names the file."""
     try:
         return open_bundle(raw, platform=platform)
     except UpdateRefused as refused:
         said = f"{refused.message}: " if refused.message else ""
-        raise ScenarioError(f"{path}: {printable(said + refused.detail)}") from None
+        raise ScenarioError(f"{path}: {said}{refused.detail}") from None
 
 
 def read_archive(raw: bytes) -> Archive:

@@ -8,13 +8,10 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Sequence
 
+from emu.report.words import printable
+
 WIDTH = 100
 MAX_LABEL = 40
-
-
-def printable(text: object) -> str:
-    """The text with every character that is not printable escaped."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in str(text))
 
 
 def heading(text: str) -> list[str]:
@@ -28,7 +25,7 @@ def sentence(text: str, indent: int = 2) -> list[str]:
 
 def labelled(pairs: Iterable[tuple[str, object]], indent: int = 2) -> list[str]:
     """``label   value`` with values in one column; long values go on below themselves, and so do long labels."""
-    rows = [(printable(label), printable(value)) for label, value in pairs]
+    rows = [(printable(label), printable(str(value))) for label, value in pairs]
     room = min(MAX_LABEL, max((len(label) for label, _ in rows), default=0)) + 2
     start = " " * (indent + room)
     lines: list[str] = []
@@ -46,7 +43,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]], right: str = ""
 
     The last column goes on below itself where it does not fit the width.
     """
-    cells = [list(head), *([printable(cell) for cell in row] for row in rows)]
+    cells = [list(head), *([printable(str(cell)) for cell in row] for row in rows)]
     widths = [max(len(row[column]) for row in cells) for column in range(len(head))]
     lines = []
     for row in cells:

@@ -97,6 +97,9 @@ def to_junit(verdict: Verdict, asked: Asked) -> str:
         skipped=str(len(skipped)),
         time=f"{verdict.seconds:.3f}",
     )
+    properties = ElementTree.SubElement(suite, "properties")
+    for name, value in _properties(verdict, asked):
+        ElementTree.SubElement(properties, "property", name=name, value=value)
     for result in results:
         case = ElementTree.SubElement(suite, "testcase", classname=f"brownout.{verdict.board}", name=result.name)
         if result.result == "broken":
@@ -112,3 +115,18 @@ def to_junit(verdict: Verdict, asked: Asked) -> str:
         suite.set("tests", str(len(results) + 1))
     ElementTree.indent(suite)
     return '<?xml version="1.0" encoding="utf-8"?>\n' + ElementTree.tostring(suite, encoding="unicode") + "\n"
+
+
+def _properties(verdict: Verdict, asked: Asked) -> list[tuple[str, str]]:
+    """What the verdict holds for, for a reader who has the JUnit file alone."""
+    return [
+        *((role, f"{item.label}, SHA-256 {item.digest}") for role, item in asked.inputs.items()),
+        ("depth", str(verdict.depth)),
+        ("attempts", str(verdict.attempts)),
+        ("tears", verdict.tears),
+        ("events", ", ".join(verdict.events) or "none"),
+        ("seed", str(asked.seed)),
+        ("resolution", asked.resolution),
+        ("edges", str(verdict.coverage.edges)),
+        ("digest", verdict.digest),
+    ]

@@ -274,3 +274,14 @@ def test_junit_of_a_real_campaign_parses_with_one_case_per_check() -> None:
     judged, _ = real(broken=True)
     names = [case.get("name") for case in suite_of(judged).findall("testcase")]
     assert names == list(judged.checks)
+
+
+def test_junit_says_what_the_verdict_holds_for() -> None:
+    rig = rig_on("demo")
+    found = campaign(rig, tears=NONE)
+    suite = ElementTree.fromstring(to_junit(found, as_asked(rig)))
+    told = {item.get("name"): item.get("value") for item in suite.iter("property")}
+    assert (told["tears"], told["seed"], told["resolution"], told["depth"]) == ("none", "0", "seeded", "1")
+    assert told["digest"] == found.digest
+    assert told["board"] is not None
+    assert told["board"].endswith(rig.board.digest)

@@ -13,7 +13,9 @@ INPUTS = {
     "board": Input("demo", "aa" * 32),
     "from": Input("old.bin, 100 bytes", "bb" * 32),
     "to": Input("my new.bin, 200 bytes", "cc" * 32),
-    "workload": Input("model firmware, app hangs, timing max, seed 7, weak bits as-old, versions 1.0.0 -> 2.0.0", "dd" * 32),
+    "workload": Input(
+        "model firmware, app hangs, timing max, seed 7, weak bits as-old, versions 1.0.0 -> 2.0.0", "dd" * 32
+    ),
 }
 ASKED = Asked(
     INPUTS, {"from": "old.bin", "to": "my new.bin"}, "hangs", "max", 7, "as-old", ("1.0.0", "2.0.0"),

@@ -41,7 +41,7 @@ REFUSED = {
     "no fs": archive(FIRST, app_entry()),
     "app twice": archive(FIRST, app_entry(), app_entry(), fs_entry()),
     "fs twice": archive(FIRST, app_entry(), fs_entry(), entry("fs.img", NEW_FS)),
-    "65 entries": archive(FIRST, app_entry(), *junk(64), fs_entry()),
+    "65 entries": archive(FIRST, app_entry(), *junk(63), fs_entry()),
     "long header": archive(FIRST, app_entry(extra=bytes(1024 - 41)), fs_entry()),
     "compressed": archive(FIRST, app_entry(), fs_entry(method=8)),
     "no header": FIRST + app_entry() + b"none" + archive(fs_entry()),
