@@ -14,7 +14,7 @@ import sys
 
 import click
 
-from emu.report.words import printable
+from emu.words import printable
 
 EXIT_USAGE, EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_BROKEN_PIPE = 2, 70, 130, 141
 COMMANDS = {

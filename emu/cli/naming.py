@@ -10,9 +10,9 @@ from dataclasses import replace
 
 from emu.cli.inputs import BUNDLED_PAIR, DEFAULT_APP, DEFAULT_BOARD, Inputs
 from emu.report.asked import Asked
-from emu.report.words import printable
 from emu.rig import Input
 from emu.update_rig import UpdateRig
+from emu.words import printable
 from flash.weak import DEFAULT_RESOLUTION
 
 

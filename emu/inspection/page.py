@@ -8,7 +8,7 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Iterable, Sequence
 
-from emu.report.words import printable
+from emu.words import printable
 
 WIDTH = 100
 MAX_LABEL = 40

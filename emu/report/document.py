@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 from emu.campaign.checks import CHECKS
 from emu.campaign.verdict import SCHEMA, CheckResult, Finding, Verdict
 from emu.report.asked import Asked
-from emu.report.words import counted
+from emu.words import counted
 
 
 def to_document(verdict: Verdict, asked: Asked) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from emu.report.columns import figure_lines, labelled, size_text, source_lines, 
 from emu.report.part_commands import command_lines
 from emu.report.part_sfdp import sfdp_lines
 from emu.report.parts import TRUST, stand_ins, tear_rows
-from emu.report.words import counted
+from emu.words import counted
 from flash.part import Part
 from flash.tears import TEAR_SETS
 

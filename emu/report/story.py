@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from emu.campaign.replay import Session, Story, Torn
 from emu.campaign.verdict import Step
 from emu.events import ARMED, DECIDED, HANDOVER, REFUSED, RETAINED
-from emu.report.words import counted
+from emu.words import counted
 from flash.journal import Entry, Event, Misuse, Operation
 
 ROW = 16

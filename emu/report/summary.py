@@ -12,7 +12,7 @@ from emu.campaign.checks import CHECKS
 from emu.campaign.verdict import CheckResult, Verdict
 from emu.report.asked import Asked
 from emu.report.groups import Group, grouped, places
-from emu.report.words import counted
+from emu.words import counted
 
 SHOWN_GROUPS, SHOWN_PLACES = 5, 6
 _HEADLINES = {

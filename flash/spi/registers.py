@@ -158,8 +158,8 @@ MAPS: dict[str, RegisterMap] = {
         ),
         {0x05: (0,), 0x15: (1,), 0x2B: (2,)}, {0x01: (0, 1)}, protect_keeps_wel=False,
     ),
-    # MX25R: two configuration registers; bit 1 of the second (LH) chooses high performance. Which bits else, and that 01h
-    # takes all three bytes: recalled (Zephyr's spi_nor driver writes them like that).
+    # MX25R: two configuration registers; bit 1 of the second (LH) chooses high performance. The other bits, and that
+    # 01h takes all three bytes, are recalled (Zephyr's spi_nor driver writes them like that).
     "macronix-r": _map(
         (
             _register("SR", "SRP0 QE BP3 BP2 BP1 BP0 WEL BUSY"),
