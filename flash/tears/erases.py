@@ -27,8 +27,9 @@ from flash.tears.row import (
     nothing,
     probability,
 )
+from flash.weak import STUBBORN
 
-WEAK_CELL_SEED, SOUP_SEED, PULSE_SEED = 0x57454B, 0x534F5550, 0x50554C53
+WEAK_CELL_SEED, SOUP_SEED, PULSE_SEED, BLANK_SEED = 0x57454B, 0x534F5550, 0x50554C53, 0x424C4E4B
 
 
 def _fronts(cells: Cells, op: Operation, seed: int) -> list[int]:
@@ -155,11 +156,35 @@ def _apply_sectors_down(cells: Cells, op: Operation, done: int) -> None:
     _erase_some(cells, op, _units_of(cells, op)[::-1], done)
 
 
-def _erase_some(cells: Cells, op: Operation, units: list[tuple[int, int]], done: int) -> None:
+def _apply_sectors_front(cells: Cells, op: Operation, done: int) -> None:
+    under_way = _erase_some(cells, op, _units_of(cells, op), done, leave=False)
+    _apply_front(cells, under_way, under_way.length // 2)
+
+
+def _apply_sectors_pulse(cells: Cells, op: Operation, done: int) -> None:
+    _apply_pulse(cells, _erase_some(cells, op, _units_of(cells, op), done, leave=False), 0)
+
+
+def _apply_sectors_blank(cells: Cells, op: Operation, done: int) -> None:
+    under_way = _erase_some(cells, op, _units_of(cells, op), done, leave=False)
+    cells.put(under_way.address, under_way.length, cells.erased)
+    cells.mend(under_way.address, under_way.length)
+    weak = bit_soup(BLANK_SEED, done, under_way.address, under_way.length, 0.01)
+    cells.mark_weak(under_way.address, weak, STUBBORN)
+    after_broken_erase(cells, under_way)
+
+
+def _erase_some(
+    cells: Cells, op: Operation, units: list[tuple[int, int]], done: int, *, leave: bool = True
+) -> Operation:
+    """Erase ``done`` units; the next one is under way, and ``leave``: pre-programmed. Returns its own erase."""
     for address, size in units[:done]:
         cells.erase(address, size)
     address, size = units[done]
-    _apply_preprogrammed(cells, Operation("erase", op.device, address, size, b"", op.start_us, op.end_us), 1)
+    under_way = Operation("erase", op.device, address, size, b"", op.start_us, op.end_us)
+    if leave:
+        _apply_preprogrammed(cells, under_way, 1)
+    return under_way
 
 
 def _apply_ff_prefix(cells: Cells, op: Operation, length: int) -> None:
@@ -221,6 +246,24 @@ ERASE_ROWS: tuple[TearRow, ...] = (
         "chip erase from the top down",
         "a sequential sector engine; the order is a design choice",
         _sectors_done, _sectors_done, _apply_sectors_down,
+    ),
+    TearRow(
+        "sectors-front", 2, "erase", PLAIN | ECC,
+        "chip erase from the bottom up: one sector is in the middle of its pre-programming",
+        "a sequential sector engine; the sector under way as front",
+        _sectors_done, _sectors_done, _apply_sectors_front,
+    ),
+    TearRow(
+        "sectors-pulse", 2, "erase", PLAIN | ECC,
+        "chip erase from the bottom up: one sector is in its erase pulses",
+        "a sequential sector engine; the sector under way as pulse",
+        _sectors_done, _sectors_done, _apply_sectors_pulse,
+    ),
+    TearRow(
+        "sectors-blank", 3, "erase", PLAIN,
+        "chip erase from the bottom up: one sector reads blank, but a few bits do not take the next program",
+        "a sequential sector engine; the sector under way as blank-stubborn",
+        _sectors_done, _sectors_done, _apply_sectors_blank,
     ),
     TearRow(
         "ff-prefix", 0, "erase", PLAIN,

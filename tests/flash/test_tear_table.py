@@ -44,7 +44,7 @@ MODELS = {
     "E6 looks blank, weak": ("blank-metastable", "blank-hidden", "blank-stubborn"),
     "E7 unwritable": ("stuck",),
     "E8 over-erase leak": ("over-erase",),
-    "E9 several sectors": ("sectors-up", "sectors-down"),
+    "E9 several sectors": ("sectors-up", "sectors-down", "sectors-front", "sectors-pulse", "sectors-blank"),
     "E- linear prefix": ("ff-prefix",),
     "R0 old": (POINT,),
     "R1 new": (POINT,),
@@ -58,10 +58,10 @@ MODELS = {
 TIERS = {
     0: "ff-prefix",
     1: "prefix one-bit all-but-one-bit ecc-fault front preprogrammed erase-ecc-fault stopped-us",
-    2: "suffix granules half bit-subset torn-word front-up bit-soup pulse sectors-up sectors-down"
-    " register-zeros register-ones register-soup",
+    2: "suffix granules half bit-subset torn-word front-up bit-soup pulse sectors-up sectors-down sectors-front"
+    " sectors-pulse register-zeros register-ones register-soup",
     3: "metastable decaying hidden-charge disturb ecc-corrected ecc-miscorrected ecc-unstable ecc-used-blank"
-    " erase-metastable blank-metastable blank-hidden blank-stubborn stuck",
+    " erase-metastable blank-metastable blank-hidden blank-stubborn stuck sectors-blank",
     4: "over-erase",
 }
 
@@ -161,7 +161,7 @@ def test_a_campaign_has_room_for_its_draws() -> None:
             Operation("erase", "flash", 0, part.geometry.sector_at(0).size, b"", 0, 1),
         ):
             for tear in tears_of(part, Cells(part), op, T4):
-                if tear.row.tier > 1 and tear.row.name not in ("front-up", "sectors-up", "sectors-down", "suffix"):
+                if tear.row.tier > 1 and tear.row.name not in ("front-up", "suffix"):
                     assert tear.argument < MAX_DRAWS, tear.name
 
 
@@ -254,7 +254,7 @@ def test_a_torn_chip_erase_leaves_sectors_erased_one_programmed_and_the_rest_old
     op = Operation("erase", "flash", 0, ANNEXED.size, b"", 0, 1)
     tears = [tear for tear in tears_of(ANNEXED, cells, op, T4) if tear.row.name == row]
     assert [tear.argument for tear in tears] == [0, 1, 32, 63]
-    assert {tear.row.name for tear in tears_of(ANNEXED, cells, op, T4)} == {"sectors-up", "sectors-down"}
+    assert {tear.row.name for tear in tears_of(ANNEXED, cells, op, T4)} == set(MODELS["E9 several sectors"])
     for tear in tears:
         left = torn(cells, op, tear)
         pieces = [left.data[at : at + 64].tobytes() for at in range(0, cells.size, 64)]
@@ -263,6 +263,22 @@ def test_a_torn_chip_erase_leaves_sectors_erased_one_programmed_and_the_rest_old
         assert order == [b"\xff" * 64] * done + [bytes(64)] + [b"\x5a" * 64] * (63 - done)
         assert pieces[64:] == [b"\x5a" * 64] * 3
         assert int(left.wear[::64].sum()) == done + 1
+
+
+def test_the_sector_a_chip_erase_was_in_is_torn_in_every_phase() -> None:
+    cells = Cells(ANNEXED)
+    cells.load(0, b"\x5a" * cells.size)
+    op = Operation("erase", "flash", 0, ANNEXED.size, b"", 0, 1)
+    left = {row: torn(cells, op, tear_named(f"sectors-{row}-32")) for row in ("front", "pulse", "blank")}
+    for planes in left.values():
+        assert planes.data[: 32 * 64].tobytes() == b"\xff" * 32 * 64
+        assert planes.data[33 * 64 : 64 * 64].tobytes() == b"\x5a" * 31 * 64
+    under_way = {row: planes.data[32 * 64 : 33 * 64].tobytes() for row, planes in left.items()}
+    assert under_way["front"] == b"\x5a" * 32 + bytes(32)
+    assert len(set(under_way["pulse"])) > 2
+    assert under_way["blank"] == b"\xff" * 64
+    assert left["blank"].mask[32 * 64 : 33 * 64].any()
+    assert not left["blank"].mask[: 32 * 64].any()
 
 
 def test_a_torn_register_write_loses_the_whole_row_and_nothing_else() -> None:
