@@ -127,6 +127,8 @@ def lock_regions(layout: str, size: int) -> tuple[Range, ...]:
 
 def is_locked(regions: tuple[Range, ...], locks: bytes, address: int, length: int, kind: int = WRITE_LOCK) -> bool:
     """Whether any lock of that kind stands on [address, address + length)."""
+    if not any(value & kind and value in locks for value in range(READ_LOCK | WRITE_LOCK, 0, -1)):
+        return False  # no region has such a lock: most parts, most of the time
     end = address + length
     return any(lock & kind and low < end and address < high for (low, high), lock in zip(regions, locks, strict=True))
 
