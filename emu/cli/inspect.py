@@ -128,6 +128,11 @@ def _flash(files: list[tuple[str | None, Path]], board: Board, choice: Choice) -
         for segment in left_out:
             click.echo(f"{path}: left out {segment}, outside --region {choice.region}", err=True)
         contents[chip] = chip_content(image, part)
+        held = sum(len(segment.data) for segment in image.segments)
+        if held < part.size:
+            click.echo(
+                f"{path}: {held:,} of the {part.size:,} bytes of {chip}; all others are taken as erased", err=True
+            )
         documents.append(file_document(path, raw) | {"chip": chip})
     return flash_document(documents, contents, board)
 

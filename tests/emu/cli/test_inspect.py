@@ -306,3 +306,12 @@ def test_as_a_process_a_jpeg_is_code_2_without_a_traceback(tmp_path: Path) -> No
     path.write_bytes(b"\xff\xd8\xff\xe1 picture")
     ran = process("inspect", path)
     assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1)
+
+
+def test_a_dump_that_ends_early_is_said_to_be_one(tmp_path: Path, brownout: Brownout) -> None:
+    whole, half = tmp_path / "whole.bin", tmp_path / "half.bin"
+    assert brownout("flash", "factory", whole, "--board", "demo", "--from", DEMO_ELF).code == 0
+    half.write_bytes(whole.read_bytes()[:100_000])
+    told = f"{half}: 100,000 of the 16,777,216 bytes of nor; all others are taken as erased"
+    assert told in brownout("inspect", half, "--board", "demo").err
+    assert "taken as erased" not in brownout("inspect", whole, "--board", "demo").err
