@@ -16,7 +16,7 @@ from emu.campaign.edges import EVENT_NAMES, Child, EdgeWalker
 from emu.firmware import ModelFirmware
 from emu.rig import DeviceState, Rig
 from emu.update_rig import UpdateRig
-from flash.tears import TearSet
+from flash.tears import TEAR_SETS, TearSet
 from tests.emu.broken import EagerLoader, TwicePulled
 from tests.emu.helpers import BOARDS, COARSE, NONE, T1, board_with, campaign, edges_of, known_edges, life, rig_on
 from tests.properties.test_prefix_replay_is_live_cut import RACES
@@ -129,8 +129,14 @@ def _target_of_commit(rig: UpdateRig, trial: DeviceState) -> tuple[int, int]:
 
 @pytest.mark.parametrize(
     ("board", "tears", "firmware"),
-    [("stm32f103", T1, None), ("demo", COARSE, None), ("stm32l476", COARSE, EagerLoader())],
-    ids=["stm32f103", "demo", "eager-loader"],
+    [
+        ("stm32f103", T1, None),
+        ("demo", COARSE, None),
+        ("stm32l476", COARSE, EagerLoader()),
+        ("demo", TEAR_SETS["T3-coarse"], None),
+        ("stm32l476", TEAR_SETS["T3-coarse"], None),
+    ],
+    ids=["stm32f103", "demo", "eager-loader", "weak-cells", "ecc"],
 )
 def test_a_campaign_without_the_cache_has_the_same_digest(
     board: str, tears: TearSet, firmware: ModelFirmware | None
