@@ -114,7 +114,7 @@ def _inspect(files: list[tuple[str | None, Path]], board: Board | None, part: Pa
 
 def _flash(files: list[tuple[str | None, Path]], board: Board, choice: Choice) -> Document:
     contents: dict[str, bytes] = {}
-    documents = []
+    documents, short = [], []
     for chip, path in files:
         assert chip is not None
         if chip in contents:
@@ -130,10 +130,10 @@ def _flash(files: list[tuple[str | None, Path]], board: Board, choice: Choice) -
         contents[chip] = chip_content(image, part)
         held = sum(len(segment.data) for segment in image.segments)
         if held < part.size:
-            click.echo(
-                f"{path}: {held:,} of the {part.size:,} bytes of {chip}; all others are taken as erased", err=True
-            )
+            short.append(f"{path}: {held:,} of the {part.size:,} bytes of {chip}; all others are taken as erased")
         documents.append(file_document(path, raw) | {"chip": chip})
+    for line in short:
+        click.echo(line, err=True)
     return flash_document(documents, contents, board)
 
 
