@@ -40,6 +40,15 @@ class VirtualClock:
         self._alarms.pop(name, None)
         self._next_us = min(self._alarms.values(), default=NEVER)
 
+    def settings(self) -> tuple[int, tuple[tuple[str, int], ...]]:
+        """Time and alarms, to be `set` on another clock."""
+        return self.now_us, tuple(sorted(self._alarms.items()))
+
+    def set(self, settings: tuple[int, tuple[tuple[str, int], ...]]) -> None:
+        self.now_us, alarms = settings
+        self._alarms = dict(alarms)
+        self._next_us = min(self._alarms.values(), default=NEVER)
+
     @property
     def has_alarm(self) -> bool:
         return bool(self._alarms)

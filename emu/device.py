@@ -8,7 +8,7 @@ Neighbours: `board` describes it, `firmware` runs on a session, `update_rig` cut
 
 from __future__ import annotations
 
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from bootloader.decision import ResetCause
 from bootloader.layout import Layout, Slot
@@ -67,6 +67,11 @@ class EmulatedDevice:
         first, second = (self.partitions[name] for name in names.configs)
         self.layout = Layout((first, second), (slots[0], slots[1]))
 
+    @property
+    def reads_plainly(self) -> bool:
+        """Whether no cell is weak or broken: then reads leave nothing behind in the sense amplifiers."""
+        return all(chip.cells.weak is None and not chip.cells.has_broken for chip in self.chips)
+
     def reset(self, cause: ResetCause, journal: Journal, trace: Trace | None, ram: dict[str, int]) -> Session:
         """Power is on and the processor starts at its reset vector."""
         self.supply.restore()
@@ -104,6 +109,17 @@ class Session:
         """Write retained RAM; journaled, since it is part of the state of a warm reset."""
         self.log.note(RETAINED, key, value)
         self._ram[key] = value
+
+    # -- what a waypoint keeps --------------------------------------------------------------------------------
+
+    def registers(self) -> tuple[object, ...]:
+        """Clock, timers and what the bootloader told the application; plain values."""
+        return (self.running_slot, self.clock.settings(), self.timer.settings())
+
+    def set_registers(self, registers: tuple[Any, ...]) -> None:
+        self.running_slot, clock, timer = registers
+        self.clock.set(clock)
+        self.timer.set(timer)
 
     # -- the processor -------------------------------------------------------------------------------------
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from bootloader.decision import Decision
 from bootloader.layout import Slot
 from emu.app import APP_MODELS, AppModel
 from emu.device import Session
@@ -29,6 +28,7 @@ from emu.events import (
     STAGED,
 )  # fmt: skip
 from emu.firmware import ModelFirmware
+from emu.freezer import Held, freeze, thaw
 from emu.rig import Outcome
 from emu.timers import Hung
 from flash.errors import FlashError, HardwareFault, PowerLost, ResetAsserted
@@ -44,21 +44,30 @@ class Plot:
     app: AppModel
     bundle: bytes
     image_in: Callable[[Slot], str]
+    asked_for_attempts: Callable[[], None] = lambda: None
 
 
 class Life:
-    """One session, from the reset vector to its end. ``attempts_left`` counts down as it goes."""
+    """One session, from the reset vector to its end. ``attempts_left`` counts down as it goes.
 
-    def __init__(self, plot: Plot, session: Session, attempts_left: int) -> None:
+    ``pausing``: stop at the first waypoint, where ``frozen`` is what the processor holds.
+    """
+
+    def __init__(self, plot: Plot, session: Session, attempts_left: int, *, pausing: bool = False) -> None:
         self._plot = plot
         self._session = session
+        self._pausing = pausing
+        self._now = Held("boot")
         self.attempts_left = attempts_left
+        self.frozen = b""
 
-    def outcome(self) -> Outcome:
-        """Run the session to its end, whatever that is."""
+    def outcome(self, frozen: bytes = b"") -> Outcome:
+        """Run the session to its end, whatever that is; from the reset vector, or on from a waypoint."""
         try:
+            if frozen:
+                self._now = thaw(frozen, self._session, self._plot.firmware)
             outcome = self._natural_end()
-            if not self._session.log.journal.struck:
+            if outcome.kind != "waypoint" and not self._session.log.journal.struck:
                 self._session.log.strike_if_due()
             return outcome
         except PowerLost:
@@ -95,6 +104,18 @@ class Life:
         return replace(outcome, detail=detail)
 
     def _live(self) -> Outcome:
+        """One stage after another; between two of them is a waypoint."""
+        stages = {"boot": self._boot, "ready": self._begin, "feed": self._receive, "finish": self._finish}
+        while True:
+            outcome = stages[self._now.stage]()
+            if outcome is not None:
+                return outcome
+            if self._pausing and self._session.device.reads_plainly:
+                self.frozen = freeze(self._now, self._session, self._plot.firmware)
+                if self.frozen:
+                    return Outcome("waypoint")
+
+    def _boot(self) -> Outcome | None:
         session, plot = self._session, self._plot
         decision = plot.firmware.boot(session).decision
         session.log.note(DECIDED, decision.rule, -1 if decision.slot is None else decision.slot, decision.why)
@@ -109,27 +130,45 @@ class Life:
             model = plot.app if image == NEW else APP_MODELS["healthy"]
             model.trial(trial)
             committed = trial.committed
-        if image == OLD and committed and self.attempts_left:
-            self._update(decision)
-        if session.clock.has_alarm:
-            session.clock.run_to_alarm()
-        return Outcome("settled", image, committed)
+        self._now = Held("ready", image, committed, decision)
+        return None if image == OLD and committed else self._rest()
 
-    def _update(self, decision: Decision) -> None:
-        """One attempt; restarts the device when the update was applied."""
+    def _rest(self) -> Outcome:
+        """Nothing more is going to happen, unless a timer is running."""
+        if self._session.clock.has_alarm:
+            self._session.clock.run_to_alarm()
+        return Outcome("settled", self._now.image, self._now.committed)
+
+    def _begin(self) -> Outcome | None:
+        """One attempt begins, if one is left."""
         session, firmware = self._session, self._plot.firmware
+        self._plot.asked_for_attempts()
+        if not self.attempts_left:
+            return self._rest()
         session.log.note(ATTEMPT)
         self.attempts_left -= 1
-        context, target = firmware.begin_update(session, decision)
+        assert self._now.decision is not None, "an update begins before anything was decided: please report"
+        context, target = firmware.begin_update(session, self._now.decision)
         if context is None:
             session.log.note(REFUSED, target.log[-1])
-            return
-        self._feed(context)
-        if firmware.finish(context) != 1:
-            session.log.note(REFUSED, f"{context.status_msg}: {context.detail}")
-            return
-        session.log.note(STAGED)
-        session.reset("software")
+            return self._rest()
+        self._now = replace(self._now, stage="feed", context=context)
+        return None
+
+    def _receive(self) -> None:
+        assert self._now.context is not None, "an update that was not begun: please report"
+        self._feed(self._now.context)
+        self._now = replace(self._now, stage="finish")
+
+    def _finish(self) -> Outcome:
+        """Restarts the device when the update was applied."""
+        context = self._now.context
+        assert context is not None, "an update that was not begun: please report"
+        if self._plot.firmware.finish(context) == 1:
+            self._session.log.note(STAGED)
+            self._session.reset("software")
+        self._session.log.note(REFUSED, f"{context.status_msg}: {context.detail}")
+        return self._rest()
 
     def _feed(self, context: UpdaterContext) -> None:
         link = self._session.device.board.document.link

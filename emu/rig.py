@@ -3,6 +3,9 @@
 A rig runs one power session at a time, from a reset until the device settles or resets, as a deterministic
 function of a `DeviceState`. It says what it can do; a campaign degrades accordingly, and says so.
 
+A session may be made of *stretches*: at a waypoint the rig can say what the processor holds, as bytes, and go on from
+there later. Stretches that begin alike are run once, whatever sessions they are part of.
+
 Neighbours: `update_rig` implements it for the emulated device; an emulated core and a real board will. `campaign`
 knows this contract and no rig. Knows no check.
 """
@@ -16,6 +19,7 @@ from typing import Literal, Protocol
 
 from bootloader.decision import ResetCause
 from flash.cells import Cells
+from flash.grid import Grids
 from flash.journal import Entry, Interruption
 from flash.part import Part
 from flash.snapshot import KEY_BYTES, Snapshot
@@ -35,22 +39,24 @@ class Capabilities:
 
 @dataclass(frozen=True)
 class DeviceState:
-    """Everything that can influence a later session: non-volatile content, the reset about to happen, what is left
-    of the workload, retained RAM (empty after a power cut)."""
+    """Everything that can influence what follows: non-volatile content, the reset about to happen, what is left
+    of the workload, retained RAM (empty after a power cut). ``volatile``: at a waypoint, all that the processor and its
+    peripherals hold, and ``cause`` is how the session began; b"" at a reset."""
 
     memory: tuple[Snapshot, ...]
     cause: ResetCause
     attempts_left: int
     ram: tuple[tuple[str, int], ...] = ()
+    volatile: bytes = b""
 
     @property
     def key(self) -> bytes:
         """128 bits over all of it (erase counts left out: nothing in a campaign depends on them)."""
-        rest = f"{self.cause}|{self.attempts_left}|{self.ram}".encode()
+        rest = f"{self.cause}|{self.attempts_left}|{self.ram}|".encode() + self.volatile
         return hashlib.sha256(b"".join([s.key for s in self.memory]) + rest).digest()[:KEY_BYTES]
 
 
-OutcomeKind = Literal["settled", "reset", "halted", "hung", "cut"]
+OutcomeKind = Literal["settled", "reset", "halted", "hung", "cut", "waypoint"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +65,7 @@ class Outcome:
 
     ``settled``: the application runs and nothing more is going to happen. ``reset``: the device restarts itself,
     for ``cause``. ``halted``: the bootloader found nothing to run. ``hung``: the firmware stands still and no timer
-    resets it. ``cut``: the scheduled power cut struck.
+    resets it. ``cut``: the scheduled power cut struck. ``waypoint``: only the stretch has ended; the session goes on.
     """
 
     kind: OutcomeKind
@@ -80,18 +86,22 @@ class Outcome:
                 return f"hangs: {self.detail}"
             case "cut":
                 return "power lost"
+            case "waypoint":
+                return "goes on"
 
 
 @dataclass
 class Run:
-    """One session: what it did, how it ended and when (microseconds since its reset), the state it left, and the
-    footprint it stood on (None: not traced, so it can never stand for another)."""
+    """One session, or one stretch of it: what it did, how it ended and when (microseconds since its reset), the state
+    it left, and the footprint it stood on (None: not traced, so it can never stand for another). ``met_weak``: a read
+    gave an answer that depends on the resolution of weak cells."""
 
     entries: list[Entry]
     outcome: Outcome
     end: DeviceState
     end_us: int = 0
     trace: Trace | None = None
+    met_weak: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +166,19 @@ class Rig(Protocol):
         """The device as it left the factory, with a workload of ``attempts`` update attempts."""
         ...
 
-    def run(self, state: DeviceState, interruption: Interruption | None = None) -> Run:
-        """One session from ``state``; with an interruption, until it strikes."""
+    @property
+    def grids(self) -> Grids:
+        """The units footprints are taken in, by chip name."""
+        ...
+
+    def run(
+        self, state: DeviceState, interruption: Interruption | None = None, *, resolution: str | None = None
+    ) -> Run:
+        """One session from a reset; with an interruption, until it strikes. ``resolution``: what weak bits read as in
+        it, a name of `flash.weak`; None: as the rig was made."""
+        ...
+
+    def stretch(self, state: DeviceState, *, resolution: str | None = None) -> Run:
+        """From ``state`` (at a reset or a waypoint) to the next waypoint or the session's end. A rig that cannot say
+        what its processor holds has no waypoints: then this is `run`."""
         ...

@@ -68,6 +68,13 @@ class HardwareTimer:
         self._fed = True
         self._clock.clear_alarm(COMMIT_TIMER)
 
+    def settings(self) -> tuple[int, bool]:
+        """What its registers hold, to be `set` on another one; the alarm itself is the clock's."""
+        return self._timeout_s, self._fed
+
+    def set(self, settings: tuple[int, bool]) -> None:
+        self._timeout_s, self._fed = settings
+
     def starve(self) -> None:
         """The firmware stands still: a timer it was feeding now runs out."""
         if self._fed and self._timeout_s:

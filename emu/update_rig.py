@@ -14,7 +14,6 @@ from functools import cached_property
 
 import numpy as np
 
-from bootloader.config import RECORD_SIZE
 from bootloader.image import HEADER_SIZE, ImageHeader, header_for, parse_header, version_number
 from bootloader.layout import Slot
 from emu.app import APP_MODELS, AppModel
@@ -35,12 +34,13 @@ from emu.rig import (
 )  # fmt: skip
 from flash.cells import Cells
 from flash.draws import uniforms
+from flash.grid import Grid, Grids
 from flash.journal import Interruption, Journal
 from flash.part import Part
 from flash.partition import Partition
 from flash.timing import TimingMode
 from flash.trace import Trace
-from flash.weak import DEFAULT_RESOLUTION
+from flash.weak import DEFAULT_RESOLUTION, RESOLUTIONS
 from updater.bundle import Firmware, make_bundle
 
 RESIDUE_SEED = 0x0DD
@@ -147,25 +147,48 @@ class UpdateRig:
     def initial(self, attempts: int) -> DeviceState:
         return replace(self._factory, attempts_left=attempts)
 
-    def run(self, state: DeviceState, interruption: Interruption | None = None) -> Run:
+    @cached_property
+    def grids(self) -> Grids:
+        """Fine where the boot configs are."""
+        configs = self.places.configs
+        return {
+            name: Grid(part, [(place.address, place.size) for place in configs if place.chip == number])
+            for number, (name, part) in enumerate(zip(self.chip_names, self.parts, strict=True))
+        }
+
+    def run(
+        self, state: DeviceState, interruption: Interruption | None = None, *, resolution: str | None = None
+    ) -> Run:
+        assert not state.volatile, "a session begins at a reset, not at a waypoint: please report"
+        return self._run(state, interruption, resolution, pausing=False)
+
+    def stretch(self, state: DeviceState, *, resolution: str | None = None) -> Run:
+        return self._run(state, None, resolution, pausing=True)
+
+    def _run(
+        self, state: DeviceState, interruption: Interruption | None, resolution: str | None, *, pausing: bool
+    ) -> Run:
         for chip, snapshot in zip(self.device.chips, state.memory, strict=True):
             chip.restore(snapshot)
-        journal, trace = Journal(interruption), Trace() if self._traced else None
+            chip.sensing.resolution = RESOLUTIONS[resolution or self._resolution]
+        journal, trace = Journal(interruption), Trace(self.grids) if self._traced else None
         ram = dict(state.ram)
         session = self.device.reset(state.cause, journal, trace, ram)
-        if trace is not None:
-            self._trace_what_checks_read(trace)
-        plot = Plot(self.firmware, self.app, self.bundle, lambda slot: self.image_in(slot, trace))
-        life = Life(plot, session, state.attempts_left)
-        outcome = life.outcome()
-        warm = outcome.kind == "reset"
+        ask = (lambda: None) if trace is None else trace.asked_for_attempts
+        plot = Plot(self.firmware, self.app, self.bundle, lambda slot: self.image_in(slot, trace), ask)
+        life = Life(plot, session, state.attempts_left, pausing=pausing)
+        outcome = life.outcome(state.volatile)
+        keeps_ram = outcome.kind in ("reset", "waypoint")
+        cause = {"reset": outcome.cause, "waypoint": state.cause}.get(outcome.kind, "power")
         end = DeviceState(
             tuple(chip.snapshot() for chip in self.device.chips),
-            outcome.cause if warm else "power",
+            cause,
             life.attempts_left,
-            tuple(sorted(ram.items())) if warm else (),
+            tuple(sorted(ram.items())) if keeps_ram else (),
+            life.frozen,
         )
-        return Run(journal.entries, outcome, end, session.clock.now_us, trace)
+        met_weak = any(chip.cells.weak is not None and chip.cells.weak.was_undecided for chip in self.device.chips)
+        return Run(journal.entries, outcome, end, session.clock.now_us, trace, met_weak)
 
     # -- ground truth --------------------------------------------------------------------------------------
 
@@ -191,12 +214,6 @@ class UpdateRig:
         if content == self.images.new:
             return NEW if filesystem == self.images.new_fs else UNKNOWN
         return OLD if content == self.images.old else UNKNOWN
-
-    def _trace_what_checks_read(self, trace: Trace) -> None:
-        """Checks follow the config records through every session, so they are in every footprint."""
-        for place in self.places.configs:
-            chip = self.device.chips[place.chip]
-            trace.consulted(chip.name, chip.cells, place.address, RECORD_SIZE)
 
     def _place(self, partition: Partition) -> Place:
         chip = next(i for i, c in enumerate(self.device.chips) if c is partition.flash)

@@ -1,53 +1,76 @@
-"""Which blocks of a state a run consulted, and which it determined itself: its footprint.
+"""Which units of a state a run consulted, and which it determined itself: its footprint.
 
-A run is a deterministic function of the blocks in its footprint: two states that agree on them run alike, byte
-for byte and entry for entry. Neighbours: `device` reports every access, `emu.campaign` compares footprints.
-Knows nothing of firmware.
+A run is a deterministic function of the units in its footprint: two states that agree on them run alike, byte
+for byte and entry for entry. Neighbours: `device` reports every access, `grid` says what a unit is (without one: a
+snapshot block), `emu.campaign` compares footprints. Knows nothing of firmware.
 
-Exactness, per block of the snapshot grid: a block counts as determined once an erase that covers it whole has
-been executed in this run; reads, programs and erases that cover only part of a block consult its old content
-unless it is determined. So a block a run has touched is either determined or in the footprint, and the block
-it leaves is the same in every state that agrees on the footprint.
+Exactness, per unit: it counts as determined once an erase that covers it whole has been executed in this run; reads,
+programs and erases that cover only part of a unit consult its old content unless it is determined. So a unit a run has
+touched is either determined or in the footprint, and what it leaves there is the same in every state that agrees on
+the footprint.
 """
 
 from __future__ import annotations
 
-from flash.cells import Cells
+from collections.abc import Sequence
 
-BlockAddress = tuple[str, int]
+from flash.cells import Cells
+from flash.grid import Grid, Grids
+
+UnitAddress = tuple[str, int]
+"""A device and the number of a unit on it; or `ATTEMPTS`."""
+
+ATTEMPTS: UnitAddress = ("", 0)
+"""Not flash, but consulted like it: whether the workload has an attempt left."""
 
 
 class Trace:
-    """Footprint of one run over all devices. ``consulted_blocks`` keeps the order of first consultation."""
+    """Footprint of one run over all devices. ``consulted_units`` keeps the order of first consultation."""
 
-    __slots__ = ("consulted_blocks", "determined", "written")
+    __slots__ = ("_grids", "consulted_units", "determined", "written")
 
-    def __init__(self) -> None:
-        self.consulted_blocks: dict[BlockAddress, None] = {}
-        self.determined: set[BlockAddress] = set()
-        self.written: set[BlockAddress] = set()
+    def __init__(self, grids: Grids | None = None) -> None:
+        self._grids: dict[str, Grid] = dict(grids or {})
+        self.consulted_units: dict[UnitAddress, None] = {}
+        self.determined: set[UnitAddress] = set()
+        self.written: set[UnitAddress] = set()
 
     def consulted(self, device: str, cells: Cells, address: int, length: int) -> None:
         """Content was read, by the firmware, the silicon or a check."""
-        known, determined = self.consulted_blocks, self.determined
-        for index in cells.blocks_in(address, length):
-            block = (device, index)
-            if block not in known and block not in determined:
-                known[block] = None
+        known, determined = self.consulted_units, self.determined
+        for index in self._units_in(device, cells, address, length):
+            unit = (device, index)
+            if unit not in known and unit not in determined:
+                known[unit] = None
+
+    def consulted_at_start(self, device: str, cells: Cells, address: int, length: int) -> None:
+        """Content as it was when the run began decides something, whatever the run has done to it since."""
+        for index in self._units_in(device, cells, address, length):
+            self.consulted_units.setdefault((device, index), None)
+
+    def asked_for_attempts(self) -> None:
+        """The workload looked whether an attempt is left."""
+        self.consulted_units.setdefault(ATTEMPTS, None)
 
     def changed_in_part(self, device: str, cells: Cells, address: int, length: int) -> None:
         """A program, or an interrupted operation: what the range holds now depends on what it held."""
         self.consulted(device, cells, address, length)
-        for index in cells.blocks_in(address, length):
+        for index in self._units_in(device, cells, address, length):
             self.written.add((device, index))
 
     def erased(self, device: str, cells: Cells, address: int, length: int) -> None:
         """An erase was completed."""
+        grid = self._grids.get(device)
         size = cells.block_size
-        for index in cells.blocks_in(address, length):
-            block = (device, index)
-            self.written.add(block)
-            if address <= index * size and (index + 1) * size <= address + length:
-                self.determined.add(block)
-            elif block not in self.determined:
-                self.consulted_blocks.setdefault(block, None)
+        for index in self._units_in(device, cells, address, length):
+            unit = (device, index)
+            at, extent = (index * size, size) if grid is None else grid.extent(index)
+            self.written.add(unit)
+            if address <= at and at + extent <= address + length:
+                self.determined.add(unit)
+            elif unit not in self.determined:
+                self.consulted_units.setdefault(unit, None)
+
+    def _units_in(self, device: str, cells: Cells, address: int, length: int) -> Sequence[int]:
+        grid = self._grids.get(device)
+        return cells.blocks_in(address, length) if grid is None else grid.units_in(address, length)

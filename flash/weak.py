@@ -72,10 +72,12 @@ class WeakPlane:
         self.temper: NDArray[np.uint8] = np.zeros(size, np.uint8)
         self._erased = erased
         self._reads: dict[int, int] = {}
+        self.was_undecided = False
 
     def new_session(self) -> None:
-        """A reset: reads are counted from 0 again."""
+        """A reset: reads are counted from 0 again. ``was_undecided``: one since then depended on the resolution."""
         self._reads.clear()
+        self.was_undecided = False
 
     def any_in(self, address: int, length: int) -> bool:
         return bool(self.mask[address : address + length].any())
@@ -124,6 +126,7 @@ class WeakPlane:
             self._reads[at] = count + 1
             value = shown[at - address]
             if temper == METASTABLE:
+                self.was_undecided = True
                 value ^= bits & resolution.flips(seed, at, count)
             elif temper != DECAYING or count >= 1 + draws.mix(seed, at) % DECAY_READS:
                 value = value | bits if self._erased else value & ~bits

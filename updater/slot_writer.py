@@ -10,11 +10,26 @@ Neighbours: `context` opens one writer per part. Works on a NorFlash window; kno
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
+from typing import Any
 
 from bootloader.crc import Crc, CrcName
 from flash.contract import NorFlash
 from flash.errors import EccFault
 from updater.errors import UpdateRefused
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """The value of a hash that has taken everything."""
+
+    raw: bytes
+
+    def digest(self) -> bytes:
+        return self.raw
+
+    def hexdigest(self) -> str:
+        return self.raw.hex()
 
 
 class SlotWriter:
@@ -48,6 +63,13 @@ class SlotWriter:
         self.crc = Crc(crc)
         self.sha1 = hashlib.sha1()
         self.sha256 = hashlib.sha256()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A writer that is done can be pickled: of its hashes the values remain. One at work cannot."""
+        state = dict(self.__dict__)
+        if self._at >= self._end:
+            state |= {"sha1": Digest(self.sha1.digest()), "sha256": Digest(self.sha256.digest())}
+        return state
 
     @property
     def written(self) -> int:

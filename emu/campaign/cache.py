@@ -1,125 +1,239 @@
-"""Sessions that need not be run again: a tree of footprints.
+"""Stretches that need not be run again: a tree of footprints.
 
-A session is a deterministic function of the blocks it consulted (`flash.trace`). The tree asks a new state for one
-block after another, in the order the known sessions consulted them; when it reaches a leaf, that session is what
-would happen. What it wrote is known block by block as well, so the state it leaves is made without running it.
+A stretch of a session is a deterministic function of the units it consulted (`flash.trace`). The tree asks a new state
+for one unit after another, in the order the known stretches consulted them; when it reaches a leaf, that stretch is
+what would happen. What it wrote is known unit by unit as well, so the state it leaves is made without running it.
+A session is put together from its stretches, from a reset to its end.
 
-Neighbours: `explore` asks here before it runs a rig. Keys are 128-bit block digests. Knows no check.
+Neighbours: `judge` and `closure` ask here before a rig is run. Keys are 128-bit digests of blocks, or the bytes
+themselves where the grid is fine. Knows no check, but what the checks consult is asked of `consults`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
-from emu.rig import DeviceState, Rig, Run
-from flash.snapshot import Block, TreePart
-from flash.trace import BlockAddress, Trace
+from emu.rig import DeviceState, Outcome, Place, Rig, Run
+from flash.snapshot import Block, Snapshot, TreePart
+from flash.trace import ATTEMPTS, Trace, UnitAddress
 
-
-@dataclass(slots=True)
-class _Known:
-    """A session, the part of a state it stands on, and the blocks it leaves; both per chip."""
-
-    run: Run
-    footing: tuple[TreePart, ...]
-    left: tuple[dict[int, Block], ...]
-
-    def fits(self, state: DeviceState) -> bool:
-        return all(part.fits(memory.tree) for part, memory in zip(self.footing, state.memory, strict=True))
-
-    def end(self, state: DeviceState) -> DeviceState:
-        """What the session leaves of ``state``: every block it wrote, and all others as they were."""
-        memory = tuple(
-            before.with_blocks(left) if left else before for before, left in zip(state.memory, self.left, strict=True)
-        )
-        return replace(self.run.end, memory=memory)
+Consults = Callable[[Run, bool], Iterable[Place]]
+"""Places whose content at the beginning of a stretch the checks look at; the flag says that it begins at a reset."""
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
-    """What happens from ``state``. ``known`` None: it was executed for this very state."""
+class _Chip:
+    """One chip's share of a known stretch: the blocks it stands on, the fine units it stands on, what it leaves.
+
+    ``spliced``: blocks of which it leaves only some units; the others are as they were.
+    """
+
+    footing: TreePart
+    fine: tuple[tuple[int, bytes], ...]
+    left: dict[int, Block]
+    spliced: tuple[tuple[int, tuple[int, ...], Block], ...]
+
+
+@dataclass(slots=True)
+class Known:
+    """A stretch that was run: on any state that fits, the same happens."""
 
     run: Run
-    state: DeviceState
-    known: _Known | None
+    attempts_used: int
+    asks_attempts: bool | None
+    chips: tuple[_Chip, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One stretch of a session: what happens from ``start``; ``offset`` entries of the session lie before it.
+
+    ``known`` None: it was executed for this very state and stands for no other.
+    """
+
+    run: Run
+    start: DeviceState
+    offset: int
+    executed: bool
+    known: Known | None
+
+
+@dataclass(frozen=True)
+class Session:
+    """What happens from a reset until the device settles or resets. ``end``: the state it leaves."""
+
+    pieces: tuple[Piece, ...]
+    end: DeviceState
+
+    @property
+    def outcome(self) -> Outcome:
+        return self.pieces[-1].run.outcome
 
     @property
     def executed(self) -> bool:
-        return self.known is None
+        return any(piece.executed for piece in self.pieces)
 
     @property
-    def end(self) -> DeviceState:
-        """The state it leaves; made when asked for."""
-        return self.run.end if self.known is None else self.known.end(self.state)
+    def met_weak(self) -> bool:
+        return any(piece.run.met_weak for piece in self.pieces)
+
+    @cached_property
+    def run(self) -> Run:
+        """The whole session as one run; no footprint."""
+        if len(self.pieces) == 1:
+            return self.pieces[0].run
+        entries = [entry for piece in self.pieces for entry in piece.run.entries]
+        last = self.pieces[-1].run
+        return Run(entries, last.outcome, self.end, last.end_us, None, self.met_weak)
 
 
 @dataclass(slots=True)
 class _Node:
-    """Asks for ``block``, or is a leaf with a ``known`` session."""
+    """Asks for ``unit``, or is a leaf with a ``known`` stretch."""
 
-    block: BlockAddress | None = None
+    unit: UnitAddress | None = None
     children: dict[bytes, _Node] = field(default_factory=dict)
-    known: _Known | None = None
+    known: Known | None = None
 
 
 @dataclass(slots=True)
 class _Tree:
-    """All sessions that begin alike but for flash. ``last`` is the one met last: neighbours in a walk share it."""
+    """All stretches that begin alike but for flash. ``last`` is the one met last: neighbours in a walk share it."""
 
     root: _Node = field(default_factory=_Node)
-    last: _Known | None = None
+    last: Known | None = None
 
 
 class RunCache:
-    """Runs sessions of ``rig``, or recognises them. ``hits`` and ``misses`` count how often which."""
+    """Runs sessions of ``rig``, or recognises them. ``hits`` and ``misses`` count how often which, in stretches."""
 
-    def __init__(self, rig: Rig, *, enabled: bool = True) -> None:
+    def __init__(self, rig: Rig, consults: Consults = lambda run, reset: (), *, enabled: bool = True) -> None:
         self._rig = rig
+        self._consults = consults
+        self._grids = [rig.grids[name] for name in rig.chip_names] if rig.capabilities.snapshot else []
         self._chip = {name: number for number, name in enumerate(rig.chip_names)}
         self._trees: dict[tuple[object, ...], _Tree] = {}
         self._enabled = enabled and rig.capabilities.deterministic and rig.capabilities.snapshot
         self.hits = 0
         self.misses = 0
 
-    def session(self, state: DeviceState) -> Session:
+    def session(self, state: DeviceState, resolution: str | None = None) -> Session:
         """The session from ``state``: executed, or recognised."""
         if not self._enabled:
             self.misses += 1
-            return Session(self._rig.run(state), state, None)
-        tree = self._trees.setdefault((state.cause, state.attempts_left, state.ram), _Tree())
-        known = tree.last if tree.last is not None and tree.last.fits(state) else self._find(tree.root, state)
+            run = self._rig.run(state, resolution=resolution)
+            return Session((Piece(run, state, 0, True, None),), run.end)
+        pieces: list[Piece] = []
+        offset = 0
+        while True:
+            piece = self.recognise(state, offset, resolution) or self._execute(state, offset, resolution)
+            pieces.append(piece)
+            state = self.end_of(piece)
+            offset += len(piece.run.entries)
+            if piece.run.outcome.kind != "waypoint":
+                return Session(tuple(pieces), state)
+
+    def recognise(self, state: DeviceState, offset: int, resolution: str | None = None) -> Piece | None:
+        """The stretch from ``state``, if it needs no run."""
+        tree = self._tree(state, resolution)
+        known = tree.last if tree.last is not None and self._fits(tree.last, state) else self._find(tree.root, state)
         if known is None:
-            self.misses += 1
-            run = self._rig.run(state)
-            if run.trace is not None:
-                tree.last = self._insert(tree.root, state, run, run.trace)
-            return Session(run, state, None)
+            return None
         self.hits += 1
         tree.last = known
-        return Session(known.run, state, known)
+        return Piece(known.run, state, offset, False, known)
 
-    def _find(self, node: _Node | None, state: DeviceState) -> _Known | None:
-        while node is not None and node.block is not None:
-            node = node.children.get(self._digest(state, node.block))
+    def learn(self, state: DeviceState, run: Run, offset: int, resolution: str | None = None) -> Piece:
+        """``run`` is what happened from ``state``."""
+        self.misses += 1
+        if run.trace is None:
+            return Piece(run, state, offset, True, None)
+        trace = run.trace
+        for place in self._consults(run, not state.volatile):
+            name = self._rig.chip_names[place.chip]
+            for unit in self._grids[place.chip].units_in(place.address, place.size):
+                trace.consulted_units.setdefault((name, unit))
+        tree = self._tree(state, resolution)
+        tree.last = self._insert(tree.root, state, run, trace)
+        return Piece(run, state, offset, True, tree.last)
+
+    def end_of(self, piece: Piece) -> DeviceState:
+        """The state a stretch leaves: every unit it wrote, and all others as they were."""
+        if piece.executed or piece.known is None:
+            return piece.run.end
+        known, start = piece.known, piece.start
+        memory = tuple(
+            self._left(number, before, chip)
+            for number, (before, chip) in enumerate(zip(start.memory, known.chips, strict=True))
+        )
+        return replace(known.run.end, memory=memory, attempts_left=start.attempts_left - known.attempts_used)
+
+    # -- inside --------------------------------------------------------------------------------------------
+
+    def _execute(self, state: DeviceState, offset: int, resolution: str | None) -> Piece:
+        return self.learn(state, self._rig.stretch(state, resolution=resolution), offset, resolution)
+
+    def _tree(self, state: DeviceState, resolution: str | None) -> _Tree:
+        return self._trees.setdefault((state.cause, state.ram, state.volatile, resolution), _Tree())
+
+    def _left(self, number: int, before: Snapshot, chip: _Chip) -> Snapshot:
+        changed = chip.left
+        if chip.spliced:
+            grid = self._grids[number]
+            changed = dict(changed)
+            for index, units, block in chip.spliced:
+                changed[index] = grid.spliced(before.tree.block(index), block, units)
+        return before.with_blocks(changed) if changed else before
+
+    def _fits(self, known: Known, state: DeviceState) -> bool:
+        if known.asks_attempts is not None and known.asks_attempts is not (state.attempts_left > 0):
+            return False
+        for grid, chip, memory in zip(self._grids, known.chips, state.memory, strict=True):
+            tree = memory.tree
+            if not chip.footing.fits(tree) or any(grid.held(tree, unit) != held for unit, held in chip.fine):
+                return False
+        return True
+
+    def _find(self, node: _Node | None, state: DeviceState) -> Known | None:
+        while node is not None and node.unit is not None:
+            node = node.children.get(self._digest(state, node.unit))
         return None if node is None else node.known
 
-    def _digest(self, state: DeviceState, block: BlockAddress) -> bytes:
-        return state.memory[self._chip[block[0]]].tree.block(block[1]).key
+    def _digest(self, state: DeviceState, unit: UnitAddress) -> bytes:
+        if unit is ATTEMPTS or unit == ATTEMPTS:
+            return b"1" if state.attempts_left else b""
+        chip = self._chip[unit[0]]
+        return self._grids[chip].held(state.memory[chip].tree, unit[1])
 
-    def _insert(self, node: _Node, state: DeviceState, run: Run, trace: Trace) -> _Known:
-        for block in trace.consulted_blocks:
-            assert node.known is None, "a session ended and went on from the same footprint: please report"
-            if node.block is None:
-                node.block = block
-            assert node.block == block, "two sessions with one past consult different blocks: please report"
-            node = node.children.setdefault(self._digest(state, block), _Node())
-        needs: list[list[int]] = [[] for _ in state.memory]
-        left: tuple[dict[int, Block], ...] = tuple({} for _ in state.memory)
-        for name, index in trace.consulted_blocks:
-            needs[self._chip[name]].append(index)
-        for name, index in trace.written:
-            chip = self._chip[name]
-            left[chip][index] = run.end.memory[chip].tree.block(index)
-        footing = tuple(memory.tree.part(indexes) for memory, indexes in zip(state.memory, needs, strict=True))
-        node.known = _Known(run, footing, left)
+    def _insert(self, node: _Node, state: DeviceState, run: Run, trace: Trace) -> Known:
+        for unit in trace.consulted_units:
+            assert node.known is None, "a stretch ended and went on from the same footprint: please report"
+            if node.unit is None:
+                node.unit = unit
+            assert node.unit == unit, "two stretches with one past consult different units: please report"
+            node = node.children.setdefault(self._digest(state, unit), _Node())
+        asks = state.attempts_left > 0 if ATTEMPTS in trace.consulted_units else None
+        chips = tuple(self._chip_share(number, state, run, trace) for number in range(len(state.memory)))
+        node.known = Known(run, state.attempts_left - run.end.attempts_left, asks, chips)
         return node.known
+
+    def _chip_share(self, number: int, state: DeviceState, run: Run, trace: Trace) -> _Chip:
+        grid, name = self._grids[number], self._rig.chip_names[number]
+        needs = [unit for chip, unit in trace.consulted_units if chip == name]
+        tree, after = state.memory[number].tree, run.end.memory[number].tree
+        footing = tree.part([unit for unit in needs if unit < grid.block_count])
+        fine = tuple((unit, grid.held(tree, unit)) for unit in needs if unit >= grid.block_count)
+        by_block: dict[int, list[int]] = {}
+        for chip, unit in trace.written:
+            if chip == name:
+                by_block.setdefault(grid.block_of(unit), []).append(unit)
+        left: dict[int, Block] = {}
+        spliced: list[tuple[int, tuple[int, ...], Block]] = []
+        for index, units in by_block.items():
+            if len(units) == len(grid.units_of(index)):
+                left[index] = after.block(index)
+            else:
+                spliced.append((index, tuple(sorted(units)), after.block(index)))
+        return _Chip(footing, fine, left, tuple(spliced))

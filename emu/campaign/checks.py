@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bootloader.config import RECORD_SIZE, Configs, CopyReading, newest_of, read_config
 from emu.board import CheckEntry, CheckName
@@ -60,12 +60,14 @@ class Scene:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """``judge`` yields the breaches of one session; ``counts`` how often the check had something to judge."""
+    """``judge`` yields the breaches of one stretch; ``counts`` how often the check had something to judge;
+    ``consults``: whether it looks at the boot configs as they were when the stretch began (the flag: at a reset)."""
 
     name: CheckName
     promise: str
     judge: Callable[[Scene], Iterator[Breach]]
     counts: Callable[[Scene], int]
+    consults: Callable[[Run, bool, Rig], bool] = lambda run, reset, rig: False
 
 
 def monitors_of(start: Monitor, run: Run) -> list[Monitor]:
@@ -112,11 +114,14 @@ def _reverts(scene: Scene) -> Iterator[Breach]:
 
 def _in_place(scene: Scene) -> Iterator[Breach]:
     places, names = scene.rig.places, scene.rig.chip_names
-    if not any(isinstance(entry, Operation) for entry in scene.run.entries):
-        return
-    configs = ConfigWatch(scene.state, places, scene.rig)
-    named = configs.configs.config
-    running = None if named is None else places.slots[named.active_slot]
+    running = None if scene.monitors[0].running < 0 else places.slots[scene.monitors[0].running]
+    if not _looks_at_configs(scene.run, running is None, scene.rig):
+        configs = None
+    else:
+        configs = ConfigWatch(scene.state, places, scene.rig)
+        named = configs.configs.config
+        if running is None and named is not None:
+            running = places.slots[named.active_slot]
     for index, entry in enumerate(scene.run.entries):
         if isinstance(entry, Event):
             if entry.name == HANDOVER:
@@ -126,9 +131,31 @@ def _in_place(scene: Scene) -> Iterator[Breach]:
                 yield Breach("in-place", index, f"{entry.kind} at {entry.address:#x} changes the running slot")
             copy = next((n for n, place in enumerate(places.configs) if _hits(entry, place, names)), None)
             if copy is not None:
+                assert configs is not None, "a config is written that the check did not look at: please report"
                 if copy == configs.newest:
                     yield Breach("in-place", index, f"{entry.kind} changes config copy {copy}, the newest valid one")
                 configs.apply(copy, entry)
+
+
+def _looks_at_configs(run: Run, at_reset: bool, rig: Rig) -> bool:
+    """Whether the configs decide what an operation of the stretch may touch: one hits them, or comes before the
+    hand-over, when nothing but the newest config says which slot is the running one."""
+    before_handover = at_reset
+    for entry in run.entries:
+        if isinstance(entry, Event):
+            before_handover = before_handover and entry.name != HANDOVER
+        elif isinstance(entry, Operation) and (
+            before_handover or any(_hits(entry, place, rig.chip_names) for place in rig.places.configs)
+        ):
+            return True
+    return False
+
+
+def places_consulted(rows: Sequence[Check], rig: Rig, run: Run, at_reset: bool) -> list[Place]:
+    """What ``rows`` look at in the state a stretch began with: part of its footprint."""
+    if not any(row.consults(run, at_reset, rig) for row in rows):
+        return []
+    return [replace(place, size=min(place.size, RECORD_SIZE)) for place in rig.places.configs]
 
 
 def _legal_flash(scene: Scene) -> Iterator[Breach]:
@@ -185,7 +212,13 @@ CHECKS: dict[CheckName, Check] = {
             _on_probation,
         ),
         Check("retries", "from every settled state with the old image, one uncut update succeeds", _nothing, _never),
-        Check("in-place", "the running slot and the newest valid config are never written", _in_place, _operations),
+        Check(
+            "in-place",
+            "the running slot and the newest valid config are never written",
+            _in_place,
+            _operations,
+            _looks_at_configs,
+        ),
         Check("legal-flash", "no operation that silicon ignores, wraps or refuses", _legal_flash, _operations),
         Check(
             "wear", "erases per sector, from a reset until it settles, stay within the bound", _nothing, _erase_count

@@ -10,10 +10,20 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
 
 from emu.board import CheckEntry, CheckName
-from emu.campaign.cache import RunCache
-from emu.campaign.checks import CHECKS, Breach, Erased, Scene, erases_of, monitors_of, worn_out
+from emu.campaign.cache import Piece, RunCache, Session
+from emu.campaign.checks import (
+    CHECKS,
+    Breach,
+    Erased,
+    Scene,
+    erases_of,
+    monitors_of,
+    places_consulted,
+    worn_out,
+)  # fmt: skip
 from emu.campaign.monitor import Monitor
 from emu.campaign.verdict import Coverage
 from emu.events import DECIDED, NEW, OLD, REFUSED
@@ -33,14 +43,41 @@ class State:
         return self.device.key, self.monitor
 
 
-@dataclass(slots=True)
-class Judged:
-    """One session of a chain: what it did, the monitor at every point, what was broken."""
+@dataclass(frozen=True, slots=True)
+class JudgedPiece:
+    """One stretch: the monitor at every point of it, and what it broke (entries counted from its own beginning)."""
 
-    state: State
-    run: Run
     monitors: list[Monitor]
     breaches: list[Breach]
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One session of a chain: what it did, what was broken, stretch by stretch."""
+
+    state: State
+    session: Session
+    pieces: list[JudgedPiece]
+
+    @property
+    def run(self) -> Run:
+        return self.session.run
+
+    @cached_property
+    def monitors(self) -> list[Monitor]:
+        """The monitor at every point of the session."""
+        return [m for piece in self.pieces[:-1] for m in piece.monitors[:-1]] + self.pieces[-1].monitors
+
+    @cached_property
+    def breaches(self) -> list[Breach]:
+        """What the session broke, at entries of the session."""
+        pairs = zip(self.session.pieces, self.pieces, strict=True)
+        return [replace(b, entry=b.entry + piece.offset) for piece, judged in pairs for b in judged.breaches]
+
+    @property
+    def after(self) -> Monitor:
+        """What is remembered after it."""
+        return self.pieces[-1].monitors[-1].at_reset
 
 
 @dataclass(slots=True)
@@ -61,13 +98,14 @@ class Judge:
         self, rig: Rig, bounds: CheckEntry, *, checks: tuple[CheckName, ...], cache: bool, cover: Coverage
     ) -> None:
         self.checks = checks
-        self.cache = RunCache(rig, enabled=cache)
+        rows = [CHECKS[name] for name in checks]
+        self.cache = RunCache(rig, partial(places_consulted, rows, rig), enabled=cache)
         self._rig = rig
         self._bounds = bounds
         self._cover = cover
         self._remembers = cache
-        self._judged: dict[tuple[int, Monitor], list[Breach]] = {}
-        self._moved: dict[tuple[int, Monitor], list[Monitor]] = {}
+        self._rows = rows
+        self._judged: dict[tuple[int, Monitor], JudgedPiece] = {}
         self._erased: dict[int, Counter[Erased]] = {}
         self._runs_kept: dict[int, Run] = {}
 
@@ -77,53 +115,58 @@ class Judge:
         breaches: list[Breach] = []
         before = self._cover.runs
         while True:
-            session = self.cache.session(state.device)
-            run = session.run
-            self._cover.runs += session.executed
-            self._cover.boots += 1
-            monitors = self._monitors(state.monitor, run)
-            found = self._session(state, run, monitors)
-            sessions.append(Judged(state, run, monitors, found))
-            breaches += found
-            end = len(run.entries)
-            if run.outcome.kind != "reset":
+            judged = self.judged(state, self._next(state))
+            sessions.append(judged)
+            breaches += judged.breaches
+            end = len(judged.run.entries)
+            if judged.session.outcome.kind != "reset":
                 break
-            state = State(session.end, monitors[-1])
+            state = State(judged.session.end, judged.after)
             if len(sessions) > self._bounds.max_resets:
                 breaches += self._loop(end)
                 break
         if "wear" in self.checks:
-            breaches += worn_out(sum((self._erases(judged.run) for judged in sessions), Counter()), self._bounds, end)
-        outcome = sessions[-1].run.outcome
+            breaches += worn_out(
+                sum((self.erases(judged.session) for judged in sessions), Counter()), self._bounds, end
+            )
+        outcome = sessions[-1].session.outcome
         if "retries" in self.checks and outcome.kind == "settled" and outcome.image == OLD:
-            breaches += self._retry(session.end, end)
+            breaches += self._retry(judged.session.end, end)
         return Chain(sessions, outcome, breaches, executed=self._cover.runs > before)
 
-    def _monitors(self, start: Monitor, run: Run) -> list[Monitor]:
-        """The monitor at every point of a session; the same session is walked once."""
-        if not self._remembers:
-            return monitors_of(start, run)
-        key = (id(run), start)
-        found = self._moved.get(key)
-        if found is None:
-            found = self._moved[key] = monitors_of(start, run)
-            self._runs_kept[id(run)] = run
-        return found
+    def judged(self, state: State, session: Session) -> Judged:
+        """What ``session``, which begins at ``state``, breaks."""
+        pieces: list[JudgedPiece] = []
+        monitor = state.monitor
+        for piece in session.pieces:
+            pieces.append(self.piece(piece, monitor))
+            monitor = pieces[-1].monitors[-1]
+        return Judged(state, session, pieces)
 
-    def _session(self, state: State, run: Run, monitors: list[Monitor]) -> list[Breach]:
-        """Breaches of one session; the same session with the same monitor is judged once."""
-        key = (id(run), state.monitor)
+    def piece(self, piece: Piece, monitor: Monitor) -> JudgedPiece:
+        """What one stretch breaks; the same stretch with the same monitor is judged once."""
+        key = (id(piece.run), monitor)
         found = self._judged.get(key) if self._remembers else None
         if found is None:
-            scene = Scene(state.device, run, monitors, self._rig, self._bounds)
-            rows = [CHECKS[name] for name in self.checks]
-            found = [breach for row in rows for breach in row.judge(scene)]
-            for row in rows:
+            monitors = monitors_of(monitor, piece.run)
+            scene = Scene(piece.start, piece.run, monitors, self._rig, self._bounds)
+            found = JudgedPiece(monitors, [breach for row in self._rows for breach in row.judge(scene)])
+            for row in self._rows:
                 self._cover.exercised[row.name] += row.counts(scene)
             if self._remembers:
                 self._judged[key] = found
-                self._runs_kept[id(run)] = run
+                self._runs_kept[id(piece.run)] = piece.run
         return found
+
+    def erases(self, session: Session) -> Counter[Erased]:
+        """How often each range is erased in ``session``."""
+        return sum((self._erases(piece.run) for piece in session.pieces), Counter())
+
+    def _next(self, state: State) -> Session:
+        session = self.cache.session(state.device)
+        self._cover.runs += session.executed
+        self._cover.boots += 1
+        return session
 
     def _erases(self, run: Run) -> Counter[Erased]:
         if not self._remembers:
@@ -141,19 +184,15 @@ class Judge:
         state = State(replace(settled, cause="power", attempts_left=1, ram=()), Monitor())
         breaches: list[Breach] = []
         for _ in range(self._bounds.max_resets + 1):
-            session = self.cache.session(state.device)
-            run = session.run
-            self._cover.runs += session.executed
-            self._cover.boots += 1
-            monitors = self._monitors(state.monitor, run)
-            breaches += self._session(state, run, monitors)
-            outcome = run.outcome
+            judged = self.judged(state, self._next(state))
+            breaches += judged.breaches
+            outcome = judged.session.outcome
             if outcome.kind == "settled" and outcome.image == NEW and outcome.committed:
                 return breaches
             if outcome.kind != "reset":
-                failed = f"the next update does not succeed: {outcome}{_refusal(run)}"
+                failed = f"the next update does not succeed: {outcome}{_refusal(judged.run)}"
                 return [*breaches, Breach("retries", entry, failed)]
-            state = State(session.end, monitors[-1])
+            state = State(judged.session.end, judged.after)
         return [*breaches, Breach("retries", entry, f"the next update does not settle: {outcome}")]
 
     def _loop(self, entry: int) -> list[Breach]:

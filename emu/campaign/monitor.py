@@ -16,11 +16,18 @@ from flash.journal import Event
 @dataclass(frozen=True, slots=True)
 class Monitor:
     """``entered``: the new image was entered since the last attempt began. ``commit_begun`` and
-    ``commit_returned``: the application called commit on it, and got an answer."""
+    ``commit_returned``: the application called commit on it, and got an answer. ``running``: the slot that was entered
+    in this session; -1 while the bootloader runs."""
 
     entered: bool = False
     commit_begun: bool = False
     commit_returned: bool = False
+    running: int = -1
+
+    @property
+    def at_reset(self) -> Monitor:
+        """What is remembered across a reset."""
+        return self if self.running < 0 else replace(self, running=-1)
 
     @property
     def on_probation(self) -> bool:
@@ -29,9 +36,9 @@ class Monitor:
 
     def after(self, event: Event) -> Monitor:
         if event.name == ATTEMPT:
-            return Monitor()
-        if event.name == HANDOVER and event.facts[1] == NEW and not self.entered:
-            return replace(self, entered=True)
+            return Monitor(running=self.running)
+        if event.name == HANDOVER:
+            return replace(self, entered=self.entered or event.facts[1] == NEW, running=event.facts[0])
         if event.name == COMMIT_BEGUN:
             return replace(self, commit_begun=True)
         if event.name == COMMIT_RETURNED:

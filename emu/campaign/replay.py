@@ -142,4 +142,4 @@ def _monitor_after(monitor: Monitor, run: Run, point: int) -> Monitor:
     for entry in run.entries[:point]:
         if isinstance(entry, Event):
             monitor = monitor.after(entry)
-    return monitor
+    return monitor.at_reset

@@ -113,18 +113,18 @@ class InterruptedRig(UpdateRig):
 
     runs_left = 0
 
-    def run(self, state: DeviceState, interruption: Interruption | None = None) -> Run:
-        self.runs_left -= 1
+    def stretch(self, state: DeviceState, *, resolution: str | None = None) -> Run:
+        self.runs_left -= not state.volatile
         if self.runs_left == 0:
             raise KeyboardInterrupt
-        return super().run(state, interruption)
+        return super().stretch(state, resolution=resolution)
 
 
 class BentRig(UpdateRig):
     """Its live interruptions leave one byte other than replaying the journal does: a bug of ours."""
 
-    def run(self, state: DeviceState, interruption: Interruption | None = None) -> Run:
-        run = super().run(state, interruption)
+    def run(self, state: DeviceState, interruption: Interruption | None = None, **options: str | None) -> Run:
+        run = super().run(state, interruption, **options)
         if interruption is None:
             return run
         chip = self.device.chips[0]

@@ -228,16 +228,17 @@ def test_the_monitor_remembers_entry_and_commit_until_the_next_attempt() -> None
         enters("new"), event(ATTEMPT),
     ]  # fmt: skip
     monitors = monitors_of(Monitor(), Run(journal, OLD_RUNS, STATE))
-    assert monitors == [
+    assert [monitor.at_reset for monitor in monitors] == [
         Monitor(), Monitor(), Monitor(), Monitor(), TRIED, replace(TRIED, commit_begun=True), COMMITTED, COMMITTED,
         Monitor(),
     ]  # fmt: skip
+    assert [monitor.running for monitor in monitors] == [-1, *[journal[0].facts[0]] * 3, *[journal[3].facts[0]] * 5]
     assert [monitor.on_probation for monitor in monitors] == [False] * 4 + [True] + [False] * 4
 
 
 def test_the_monitor_does_not_count_the_old_image_or_a_mix_as_entered() -> None:
-    assert Monitor().after(enters("old")) == Monitor()
-    assert Monitor().after(enters("unknown", 1)) == Monitor()
+    assert Monitor().after(enters("old")).at_reset == Monitor()
+    assert Monitor().after(enters("unknown", 1)).at_reset == Monitor()
 
 
 # -- ConfigWatch -----------------------------------------------------------------------------------------

@@ -312,8 +312,8 @@ def test_a_rig_that_is_not_deterministic_may_end_differently_from_one_state() ->
 
         runs = 0
 
-        def run(self, state: DeviceState, interruption: Interruption | None = None) -> Run:
-            run = super().run(state, interruption)
+        def run(self, state: DeviceState, interruption: Interruption | None = None, **options: str | None) -> Run:
+            run = super().run(state, interruption, **options)
             self.runs += 1
             if self.runs > 9 and self.runs % 3 == 0:
                 return replace(run, outcome=replace(run.outcome, kind="halted", detail="moody"))

@@ -36,7 +36,12 @@ class LesserRig:
         self._now = self.rig.initial(attempts)
         return self._handle()
 
-    def run(self, state: DeviceState, interruption: Interruption | None = None) -> Run:
+    def stretch(self, state: DeviceState, *, resolution: str | None = None) -> Run:
+        return self.run(state)
+
+    def run(
+        self, state: DeviceState, interruption: Interruption | None = None, *, resolution: str | None = None
+    ) -> Run:
         if not self.capabilities.snapshot:
             state = replace(self._now, cause=state.cause, attempts_left=state.attempts_left)
         self.runs += 1

@@ -226,13 +226,13 @@ def test_the_footprint_holds_what_the_chip_consulted() -> None:
     annex = chip.size // size
     chip.power_cycle()
     chip.clock.advance(100_000)
-    assert list(trace.consulted_blocks) == [("flash", annex)]
+    assert list(trace.consulted_units) == [("flash", annex)]
     chip.transfer(b"\x03\x00\x00\x40", 4)
     erase(chip, 0x80)
     finish(chip)
     program(chip, 0xC0, b"x")
     finish(chip)
-    assert list(trace.consulted_blocks)[1:] == [("flash", 0x40 // size), ("flash", 0xC0 // size)]
+    assert list(trace.consulted_units)[1:] == [("flash", 0x40 // size), ("flash", 0xC0 // size)]
     assert trace.determined == {("flash", 0x80 // size)}
     order(chip, b"\x01\x00")
     finish(chip)

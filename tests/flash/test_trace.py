@@ -110,7 +110,7 @@ def twin(part: Part, state: Snapshot, trace: Trace, seed: int, *, weak: bool = F
     """Another state that agrees with ``state`` on the footprint alone."""
     cells = Cells(part)
     cells.restore(state)
-    random_blocks(cells, seed, {index for _, index in trace.consulted_blocks}, weak=weak)
+    random_blocks(cells, seed, {index for _, index in trace.consulted_units}, weak=weak)
     return cells.snapshot()
 
 
@@ -131,7 +131,7 @@ def test_states_that_agree_on_the_footprint_run_alike(part: Part, script: Script
     assert firmware(other, script) == said
     assert other.journal.entries == one.journal.entries
     assert other.clock.now_us == one.clock.now_us
-    assert list(trace_of(other).consulted_blocks) == list(trace_of(one).consulted_blocks)
+    assert list(trace_of(other).consulted_units) == list(trace_of(one).consulted_units)
     assert trace_of(other).written == trace_of(one).written
     assert trace_of(other).determined == trace_of(one).determined
     left, right = one.snapshot(), other.snapshot()
@@ -152,7 +152,7 @@ def test_weak_states_that_agree_on_the_footprint_run_alike_too(
     assert firmware(other, script) == said
     assert other.journal.entries == one.journal.entries
     assert other.sensing.status == one.sensing.status
-    assert list(trace_of(other).consulted_blocks) == list(trace_of(one).consulted_blocks)
+    assert list(trace_of(other).consulted_units) == list(trace_of(one).consulted_units)
     left, right = one.snapshot(), other.snapshot()
     for _, index in trace_of(one).written:
         assert left.tree.block(index).same(right.tree.block(index))
@@ -172,7 +172,7 @@ def test_a_block_that_changed_was_written(part: Part, script: Script, seed: int)
     trace = trace_of(device)
     changed = {("flash", i) for i in device.snapshot().tree.differing(state.tree)}
     assert changed <= trace.written
-    assert trace.written <= trace.determined | set(trace.consulted_blocks)
+    assert trace.written <= trace.determined | set(trace.consulted_units)
 
 
 @pytest.mark.parametrize("part", [SERIAL, WORDS, TWICE, GRANULES], **BY_NAME)
@@ -224,7 +224,7 @@ def traced(part: Part = SERIAL) -> FlashDevice:
 
 
 def footprint(device: FlashDevice) -> list[int]:
-    return [index for _, index in trace_of(device).consulted_blocks]
+    return [index for _, index in trace_of(device).consulted_units]
 
 
 def test_reads_and_programs_consult_in_order_and_only_once() -> None:
@@ -281,7 +281,7 @@ def test_devices_of_one_trace_are_told_apart() -> None:
         device.attach(ElapsedTime(), Journal(), trace)
         device.erase(0, 64)
         device.read(64, 1)
-    assert list(trace.consulted_blocks) == [("left", 1), ("right", 1)]
+    assert list(trace.consulted_units) == [("left", 1), ("right", 1)]
     assert trace.determined == {("left", 0), ("right", 0)}
 
 

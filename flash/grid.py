@@ -1,0 +1,126 @@
+"""The grid of a campaign: into which units the state of an array is cut when footprints are taken.
+
+Coarse where images are (a unit is a snapshot block), fine where records are: a sector that holds one record of 128
+bytes is looked at in its first bytes only, and two states that differ behind them behave the same. One grid is fixed
+for a whole campaign; units are numbered, so that a set of units is one integer.
+
+Neighbours: `trace` asks which units an access touches, campaigns ask what a unit holds in a state. Knows nothing of
+what the bytes mean.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from flash.cells import Cells
+from flash.part import Part
+from flash.snapshot import Block, SnapshotTree
+
+FINE_SIZE = 256
+
+
+class Grid:
+    """Units of one array of ``part``. ``fine``: (address, length) of ranges to be cut into pieces of ``fine_size``
+    bytes (rounded out to whole snapshot blocks); everything else is in snapshot blocks.
+
+    Units are numbered from 0: first the blocks, then the pieces of the fine ones; the numbers of their blocks stay unused.
+    """
+
+    def __init__(self, part: Part, fine: Sequence[tuple[int, int]] = (), fine_size: int = FINE_SIZE) -> None:
+        cells = Cells(part)
+        self.block_size = cells.block_size
+        self.block_count = cells.size // cells.block_size
+        self.piece_size = max(min(fine_size, self.block_size), part.geometry.unit)
+        self._unit = part.geometry.unit
+        self._planes = (cells.uses is not None) + (cells.broken is not None)
+        self._pieces = self.block_size // self.piece_size
+        blocks = sorted({b for at, size in fine for b in cells.blocks_in(at, size)}) if self._pieces > 1 else []
+        self._first_piece = {block: self.block_count + n * self._pieces for n, block in enumerate(blocks)}
+        self._fine_blocks = blocks
+        self._low, self._high = (blocks[0], blocks[-1] + 1) if blocks else (0, 0)
+        self.count = self.block_count + len(blocks) * self._pieces
+        self._slices = [self._slices_of(piece) for piece in range(self._pieces)]
+
+    def units_in(self, address: int, length: int) -> Sequence[int]:
+        """The units that share a byte with the range."""
+        size = self.block_size
+        first, last = address // size, -(-(address + length) // size)
+        if last <= self._low or first >= self._high:
+            return range(first, last)
+        units: list[int] = []
+        for block in range(first, last):
+            base = self._first_piece.get(block)
+            if base is None:
+                units.append(block)
+                continue
+            start, stop = max(address - block * size, 0), min(address + length - block * size, size)
+            units += range(base + start // self.piece_size, base + -(-stop // self.piece_size))
+        return units
+
+    def units_within(self, address: int, length: int) -> list[int]:
+        """The units that lie wholly inside the range."""
+        return [unit for unit in self.units_in(address, length) if self._is_within(unit, address, length)]
+
+    def block_of(self, unit: int) -> int:
+        """The snapshot block that holds ``unit``."""
+        if unit < self.block_count:
+            return unit
+        return self._fine_blocks[(unit - self.block_count) // self._pieces]
+
+    def units_of(self, block: int) -> Sequence[int]:
+        """All units of one snapshot block."""
+        base = self._first_piece.get(block)
+        return (block,) if base is None else range(base, base + self._pieces)
+
+    def extent(self, unit: int) -> tuple[int, int]:
+        """(address, length) of a unit."""
+        if unit < self.block_count:
+            return unit * self.block_size, self.block_size
+        block, piece = self.block_of(unit), (unit - self.block_count) % self._pieces
+        return block * self.block_size + piece * self.piece_size, self.piece_size
+
+    def held(self, tree: SnapshotTree, unit: int) -> bytes:
+        """What a unit holds in a state: equal bytes, equal content (a digest where the unit is a block)."""
+        if unit < self.block_count:
+            return tree.block(unit).key
+        content = tree.block(self.block_of(unit)).content
+        slices = self._slices[(unit - self.block_count) % self._pieces]
+        if len(content) == self.block_size:
+            return content[slices[0]]
+        return b"".join([content[piece] for piece in slices])
+
+    def spliced(self, block: Block, other: Block, units: Sequence[int]) -> Block:
+        """``block`` with ``units`` as they are in ``other``."""
+        if len(units) == self._pieces:
+            return other
+        content, theirs = bytearray(block.content), other.content
+        if len(content) != len(theirs):  # one of them has weak bits: the shorter one has none
+            size = max(len(content), len(theirs))
+            content, theirs = content.ljust(size, b"\0"), theirs.ljust(size, b"\0")
+        for unit in units:
+            for piece in self._slices[(unit - self.block_count) % self._pieces]:
+                content[piece] = theirs[piece]
+        plain = self.block_size + self._planes * (self.block_size // self._unit)
+        if not any(content[plain:]):
+            del content[plain:]
+        return Block(bytes(content))
+
+    def _is_within(self, unit: int, address: int, length: int) -> bool:
+        at, size = self.extent(unit)
+        return address <= at and at + size <= address + length
+
+    def _slices_of(self, piece: int) -> list[slice]:
+        """Where a piece's content, uses, error correction and weak bits stand in a block's content."""
+        size, unit = self.piece_size, self._unit
+        slices, base = [slice(piece * size, (piece + 1) * size)], self.block_size
+        for _ in range(self._planes):
+            slices.append(slice(base + piece * size // unit, base + (piece + 1) * size // unit))
+            base += self.block_size // unit
+        for _ in range(2):
+            slices.append(slice(base + piece * size, base + (piece + 1) * size))
+            base += self.block_size
+        return slices
+
+
+Grids = Mapping[str, Grid]
+"""The grid of every device of a campaign, by the device's name."""
