@@ -10,7 +10,8 @@ from __future__ import annotations
 import msgspec
 
 from benches.bench_boot import big_rig
-from emu.campaign.explore import Explorer, Options
+from emu.campaign.explore import Explorer
+from emu.campaign.options import Options
 
 BUDGET_S = 5.0
 

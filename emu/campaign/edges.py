@@ -8,7 +8,8 @@ Neighbours: `flash.tears` lists tears, `explore` walks. Knows no check and no ve
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,14 +17,23 @@ from bootloader.decision import ResetCause
 from emu.events import ARMED, ATTEMPT, COMMIT_TIMER, FED, HANDOVER, HANG, RETAINED, STOPPED, WATCHDOG
 from emu.rig import DeviceState, Rig, Run
 from flash.cells import Cells
-from flash.journal import Event, Interruption, Operation
+from flash.journal import Entry, Event, Interruption, Operation
 from flash.replay import replay
 from flash.snapshot import Snapshot
-from flash.tears import TearSet, tear_named, tears_of
+from flash.tears import Tear, TearSet, tear_named, tears_of, tears_together
 
 CUT, RESET, TIMER = "cut", "reset", "timer"
 EventName = Literal["reset", "hang", "timer"]
 EVENT_NAMES: tuple[EventName, ...] = ("reset", "hang", "timer")
+
+
+TOGETHER, UNTOUCHED = "_", "none"
+"""Tears of one cut in several operations in flight, and one of them that it leaves as if it had not begun."""
+
+
+def tears_in(how: str) -> list[Tear | None]:
+    """The tears an edge's name says, the operation it is in first. Raises FlashError for one nobody knows."""
+    return [None if name == UNTOUCHED else tear_named(name) for name in how.split(TOGETHER)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +55,8 @@ class Edge:
     def interruption(self) -> Interruption:
         """The same edge as something a live session can be given."""
         if self.is_torn:
-            return Interruption(self.entry, "power", tear_named(self.how))
+            tear, *meanwhile = tears_in(self.how)
+            return Interruption(self.entry, "power", tear, tuple(meanwhile))
         cause = {CUT: "power", RESET: "pin", HANG: HANG, TIMER: COMMIT_TIMER}[self.how]
         return Interruption(self.entry, cause)
 
@@ -75,52 +86,96 @@ class EdgeWalker:
 
     def children(self, state: DeviceState, run: Run) -> Iterator[Child]:
         """Every edge of the session in journal order, each with its state."""
-        for cells, snapshot in zip(self._cells.values(), state.memory, strict=True):
-            cells.restore(snapshot)
-        workload = _Workload(state)
+        self.stand(state.memory)
+        workload, together = Workload(state), flights(run.entries)
         for index, entry in enumerate(run.entries):
-            yield from self._point(index, run, workload)
+            yield from self.at_point(index, time_at(run, index), workload)
             if isinstance(entry, Operation):
-                yield from self._torn(index, entry, workload)
-                replay(self._cells[entry.device], entry)
-            elif isinstance(entry, Event):
-                workload.apply(entry)
-        yield from self._point(len(run.entries), run, workload)
+                others = [run.entries[other] for other in together.get(index, ())]
+                yield from self.torn(index, [entry, *others], workload)
+            self.advance(entry)
+            workload.apply(entry)
+        yield from self.at_point(len(run.entries), run.end_us, workload)
 
     def find(self, state: DeviceState, run: Run, entry: int, how: str) -> Child | None:
         """One child, by its edge; None when the session has no such edge. The walker then stands right before it."""
         if entry > len(run.entries):
             return None
-        for cells, snapshot in zip(self._cells.values(), state.memory, strict=True):
-            cells.restore(snapshot)
-        workload = _Workload(state)
+        self.stand(state.memory)
+        workload = Workload(state)
         for done in run.entries[:entry]:
-            if isinstance(done, Operation):
-                replay(self._cells[done.device], done)
-            elif isinstance(done, Event):
-                workload.apply(done)
-        children = list(self._point(entry, run, workload))
-        following = run.entries[entry] if entry < len(run.entries) else None
-        if isinstance(following, Operation):
-            children += self._torn(entry, following, workload)
+            self.advance(done)
+            workload.apply(done)
+        children = list(self.at_point(entry, time_at(run, entry), workload))
+        if entry < len(run.entries) and isinstance(run.entries[entry], Operation):
+            others = flights(run.entries).get(entry, ())
+            children += self.torn(entry, [run.entries[other] for other in (entry, *others)], workload)
         return next((child for child in children if child.edge.how == how), None)
+
+    # -- one place at a time -------------------------------------------------------------------------------
+
+    def stand(self, memory: Sequence[Snapshot]) -> None:
+        """Make the bench cells what ``memory`` says."""
+        for cells, snapshot in zip(self._cells.values(), memory, strict=True):
+            cells.restore(snapshot)
+
+    def advance(self, entry: Entry) -> None:
+        """What ``entry`` did is done to the bench cells."""
+        if isinstance(entry, Operation):
+            replay(self._cells[entry.device], entry)
+
+    def memory(self) -> tuple[Snapshot, ...]:
+        return tuple(cells.snapshot() for cells in self._cells.values())
 
     def cells(self, chip: str) -> Cells:
         """The bench cells of one chip, as the walk has left them."""
         return self._cells[chip]
 
-    def _point(self, index: int, run: Run, workload: _Workload) -> Iterator[Child]:
-        memory, running = self._memory(), workload.running
-        yield Child(Edge(index, CUT, CUT), DeviceState(memory, "power", workload.attempts_left), running)
+    def at_point(self, number: int, now_us: int, workload: Workload) -> Iterator[Child]:
+        """The edges at the point before entry ``number`` of a session, where the walker stands."""
+        memory, running = self.memory(), workload.running
+        yield Child(Edge(number, CUT, CUT), DeviceState(memory, "power", workload.attempts_left), running)
         for event in self._events:
             if event == TIMER and workload.timer != ARMED:
                 continue
-            cause = self._cause(event, _time_at(run, index), workload)
+            cause = self._cause(event, now_us, workload)
             ram = () if cause is None else workload.ram
             state = DeviceState(memory, cause or "power", workload.attempts_left, ram)
-            yield Child(Edge(index, event, event), state, running, stuck=cause is None)
+            yield Child(Edge(number, event, event), state, running, stuck=cause is None)
 
-    def _cause(self, event: EventName, now_us: int, workload: _Workload) -> ResetCause | None:
+    def torn(self, number: int, operations: Sequence[Entry], workload: Workload) -> Iterator[Child]:
+        """The edges inside the first of ``operations``, entry ``number`` of its session. The others are in flight with
+        it, and torn as well, in every combination."""
+        operation = operations[0]
+        assert isinstance(operation, Operation), "only operations can be torn: please report"
+        if len(operations) > 1:
+            yield from self._torn_together(number, operations, workload)
+            return
+        cells = self._cells[operation.device]
+        before = cells.snapshot()
+        for tear in list(tears_of(self._parts[operation.device], cells, operation, self._tears)):
+            tear.apply(cells, operation)
+            state = DeviceState(self.memory(), "power", workload.attempts_left)
+            cells.restore(before)
+            yield Child(Edge(number, tear.name, tear.row.name), state, workload.running)
+
+    def _torn_together(self, number: int, operations: Sequence[Entry], workload: Workload) -> Iterator[Child]:
+        in_flight = [op for op in operations if isinstance(op, Operation)]
+        before = self.memory()
+        ways = tears_together([(self._parts[op.device], self._cells[op.device], op) for op in in_flight], self._tears)
+        for tears in list(ways):
+            if not any(tears):
+                continue
+            for tear, operation in zip(tears, in_flight, strict=True):
+                if tear is not None:
+                    tear.apply(self._cells[operation.device], operation)
+            state = DeviceState(self.memory(), "power", workload.attempts_left)
+            self.stand(before)
+            how = TOGETHER.join(UNTOUCHED if tear is None else tear.name for tear in tears)
+            kind = TOGETHER.join(UNTOUCHED if tear is None else tear.row.name for tear in tears)
+            yield Child(Edge(number, how, kind), state, workload.running)
+
+    def _cause(self, event: EventName, now_us: int, workload: Workload) -> ResetCause | None:
         """What resets the device after ``event``; None: nothing does."""
         if event == RESET:
             return "pin"
@@ -134,18 +189,6 @@ class EdgeWalker:
         if self._rig.watchdog_us:
             alarms.append((now_us + self._rig.watchdog_us, WATCHDOG))
         return min(alarms)[1] if alarms else None
-
-    def _torn(self, index: int, operation: Operation, workload: _Workload) -> Iterator[Child]:
-        cells = self._cells[operation.device]
-        before = cells.snapshot()
-        for tear in list(tears_of(self._parts[operation.device], cells, operation, self._tears)):
-            tear.apply(cells, operation)
-            state = DeviceState(self._memory(), "power", workload.attempts_left)
-            cells.restore(before)
-            yield Child(Edge(index, tear.name, tear.row.name), state, workload.running)
-
-    def _memory(self) -> tuple[Snapshot, ...]:
-        return tuple(cells.snapshot() for cells in self._cells.values())
 
 
 class LiveWalker:
@@ -178,7 +221,7 @@ class LiveWalker:
         return Child(edge, self._rig.run(state, edge.interruption()).end, running)
 
 
-def _time_at(run: Run, index: int) -> int:
+def time_at(run: Run, index: int) -> int:
     """Microseconds since reset at a point: when the next entry begins, or when the session ends."""
     if index == len(run.entries):
         return run.end_us
@@ -186,7 +229,28 @@ def _time_at(run: Run, index: int) -> int:
     return entry.start_us if isinstance(entry, Operation) else entry.time_us
 
 
-class _Workload:
+def flights(entries: Sequence[Entry]) -> dict[int, list[int]]:
+    """For every operation that is not alone: which others are in flight at some moment before it ends, in the order in
+    which they began. They are later entries, because entries stand in the order of their end."""
+    first_start, overlapped = 1 << 62, []
+    for index in range(len(entries) - 1, -1, -1):
+        entry = entries[index]
+        if isinstance(entry, Operation):
+            if first_start < entry.end_us:
+                overlapped.append((index, entry.end_us))
+            first_start = min(first_start, entry.start_us)
+    found: dict[int, list[int]] = {}
+    for index, end_us in overlapped:
+        together = [
+            (entry.start_us, other)
+            for other, entry in enumerate(entries[index + 1 :], index + 1)
+            if isinstance(entry, Operation) and entry.start_us < end_us
+        ]
+        found[index] = [other for _, other in sorted(together)]
+    return found
+
+
+class Workload:
     """The part of the state that events move: attempts left, retained RAM, timer, running image."""
 
     def __init__(self, state: DeviceState) -> None:
@@ -196,11 +260,23 @@ class _Workload:
         self.running = ""
         self._ram = dict(state.ram)
 
+    def copy(self) -> Workload:
+        other = copy(self)
+        other._ram = dict(self._ram)
+        return other
+
     @property
     def ram(self) -> tuple[tuple[str, int], ...]:
         return tuple(sorted(self._ram.items()))
 
-    def apply(self, event: Event) -> None:
+    @property
+    def mark(self) -> tuple[object, ...]:
+        """All of it, as something that can be compared."""
+        return (self.attempts_left, self.timer, self.armed_us, self.timeout_us, self.running, self.ram)
+
+    def apply(self, event: Entry) -> None:
+        if not isinstance(event, Event):
+            return
         if event.name == ATTEMPT:
             self.attempts_left -= 1
         elif event.name in (ARMED, STOPPED, FED):

@@ -9,34 +9,21 @@ Neighbours: `edges` makes states, `judge` judges them, `verdict` keeps the resul
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from emu.board import CheckEntry, CheckName
 from emu.campaign.checks import inapplicable, is_committed
-from emu.campaign.edges import CUT, EVENT_NAMES, RESET, TIMER, Child, EdgeWalker, EventName, LiveWalker
+from emu.campaign.edges import CUT, EVENT_NAMES, RESET, TIMER, Child, EdgeWalker, LiveWalker
+from emu.campaign.golden import golden_chain
 from emu.campaign.judge import Chain, Judge, Judged, State
 from emu.campaign.monitor import Monitor
+from emu.campaign.options import BudgetSpent, Options, Progress
 from emu.campaign.verdict import Coverage, CutPath, Finding, FindingKey, Step, Verdict
 from emu.clock import Stopwatch
-from emu.errors import NothingToRun, ScenarioError
-from emu.events import DECIDED, NEW, OLD, REFUSED
+from emu.events import NEW
 from emu.rig import Rig
-from flash.journal import Event, Operation
-from flash.tears import LEAKS_TIER, TEAR_SETS, TearSet
-
-
-@dataclass(frozen=True)
-class Options:
-    """What to try. ``budget_s`` 0: no limit. ``cache`` False: every edge is executed, for measuring."""
-
-    tears: TearSet = TEAR_SETS["T1"]
-    depth: int = 1
-    attempts: int = 1
-    events: tuple[EventName, ...] = ()
-    budget_s: float = 0.0
-    cache: bool = True
-    keeps_new: bool = True
+from flash.tears import LEAKS_TIER, TEAR_SETS
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +33,6 @@ class _Seen:
     layer: int
     outcome: str
     breaches: tuple[tuple[CheckName, str], ...]
-
-
-class BudgetSpent(Exception):
-    """The time is up: what is known is kept."""
-
-
-Progress = Callable[[Coverage, int, str], None]
 
 
 class Explorer:
@@ -83,7 +63,9 @@ class Explorer:
     def explore(self) -> Verdict:
         """Run the campaign. Ctrl-C and the budget end it early; what is known is kept and ``complete`` is False."""
         root = State(self._rig.initial(self._options.attempts), Monitor())
-        golden = self._golden(root)
+        golden = golden_chain(self.judge, root, self._options, self._cover)
+        for breach in golden.breaches:
+            self._report((), (), breach.check, breach.message, str(golden.outcome))
         complete = True
         try:
             for layer in range(1, self._options.depth + 1):
@@ -93,34 +75,10 @@ class Explorer:
         except (BudgetSpent, KeyboardInterrupt) as stop:
             complete = False
             self.interrupted = isinstance(stop, KeyboardInterrupt)
-            self.notes.append("stopped by the user" if self.interrupted else "the budget is spent")
+            self.notes.append("stopped by the user" if self.interrupted else str(stop))
         return self._verdict(complete)
 
     # -- layers --------------------------------------------------------------------------------------------
-
-    def _golden(self, root: State) -> Chain:
-        """The uncut workload. It must write flash, and it must work."""
-        golden = self.judge.chain(root)
-        first = golden.sessions[0].run.outcome
-        if first.kind in ("halted", "hung"):
-            raise ScenarioError(f"the device as shipped does not run: {first}")
-        for judged in golden.sessions:
-            for entry in judged.run.entries:
-                if isinstance(entry, Operation):
-                    self._cover.operations[entry.kind] += 1
-                if isinstance(entry, Event) and entry.name == REFUSED:
-                    raise ScenarioError(f"the uncut update is refused: {entry.facts[0]}")
-        if not self._cover.operations:
-            raise NothingToRun("the uncut update makes no flash operation: there is nothing to cut")
-        expected = NEW if self._options.keeps_new else OLD
-        if not golden.breaches and golden.outcome.image != expected:
-            raise ScenarioError(
-                f"the uncut update ends with: {golden.outcome}; the {expected} image should run "
-                f"({'; '.join(_decisions(golden))})"
-            )
-        for breach in golden.breaches:
-            self._report((), (), breach.check, breach.message, str(golden.outcome))
-        return golden
 
     def _descend(self, chain: Chain, path: CutPath, kinds: tuple[str, ...], layer: int, target: int) -> None:
         """Walk every edge of every session of ``chain``; ``layer`` counts down to the one that is judged."""
@@ -192,7 +150,7 @@ class Explorer:
 
     def _check_budget(self) -> None:
         if self._options.budget_s and self._watch.seconds > self._options.budget_s:
-            raise BudgetSpent
+            raise BudgetSpent("the budget is spent")
 
     def _degraded(self, options: Options) -> Options:
         """What the rig cannot do is left out, and said."""
@@ -238,9 +196,3 @@ class Explorer:
         """Share of sessions that were recognised instead of run."""
         total = self.judge.cache.hits + self.judge.cache.misses
         return self.judge.cache.hits / total if total else 0.0
-
-
-def _decisions(chain: Chain) -> list[str]:
-    """What the bootloader decided in each session, in its own words."""
-    events = [e for judged in chain.sessions for e in judged.run.entries if isinstance(e, Event) and e.name == DECIDED]
-    return [f"{rule}: {why}" for rule, _, why in (event.facts for event in events)]

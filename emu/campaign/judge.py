@@ -9,6 +9,7 @@ Neighbours: `cache` runs or recognises sessions, `checks` has the rows, `explore
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
@@ -107,6 +108,7 @@ class Judge:
         self._rows = rows
         self._judged: dict[tuple[int, Monitor], JudgedPiece] = {}
         self._erased: dict[int, Counter[Erased]] = {}
+        self._erased_together: dict[tuple[int, ...], Counter[Erased]] = {}
         self._runs_kept: dict[int, Run] = {}
 
     def chain(self, state: State) -> Chain:
@@ -126,9 +128,7 @@ class Judge:
                 breaches += self._loop(end)
                 break
         if "wear" in self.checks:
-            breaches += worn_out(
-                sum((self.erases(judged.session) for judged in sessions), Counter()), self._bounds, end
-            )
+            breaches += worn_out(self.erased_in([judged.session for judged in sessions]), self._bounds, end)
         outcome = sessions[-1].session.outcome
         if "retries" in self.checks and outcome.kind == "settled" and outcome.image == OLD:
             breaches += self._retry(judged.session.end, end)
@@ -162,6 +162,16 @@ class Judge:
         """How often each range is erased in ``session``."""
         return sum((self._erases(piece.run) for piece in session.pieces), Counter())
 
+    def erased_in(self, sessions: Sequence[Session]) -> Counter[Erased]:
+        """How often each range is erased in ``sessions`` together; the same sequence of stretches is added up once."""
+        key = tuple(id(piece.run) for session in sessions for piece in session.pieces)
+        found = self._erased_together.get(key) if self._remembers else None
+        if found is None:
+            found = sum((self.erases(session) for session in sessions), Counter())
+            if self._remembers:
+                self._erased_together[key] = found
+        return found
+
     def _next(self, state: State) -> Session:
         session = self.cache.session(state.device)
         self._cover.runs += session.executed
@@ -190,7 +200,7 @@ class Judge:
             if outcome.kind == "settled" and outcome.image == NEW and outcome.committed:
                 return breaches
             if outcome.kind != "reset":
-                failed = f"the next update does not succeed: {outcome}{_refusal(judged.run)}"
+                failed = f"the next update does not succeed: {outcome}{refusal(judged.run)}"
                 return [*breaches, Breach("retries", entry, failed)]
             state = State(judged.session.end, judged.after)
         return [*breaches, Breach("retries", entry, f"the next update does not settle: {outcome}")]
@@ -201,7 +211,7 @@ class Judge:
         return [Breach("boots", entry, f"boot loop: {self._bounds.max_resets} resets in a row without settling")]
 
 
-def _refusal(run: Run) -> str:
+def refusal(run: Run) -> str:
     """Why an update came to nothing, in the words of the updater or the bootloader."""
     events = [e for e in run.entries if isinstance(e, Event)]
     said = [e.facts[0] for e in events if e.name == REFUSED]

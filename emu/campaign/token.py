@@ -18,17 +18,16 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from emu.campaign.edges import CUT, EVENT_NAMES
+from emu.campaign.edges import CUT, EVENT_NAMES, tears_in
 from emu.campaign.verdict import CutPath, Step
 from emu.errors import TokenError
 from emu.rig import Input
 from flash.errors import FlashError
-from flash.tears import tear_named
 
 VERSION = "bo1"
 ROLES = ("board", "from", "to", "workload")
 UNCUT = "uncut"
-_STEP = re.compile(r"([0-9]{1,15})\.([0-9]{1,15})\.([a-z0-9-]{1,40})")
+_STEP = re.compile(r"([0-9]{1,15})\.([0-9]{1,15})\.([a-z0-9_-]{1,120})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +86,7 @@ def _path(text: str) -> CutPath:
         how = found.group(3)
         if how not in (CUT, *EVENT_NAMES):
             try:
-                tear_named(how)
+                tears_in(how)
             except FlashError as wrong:
                 raise TokenError(f"the token is altered, or of another version: {wrong}") from None
         steps.append(Step(int(found.group(1)), int(found.group(2)), how))

@@ -45,13 +45,15 @@ class FindingKey:
 
 @dataclass(slots=True)
 class Finding:
-    """A way to break a check, with the mildest path to it and how many edges lead there."""
+    """A way to break a check, with the mildest path to it and how many edges lead there. ``readings``: how weak cells
+    read, for each session on the path that met any."""
 
     key: FindingKey
     path: CutPath
     torn: int
     message: str
     count: int = 1
+    readings: tuple[str | None, ...] = ()
 
     @property
     def cuts(self) -> int:
@@ -77,6 +79,9 @@ class Coverage:
     exercised: Counter[str] = field(default_factory=Counter)
     edges_executed: int = 0
     edges_inherited: int = 0
+    edges_merged: int = 0
+    states: int = 0
+    depth_closed: int = 0
     boots: int = 0
     runs: int = 0
     depth_done: int = 0

@@ -9,7 +9,8 @@ from dataclasses import replace
 
 import click
 
-from emu.campaign.explore import Explorer, Options
+from emu.campaign.explore import Explorer
+from emu.campaign.options import Options
 from emu.campaign.replay import follow
 from emu.campaign.token import parse_token
 from emu.cli.inputs import Inputs, input_options, make_rig

@@ -15,7 +15,8 @@ from typing import Any
 import click
 
 from emu.campaign.edges import EVENT_NAMES, EventName
-from emu.campaign.explore import Explorer, Options, Progress
+from emu.campaign.explore import Explorer
+from emu.campaign.options import Options, Progress
 from emu.campaign.verdict import Coverage
 from emu.cli.inputs import Inputs, input_files, input_options, make_rig
 from emu.cli.naming import asked

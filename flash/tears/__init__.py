@@ -35,7 +35,7 @@ Neighbours: `device` applies a tear live, `emu.campaign` applies them to snapsho
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product
 
@@ -57,6 +57,8 @@ __all__ = [
     "Tear",
     "TearRow",
     "TearSet",
+    "points_of",
+    "rows_of",
     "tear_at",
     "tear_named",
     "tears_of",
@@ -109,11 +111,22 @@ def _is_possible(part: Part, row: TearRow) -> bool:
 
 def tears_of(part: Part, cells: Cells, operation: Operation, chosen: TearSet) -> Iterator[Tear]:
     """Every tear of ``operation``, given the content it meets, in the order of the table."""
+    for row in rows_of(part, operation, chosen):
+        for argument in points_of(row, cells, operation, chosen):
+            yield Tear(row, argument)
+
+
+def points_of(row: TearRow, cells: Cells, operation: Operation, chosen: TearSet) -> Iterable[int]:
+    """The arguments of ``row`` for ``operation``, at the grain that was chosen."""
+    points = row.points if chosen.every_byte else row.coarse
+    return points(cells, operation, chosen.seed)
+
+
+def rows_of(part: Part, operation: Operation, chosen: TearSet) -> Iterator[TearRow]:
+    """The rows that can tear ``operation``, whatever content it meets."""
     for row in TEARS:
         if row.of == operation.kind and row.tier in chosen.tiers and part.kind in row.kinds and _is_possible(part, row):
-            points = row.points if chosen.every_byte else row.coarse
-            for argument in points(cells, operation, chosen.seed):
-                yield Tear(row, argument)
+            yield row
 
 
 def tears_together(

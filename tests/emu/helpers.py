@@ -16,7 +16,8 @@ import msgspec
 from emu.app import APP_MODELS, AppModel
 from emu.board import Board, board_names, load_board, make_board
 from emu.campaign.edges import EVENT_NAMES, Child, EdgeWalker, EventName
-from emu.campaign.explore import Explorer, Options
+from emu.campaign.explore import Explorer
+from emu.campaign.options import Options
 from emu.campaign.verdict import Verdict
 from emu.firmware import ModelFirmware
 from emu.rig import DeviceState, Run

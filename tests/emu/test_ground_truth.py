@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from bootloader.image import header_for, signed_digest
 from emu.board import load_board
-from emu.campaign.explore import Explorer, Options
+from emu.campaign.explore import Explorer
+from emu.campaign.options import Options
 from emu.cli.inputs import Inputs, make_rig
 from emu.errors import BoardError, ScenarioError
 from emu.update_rig import ImagePair, UpdateRig

@@ -10,7 +10,8 @@ import msgspec
 import pytest
 
 from emu.board import load_board
-from emu.campaign.explore import Explorer, Options
+from emu.campaign.explore import Explorer
+from emu.campaign.options import Options
 from emu.rig import Capabilities, DeviceState, Run
 from emu.update_rig import ImagePair, UpdateRig
 from flash.journal import Interruption

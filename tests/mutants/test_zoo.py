@@ -7,7 +7,8 @@ from functools import cache
 import pytest
 
 from emu.board import ALL_CHECKS
-from emu.campaign.explore import Explorer, Options
+from emu.campaign.explore import Explorer
+from emu.campaign.options import Options
 from emu.campaign.judge import State
 from emu.campaign.monitor import Monitor
 from emu.campaign.replay import Story, follow

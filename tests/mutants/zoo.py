@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 from emu.board import CheckName
 from emu.campaign.edges import EventName
-from emu.campaign.explore import Options
+from emu.campaign.options import Options
 from emu.firmware import ModelFirmware
 from emu.update_rig import ImagePair, UpdateRig
 from flash.tears import TEAR_SETS

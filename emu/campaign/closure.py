@@ -1,0 +1,199 @@
+"""The closure: every state that any number of power cuts can lead to, at any operation, in any way, torn ones included.
+
+Layer by layer: layer d holds the states that take d interruptions. A layer's sessions are walked until nothing about
+them is open; then the states of the next layer are run, with the sessions that follow them uncut. It ends when a walk
+finds nothing that no node stands for. DESIGN.md has the argument why nothing is missed.
+
+Neighbours: `graph` keeps nodes and edges, `walk` makes edges, `judge` runs and judges sessions, `tally` turns the graph
+into a verdict. Knows the rig's contract only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+
+from emu.board import CheckEntry, CheckName
+from emu.campaign.checks import inapplicable
+from emu.campaign.golden import golden_chain
+from emu.campaign.graph import Birth, Graph, Link, Node, Stop
+from emu.campaign.judge import Judge, State
+from emu.campaign.monitor import Monitor
+from emu.campaign.options import BudgetSpent, Options, Progress
+from emu.campaign.space import Space, Units
+from emu.campaign.tally import Tally
+from emu.campaign.verdict import Coverage, Verdict
+from emu.campaign.walk import Walker
+from emu.clock import Stopwatch
+from emu.events import OLD
+from emu.rig import DeviceState, Rig
+from flash.tears import LEAKS_TIER
+
+
+class Closure:
+    """One campaign of any depth on one rig. ``bounds`` are the board's checks and limits.
+
+    Needs a rig that is deterministic and takes snapshots.
+    """
+
+    def __init__(self, rig: Rig, bounds: CheckEntry, options: Options, progress: Progress | None = None) -> None:
+        self.notes: list[str] = []
+        self.rig = rig
+        self.bounds = bounds
+        self.options = options
+        self.left_out = inapplicable(bounds, keeps_new=options.keeps_new, snapshot=True)
+        self.checks: tuple[CheckName, ...] = tuple(name for name in bounds.apply if name not in self.left_out)
+        self._progress = progress or (lambda coverage, layer, where: None)
+        self.cover = Coverage()
+        merges = not options.exhaustive and LEAKS_TIER not in options.tears.tiers
+        if not merges and not options.exhaustive:
+            self.notes.append("leaking cells change sectors no footprint names: nothing is merged")
+        self.judge = Judge(rig, bounds, checks=self.checks, cache=merges, cover=self.cover)
+        self._root = State(rig.initial(options.attempts), Monitor())
+        self.space = Space(rig, self._root.device.memory)
+        self.graph = Graph(self.space, merges=merges)
+        self.walker = Walker(rig, self.graph, self.space, options.tears, options.events, self._meet)
+        self._pending: dict[Node, None] = {}
+        self._walking: dict[Stop, Iterator[Node]] = {}
+        self._watch = Stopwatch()
+        self.layer = 0
+        self.interrupted = False
+
+    def explore(self) -> Verdict:
+        """Run the campaign. Ctrl-C and the budget end it early; what is known is kept and ``complete`` is False."""
+        golden = golden_chain(self.judge, self._root, self.options, self.cover)
+        complete = True
+        try:
+            self._close()
+        except (BudgetSpent, KeyboardInterrupt) as stop:
+            complete = False
+            self.interrupted = isinstance(stop, KeyboardInterrupt)
+            self.notes.append("stopped by the user" if self.interrupted else str(stop))
+        tally = Tally(self, golden)
+        return tally.verdict(complete=complete, seconds=self._watch.seconds)
+
+    # -- layers --------------------------------------------------------------------------------------------
+
+    def _close(self) -> None:
+        root = self._root
+        self.graph.add(root.device, root.monitor, "cut", self.space.print_of(root.device.memory), None)
+        self._meet(self.graph.nodes[0])
+        self._run_layer(0)
+        begun = 0
+        while begun < len(self.graph.nodes) or self.graph.stale:
+            for node in self.graph.nodes[begun:]:
+                if node.cuts <= self.layer and node.mode == "cut" and node.was_run and not node.first:
+                    self.walker.begin(node)
+            self._walk_all()
+            self._run_layer(self.layer + 1)
+            if self.graph.stale or self.walker.new_stops:
+                continue
+            self.layer += 1
+            self.cover.depth_done = self.layer
+            while begun < len(self.graph.nodes) and self._is_over(self.graph.nodes[begun]):
+                begun += 1
+
+    def _is_over(self, node: Node) -> bool:
+        return bool(node.first) or node.mode == "uncut" or node.is_abandoned
+
+    def _run_layer(self, layer: int) -> None:
+        """Run every state that takes at most ``layer`` interruptions, and what follows it uncut."""
+        while True:
+            due = [node for node in self._pending if node.cuts <= layer]
+            if not due:
+                return
+            self._run(due)
+
+    def _walk_all(self) -> None:
+        """Walk until nothing is open: no stop waits, none is stale."""
+        while True:
+            self._take_up()
+            if not self._walking:
+                return
+            waited_for: dict[Node, None] = {}
+            for stop, walk in list(self._walking.items()):
+                self._check_limits()
+                node = next((node for node in walk if not node.was_run), None)
+                if node is None:
+                    del self._walking[stop]
+                else:
+                    waited_for[node] = None
+            self._run(waited_for)
+
+    def _take_up(self) -> None:
+        """New stops, and those of which something is no longer true, are walked."""
+        for owner in list(self.graph.stale):
+            del self.graph.stale[owner]
+            if isinstance(owner, Stop):
+                self._walking.pop(owner, None)
+                self._walking[owner] = self.walker.walk(owner)
+            else:
+                self._follow(owner)
+        for stop in self.walker.new_stops:
+            self._walking[stop] = self.walker.walk(stop)
+        self.walker.new_stops = []
+
+    # -- states --------------------------------------------------------------------------------------------
+
+    def _meet(self, node: Node) -> None:
+        if node.resets > self.bounds.max_resets:
+            self.graph.abandon(node)
+        else:
+            self._pending[node] = None
+
+    def _run(self, nodes: Iterable[Node]) -> None:
+        """Run and judge nodes that were met; then what follows them is met."""
+        for node in list(nodes):
+            self._pending.pop(node, None)
+            if node.was_run:
+                continue
+            self._check_limits()
+            self._run_one(node)
+            self._follow(node)
+            self._progress(self.cover, self.layer + 1, f"{len(self.graph.nodes):,} states")
+
+    def _run_one(self, node: Node) -> None:
+        state = State(node.state, node.monitor)
+        looked: Units = 0
+        for resolution in self.options.resolutions:
+            session = self.judge.cache.session(node.state, resolution)
+            self.cover.boots += 1
+            self.cover.runs += session.executed
+            node.sessions.append(session)
+            node.judged.append(self.judge.judged(state, session))
+            node.resolutions.append(resolution)
+            looked |= self.walker.footprint(session)[0]
+            if not session.met_weak:
+                break
+        self.graph.was_run(node, looked)
+
+    def _follow(self, node: Node) -> None:
+        """Meet what follows the sessions of ``node``: the next one, or the update that `retries` asks for."""
+        node.generation += 1
+        node.ends = []
+        for reading, (session, judged) in enumerate(zip(node.sessions, node.judged, strict=True)):
+            outcome, settled = session.outcome, self.walker.footprint(session)[1]
+            following: DeviceState | None = None
+            monitor, mode, how = judged.after, node.mode, "end"
+            if outcome.kind == "reset":
+                following = session.end
+            elif "retries" in self.checks and node.mode == "cut" and outcome.kind == "settled" and outcome.image == OLD:
+                following = replace(session.end, cause="power", attempts_left=1, ram=())
+                monitor, mode, how = Monitor(), "uncut", "retry"
+            if following is None:
+                node.ends.append(None)
+                continue
+            entries = sum(len(piece.run.entries) for piece in session.pieces)
+            birth = Birth(node, reading, entries, "")
+            prints = self.space.print_from(node.prints, following.memory, self.walker.reach(session))
+            target, agrees, is_new = self.walker.resolve(following, monitor, mode, prints, birth)
+            link = Link(node, entries, "", how, target, agrees, 0, 0, settled, is_new, node.generation)
+            node.ends.append(link)
+            self.graph.link(link)
+
+    # -- limits --------------------------------------------------------------------------------------------
+
+    def _check_limits(self) -> None:
+        budget_s = self.options.budget_s
+        if budget_s and self._watch.seconds > budget_s:
+            raise BudgetSpent("the budget is spent")

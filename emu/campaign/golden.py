@@ -1,0 +1,46 @@
+"""The uncut workload: what a campaign cuts. It must write flash, and it must work.
+
+Neighbours: `explore` and `closure` begin with it. Knows no edge.
+"""
+
+from __future__ import annotations
+
+from emu.campaign.judge import Chain, Judge, State
+from emu.campaign.options import Options
+from emu.campaign.verdict import Coverage
+from emu.errors import NothingToRun, ScenarioError
+from emu.events import DECIDED, NEW, OLD, REFUSED
+from flash.journal import Event, Operation
+
+
+def golden_chain(judge: Judge, root: State, options: Options, cover: Coverage) -> Chain:
+    """The uncut life from the factory state; counts its operations in ``cover``.
+
+    Raises ScenarioError when the device does not run or the update does not end as it should, NothingToRun when there
+    is no flash operation to cut.
+    """
+    golden = judge.chain(root)
+    first = golden.sessions[0].run.outcome
+    if first.kind in ("halted", "hung"):
+        raise ScenarioError(f"the device as shipped does not run: {first}")
+    for judged in golden.sessions:
+        for entry in judged.run.entries:
+            if isinstance(entry, Operation):
+                cover.operations[entry.kind] += 1
+            if isinstance(entry, Event) and entry.name == REFUSED:
+                raise ScenarioError(f"the uncut update is refused: {entry.facts[0]}")
+    if not cover.operations:
+        raise NothingToRun("the uncut update makes no flash operation: there is nothing to cut")
+    expected = NEW if options.keeps_new else OLD
+    if not golden.breaches and golden.outcome.image != expected:
+        raise ScenarioError(
+            f"the uncut update ends with: {golden.outcome}; the {expected} image should run "
+            f"({'; '.join(_decisions(golden))})"
+        )
+    return golden
+
+
+def _decisions(chain: Chain) -> list[str]:
+    """What the bootloader decided in each session, in its own words."""
+    events = [e for judged in chain.sessions for e in judged.run.entries if isinstance(e, Event) and e.name == DECIDED]
+    return [f"{rule}: {why}" for rule, _, why in (event.facts for event in events)]

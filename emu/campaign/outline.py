@@ -1,0 +1,210 @@
+"""What a walk needs to know of a stretch, worked out once: which units each operation can touch, whole or torn, which
+it needs, which it settles for good, and which events move more than the journal.
+
+Neighbours: `walk` reads it, `space` numbers units, `flash.tears` says what a tear reaches and needs. Knows no state.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Sized
+from hashlib import blake2b
+from itertools import accumulate
+
+from emu.campaign.cache import Piece
+from emu.campaign.edges import TOGETHER, flights
+from emu.campaign.space import Space, Units
+from emu.events import ARMED, ATTEMPT, COMMIT_BEGUN, COMMIT_RETURNED, FED, HANDOVER, RETAINED, STOPPED
+from emu.rig import Rig, Run
+from flash.cells import Cells
+from flash.journal import Entry, Event, Operation
+from flash.part import Part
+from flash.replay import replay
+from flash.snapshot import KEY_BYTES
+from flash.tears import TearSet, points_of, rows_of
+
+MOVING = (ATTEMPT, HANDOVER, COMMIT_BEGUN, COMMIT_RETURNED)
+"""Events after which a cut finds another workload or another monitor."""
+
+
+TIMED = (ARMED, STOPPED, FED, RETAINED)
+"""Events that matter besides to what a reset line or a timer does."""
+
+
+class Surveyor:
+    """Says of an operation what it and all its tears can touch and need; remembers by place."""
+
+    def __init__(self, rig: Rig, space: Space, tears: TearSet) -> None:
+        self._space = space
+        self._tears = tears
+        self._cells: dict[str, Cells] = dict(zip(rig.chip_names, rig.bench_cells(), strict=True))
+        self._parts: dict[str, Part] = dict(zip(rig.chip_names, rig.parts, strict=True))
+        self._known: dict[tuple[str, str, int, int], tuple[Units, Units, Units]] = {}
+
+    def survey(self, operation: Operation) -> tuple[Units, Units, Units]:
+        """(reach, inputs, kills). Reach: every unit the operation, or a tear of it, may change; inputs: every unit that
+        determines what it leaves; kills: units that are settled once it is complete, whatever was there."""
+        key = (operation.device, operation.kind, operation.address, operation.length)
+        found = self._known.get(key)
+        if found is None or operation.tear is not None:
+            found = self._look(operation)
+            if operation.tear is None:
+                self._known[key] = found
+        return found
+
+    def _look(self, operation: Operation) -> tuple[Units, Units, Units]:
+        name, cells, space = operation.device, self._cells[operation.device], self._space
+        own = [(operation.address, operation.length)]
+        reach = inputs = space.touched(name, own)
+        rows = list(rows_of(self._parts[name], operation, self._tears))
+        if operation.tear is not None:
+            rows.append(operation.tear.row)
+        for row in rows:
+            reach |= space.touched(name, row.reach(cells, operation))
+            inputs |= space.touched(name, row.inputs(cells, operation))
+        kills = 0
+        if operation.kind == "erase" and operation.tear is None:
+            kills = space.within(name, operation.address, operation.length)
+        return reach, inputs, kills
+
+
+class Outline:
+    """One stretch, entry by entry. ``timed``: reset lines and timers strike as well."""
+
+    def __init__(self, run: Run, surveyor: Surveyor, space: Space, *, timed: bool) -> None:
+        self.entries: list[Entry] = run.entries
+        self.footprint: Units = space.everything if run.trace is None else space.footprint(run.trace)
+        looked = [surveyor.survey(e) if isinstance(e, Operation) else (0, 0, 0) for e in run.entries]
+        self.reach = [reach for reach, _, _ in looked]
+        self.inputs = [inputs for _, inputs, _ in looked]
+        self._kills = [(index, kills) for index, (_, _, kills) in enumerate(looked) if kills]
+        self._kill_places = [index for index, _ in self._kills]
+        self.together = flights(run.entries)
+        self._add_flights()
+        names = (*MOVING, *TIMED) if timed else MOVING
+        self._moving = [i for i, e in enumerate(run.entries) if isinstance(e, Event) and e.name in names]
+        self._ahead = self._suffixes()
+        self.rest = _rests(run, timed=timed or bool(self.together))
+        self.kills_all = self.kills(0, len(run.entries))
+        self.reach_all = 0
+        for units in self.reach:
+            self.reach_all |= units
+
+    def kills(self, first: int, stop: int) -> Units:
+        """What is settled by the operations of entries first..stop-1."""
+        found = 0
+        for index in range(bisect_left(self._kill_places, first), len(self._kills)):
+            place, kills = self._kills[index]
+            if place >= stop:
+                break
+            found |= kills
+        return found
+
+    def next_moving(self, first: int) -> int:
+        """The first event at or behind entry ``first`` that moves workload or monitor; the end if there is none."""
+        at = bisect_left(self._moving, first)
+        return self._moving[at] if at < len(self._moving) else len(self.entries)
+
+    def first_meeting(self, first: int, live: Units) -> int:
+        """The first entry at or behind ``first`` that is a moving event, or an operation that may touch ``live``."""
+        stop = self.next_moving(first)
+        if first < stop and self._ahead[first] & live:
+            for index in range(first, stop):
+                if self.reach[index] & live:
+                    return index
+        return stop
+
+    def reach_of(self, first: int, stop: int) -> Units:
+        """What entries first..stop-1, up to the next moving event, may touch."""
+        if first < stop == self.next_moving(first):
+            return self._ahead[first]
+        found = 0
+        for index in range(first, stop):
+            found |= self.reach[index]
+        return found
+
+    def _add_flights(self) -> None:
+        """A cut inside an operation may tear all that are in flight with it."""
+        reach, inputs = list(self.reach), list(self.inputs)
+        for index, others in self.together.items():
+            for other in others:
+                reach[index] |= self.reach[other]
+                inputs[index] |= self.inputs[other]
+        self.reach, self.inputs = reach, inputs
+
+    def _suffixes(self) -> list[Units]:
+        """For every entry: what it and all that follow it before the next moving event may touch."""
+        found = [0] * len(self.entries)
+        moving = set(self._moving)
+        ahead = 0
+        for index in range(len(self.entries) - 1, -1, -1):
+            ahead = 0 if index in moving else ahead | self.reach[index]
+            found[index] = ahead
+        return found
+
+
+def _rests(run: Run, *, timed: bool) -> list[bytes]:
+    """For every point: a digest of all that follows it. ``timed``: when it happens matters."""
+    last = run.outcome
+    found = [blake2b(f"{last.kind}|{last.image}|{last.committed}|{last.cause}|{last.detail}".encode()).digest()]
+    for entry in reversed(run.entries):
+        if isinstance(entry, Operation):
+            what = f"{entry.kind}|{entry.device}|{entry.address}|{entry.length}|{entry.tear and entry.tear.name}"
+            when = (entry.start_us, entry.end_us)
+        elif isinstance(entry, Event):
+            what, when = f"{entry.name}|{entry.facts!r}", (entry.time_us, 0)
+        else:
+            what, when = f"{entry.device}|{entry.address}|{entry.length}|{entry.rule}", (entry.time_us, 0)
+        hashed = blake2b(found[-1], digest_size=KEY_BYTES)
+        hashed.update(f"{what}|{when if timed else ''}|".encode())
+        if isinstance(entry, Operation):
+            hashed.update(entry.data)
+        found.append(hashed.digest())
+    return found[::-1]
+
+
+class TearCounter:
+    """How many tears there are, without making their states: by stretch, and worked out once for each."""
+
+    def __init__(self, rig: Rig, tears: TearSet) -> None:
+        self._tears = tears
+        self._cells: dict[str, Cells] = dict(zip(rig.chip_names, rig.bench_cells(), strict=True))
+        self._parts: dict[str, Part] = dict(zip(rig.chip_names, rig.parts, strict=True))
+        self._known: dict[int, dict[str, list[int]]] = {}
+
+    def between(self, piece: Piece, first: int, stop: int) -> dict[str, int]:
+        """Tears by kind, inside entries first..stop-1 of a stretch."""
+        sums = self._known.get(id(piece.run))
+        if sums is None:
+            sums = self._known[id(piece.run)] = self._sums(piece)
+        return {kind: totals[stop] - totals[first] for kind, totals in sums.items() if totals[stop] > totals[first]}
+
+    def _sums(self, piece: Piece) -> dict[str, list[int]]:
+        """For every kind: how many there are before each entry."""
+        for cells, snapshot in zip(self._cells.values(), piece.start.memory, strict=True):
+            cells.restore(snapshot)
+        entries = piece.run.entries
+        together = flights(entries)
+        sums: dict[str, list[int]] = {}
+        for index, entry in enumerate(entries):
+            if not isinstance(entry, Operation):
+                continue
+            counts = self._counts(entry)
+            for other in together.get(index, ()):
+                counts = {TOGETHER: (1 + sum(counts.values())) * (1 + self._all(entries[other])) - 1}
+            for kind, count in counts.items():
+                totals = sums.setdefault(kind, [0] * (len(entries) + 1))
+                totals[index + 1] = count
+            replay(self._cells[entry.device], entry)
+        return {kind: list(accumulate(totals)) for kind, totals in sums.items()}
+
+    def _counts(self, operation: Operation) -> dict[str, int]:
+        part, cells = self._parts[operation.device], self._cells[operation.device]
+        found = {}
+        for row in rows_of(part, operation, self._tears):
+            points = points_of(row, cells, operation, self._tears)
+            found[row.name] = len(points) if isinstance(points, Sized) else sum(1 for _ in points)
+        return found
+
+    def _all(self, entry: Entry) -> int:
+        return sum(self._counts(entry).values()) if isinstance(entry, Operation) else 0

@@ -1,0 +1,306 @@
+"""From the graph of a closure to its verdict: shortest paths, findings, outcomes, and how many edges stand behind them.
+
+The graph has one node where many states behave alike, so a shortest path in it is a shortest path of the device: every
+step of it can be taken for real. Paths are ranked by interruptions, then by torn ones among them, then by place.
+
+Neighbours: `closure` hands over its graph; `verdict` is the result. Runs nothing.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from emu.board import CheckName
+from emu.campaign.checks import worn_out
+from emu.campaign.edges import CUT, EVENT_NAMES
+from emu.campaign.graph import Graph, Node, Span, Stop
+from emu.campaign.judge import Chain, refusal
+from emu.campaign.outline import TearCounter
+from emu.campaign.verdict import CutPath, Finding, FindingKey, Step, Verdict
+from emu.events import NEW
+from emu.rig import Outcome
+
+if TYPE_CHECKING:
+    from emu.campaign.closure import Closure
+
+Distance = tuple[int, int]
+"""Interruptions, and torn ones among them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """The last step of the mildest path to a node: session ``reading`` of ``parent``, interrupted by ``how`` at
+    ``entry``; "" : it ended by itself. None: the factory state."""
+
+    parent: Node
+    reading: int
+    entry: int
+    how: str
+    kind: str
+
+
+@dataclass
+class Paths:
+    """The mildest path to every node."""
+
+    arrivals: dict[Node, Arrival | None] = field(default_factory=dict)
+    distances: dict[Node, Distance] = field(default_factory=dict)
+    origins: dict[Node, None] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, graph: Graph) -> Paths:
+        """Breadth first from the factory state; every stop is left once, by the mildest path that comes by."""
+        paths = cls()
+        root = graph.nodes[0]
+        paths.origins[root] = None
+        left: set[Stop] = set()
+        count = 0
+        queue: list[tuple[Distance, int, Node, Arrival | None]] = [((0, 0), 0, root, None)]
+        while queue:
+            distance, _, node, arrival = heapq.heappop(queue)
+            if node in paths.arrivals:
+                continue
+            paths.arrivals[node], paths.distances[node] = arrival, distance
+            for target, step in _steps(node, left):
+                if step.how:
+                    paths.origins[target] = None
+                count += 1
+                torn = bool(step.how) and step.how not in (CUT, *EVENT_NAMES)
+                further = (distance[0] + bool(step.how), distance[1] + torn)
+                heapq.heappush(queue, (further, count, target, step))
+        return paths
+
+    def path(self, node: Node) -> tuple[CutPath, tuple[str, ...], tuple[str | None, ...]]:
+        """The interruptions, their kinds, and for every session on the way that met weak cells how these read."""
+        steps: list[Step] = []
+        kinds: list[str] = []
+        readings: list[str | None] = []
+        sessions = 0
+        arrivals: list[Arrival] = []
+        here: Node | None = node
+        while here is not None and (arrival := self.arrivals[here]) is not None:
+            arrivals.append(arrival)
+            here = arrival.parent
+        for arrival in reversed(arrivals):
+            if arrival.parent.sessions[arrival.reading].met_weak:
+                readings.append(arrival.parent.resolutions[arrival.reading])
+            if arrival.how:
+                steps.append(Step(sessions, arrival.entry, arrival.how))
+                kinds.append(arrival.kind)
+                sessions = 0
+            else:
+                sessions += 1
+        return tuple(steps), tuple(kinds), tuple(readings)
+
+
+def _steps(node: Node, left: set[Stop]) -> Iterator[tuple[Node, Arrival]]:
+    for reading, end in enumerate(node.ends):
+        if end is not None:
+            yield end.target, Arrival(node, reading, end.entry, "", end.kind)
+    for reading, first in enumerate(node.first):
+        stop: Stop | None = first
+        offset = 0
+        while stop is not None and stop not in left:
+            left.add(stop)
+            for link in stop.links:
+                yield link.target, Arrival(node, reading, offset + link.entry, link.how, link.kind)
+            offset += stop.length
+            stop = stop.next
+
+
+class Tally:
+    """Counts what a closure has found."""
+
+    def __init__(self, closure: Closure, golden: Chain) -> None:
+        self._closure = closure
+        self._golden = golden
+        self._graph = closure.graph
+        self._cover = closure.cover
+        self._counter = TearCounter(closure.rig, closure.options.tears)
+        self._findings: dict[tuple[object, ...], Finding] = {}
+        self._ends: dict[Node, str] = {}
+        self.paths = Paths.of(closure.graph)
+
+    def verdict(self, *, complete: bool, seconds: float) -> Verdict:
+        closure, options = self._closure, self._closure.options
+        self._count()
+        self._find()
+        return Verdict(
+            board=closure.rig.inputs["board"].label,
+            depth=options.depth,
+            attempts=options.attempts,
+            tears=options.tears.name,
+            events=options.events,
+            checks=closure.checks,
+            coverage=self._cover,
+            findings=sorted(self._findings.values(), key=lambda f: f.rank),
+            complete=complete,
+            seconds=seconds,
+            notes=closure.notes,
+            inapplicable=closure.left_out,
+        )
+
+    # -- counting ------------------------------------------------------------------------------------------
+
+    def _count(self) -> None:
+        """Edges by kind and by outcome: every edge of every node, those of shared stops once for each node."""
+        cover = self._cover
+        visits: Counter[Stop] = Counter()
+        for node in self._graph.nodes:
+            for first in node.first:
+                stop: Stop | None = first
+                while stop is not None:
+                    visits[stop] += 1
+                    stop = stop.next
+        for stop, times in visits.items():
+            for link in stop.links:
+                cover.edge_kinds[link.kind] += times
+                cover.outcomes[self.outcome(link.target)] += times
+                cover.edges_executed += link.is_new
+                cover.edges_merged += times - link.is_new
+            for span in stop.spans:
+                self._count_span(stop, span, times)
+        cover.edges_inherited = sum(cover.edge_kinds.values()) - cover.edges_executed
+        cover.states = sum(node.was_run for node in self._graph.nodes)
+        cover.depth_closed = max((d[0] for n, d in self.paths.distances.items() if n.mode == "cut"), default=0)
+
+    def _count_span(self, stop: Stop, span: Span, times: int) -> None:
+        piece = stop.session.pieces[span.piece]
+        for head in span.heads:
+            points = (span.stop - span.first) * times
+            self._cover.edge_kinds[head.how] += points
+            self._cover.outcomes[self.outcome(head.node)] += points
+        for kind, count in self._counter.between(piece, span.first, span.stop).items():
+            self._cover.edge_kinds[kind] += count * times
+            self._cover.outcomes[self.outcome(span.heads[0].node)] += count * times
+
+    def outcome(self, node: Node) -> str:
+        """How life goes on from ``node`` when nothing interrupts it any more."""
+        known = self._ends.get(node)
+        if known is None:
+            known = self._ends[node] = " or ".join(sorted(set(self._outcomes(node))))
+        return known
+
+    def _outcomes(self, node: Node) -> Iterator[str]:
+        if not node.was_run:
+            yield "not run"
+        for nodes, reading in self._chains(node):
+            if len(nodes) > self._closure.bounds.max_resets:
+                yield f"boot loop, {nodes[-1].sessions[reading].outcome} again and again"
+            else:
+                yield str(nodes[-1].sessions[reading].outcome)
+
+    def _chains(self, node: Node) -> Iterator[tuple[list[Node], int]]:
+        """Every uncut life from ``node`` (one, unless weak cells are read): its nodes, and the last one's session. One
+        that does not settle is cut off when it is too long."""
+        waiting: list[tuple[list[Node], list[int]]] = [([node], [])]
+        while waiting:
+            nodes, readings = waiting.pop()
+            last = nodes[-1]
+            for reading in range(len(last.sessions)):
+                end = last.ends[reading] if reading < len(last.ends) else None
+                follows = end is not None and end.kind == "end" and end.target.was_run
+                if end is None or not follows or len(nodes) > self._closure.bounds.max_resets:
+                    yield nodes, reading
+                else:
+                    waiting.append(([*nodes, end.target], [*readings, reading]))
+
+    # -- findings ------------------------------------------------------------------------------------------
+
+    def _find(self) -> None:
+        for node in self.paths.arrivals:
+            path, kinds, readings = self.paths.path(node)
+            for judged, session, resolution in zip(node.judged, node.sessions, node.resolutions, strict=True):
+                here = (*readings, resolution) if session.met_weak else readings
+                for breach in judged.breaches:
+                    self._report(path, kinds, here, breach.check, breach.message, self.outcome(node), node)
+            for check, message in self._beyond_sessions(node):
+                self._report(path, kinds, readings, check, message, self.outcome(node), node)
+            self._find_at_edges(node, path, kinds)
+
+    def _find_at_edges(self, node: Node, path: CutPath, kinds: tuple[str, ...]) -> None:
+        for first in node.first:
+            stop: Stop | None = first
+            offset = 0
+            while stop is not None:
+                for breach in stop.breaches:
+                    step = Step(self._sessions_since_cut(node), offset + breach.entry, breach.how)
+                    below = ((*path, step), (*kinds, breach.how))
+                    self._report(*below, (), breach.check, breach.message, breach.outcome, node)
+                offset += stop.length
+                stop = stop.next
+
+    def _sessions_since_cut(self, node: Node) -> int:
+        count, arrival = 0, self.paths.arrivals[node]
+        while arrival is not None and not arrival.how:
+            count, arrival = count + 1, self.paths.arrivals[arrival.parent]
+        return count
+
+    def _beyond_sessions(self, node: Node) -> Iterator[tuple[CheckName, str]]:
+        """What only shows in the whole uncut life from ``node``."""
+        checks, bounds = self._closure.checks, self._closure.bounds
+        if node.mode == "uncut":
+            if "retries" in checks:
+                yield from self._retries(node)
+            return
+        if node not in self.paths.origins:
+            return
+        for nodes, reading in self._chains(node):
+            if "boots" in checks and len(nodes) > bounds.max_resets:
+                yield "boots", f"boot loop: {bounds.max_resets} resets in a row without settling ({self._loop(nodes)})"
+            if "wear" in checks:
+                sessions = [n.sessions[0] for n in nodes[:-1]] + [nodes[-1].sessions[reading]]
+                erased = self._closure.judge.erased_in(sessions)
+                yield from (("wear", breach.message) for breach in worn_out(erased, bounds, 0))
+
+    def _retries(self, node: Node) -> Iterator[tuple[CheckName, str]]:
+        arrival = self.paths.arrivals[node]
+        if arrival is None or arrival.kind != "retry":
+            return
+        for nodes, reading in self._chains(node):
+            session = nodes[-1].sessions[reading]
+            if len(nodes) > self._closure.bounds.max_resets:
+                yield "retries", f"the next update does not settle: {session.outcome}"
+            elif not _succeeded(session.outcome):
+                yield "retries", f"the next update does not succeed: {session.outcome}{refusal(session.run)}"
+
+    @staticmethod
+    def _loop(nodes: Sequence[Node]) -> str:
+        """Where a chain bites its tail."""
+        last = nodes[-1]
+        first = next(n for n, node in enumerate(nodes) if node is last)
+        if first == len(nodes) - 1:
+            return "each leaves another state"
+        length = len(nodes) - 1 - first
+        what = " -> ".join(str(node.sessions[0].outcome) for node in nodes[first : first + length])
+        return f"the same {length} over and over: {what}"
+
+    def _report(
+        self, path: CutPath, kinds: tuple[str, ...], readings: tuple[str | None, ...], check: CheckName, message: str,
+        outcome: str, node: Node,
+    ) -> None:  # fmt: skip
+        if check not in self._closure.checks:
+            return
+        if "steady" in self._closure.checks and readings:
+            check, message = "steady", f"{check}: {message}; weak cells read {', '.join(map(str, readings))}"
+        last = path[-1:]
+        about = (check, tuple((s.run, s.entry) for s in last), kinds[-1:], outcome)
+        known = self._findings.get(about)
+        torn = sum(1 for kind in kinds if kind not in (CUT, *EVENT_NAMES))
+        place = tuple((step.run, step.entry) for step in path)
+        finding = Finding(FindingKey(check, place, kinds, outcome), path, torn, message, readings=readings)
+        if known is None:
+            self._findings[about] = finding
+        elif finding.rank < known.rank:
+            finding.count = known.count + 1
+            self._findings[about] = finding
+        else:
+            known.count += 1
+
+
+def _succeeded(outcome: Outcome) -> bool:
+    return outcome.kind == "settled" and outcome.image == NEW and outcome.committed
