@@ -18,6 +18,7 @@ from emu.campaign.checks import inapplicable
 from emu.campaign.golden import golden_chain
 from emu.campaign.graph import Birth, Graph, Link, Node, Stop
 from emu.campaign.judge import Judge, State
+from emu.campaign.lives import Lives
 from emu.campaign.monitor import Monitor
 from emu.campaign.options import BudgetSpent, Options, Progress
 from emu.campaign.space import Space, Units
@@ -52,9 +53,12 @@ class Closure:
         self._root = State(rig.initial(options.attempts), Monitor())
         self.space = Space(rig, self._root.device.memory)
         self.graph = Graph(self.space, merges=merges)
+        self.lives = Lives(self.judge, bounds)
         self.walker = Walker(rig, self.graph, self.space, options.tears, options.events, self._meet)
         self._pending: dict[Node, None] = {}
+        self._open: dict[Node, None] = {}
         self._walking: dict[Stop, Iterator[Node]] = {}
+        self._looked_at = 0
         self._watch = Stopwatch()
         self.layer = 0
         self.interrupted = False
@@ -76,25 +80,30 @@ class Closure:
 
     def _close(self) -> None:
         root = self._root
-        self.graph.add(root.device, root.monitor, "cut", self.space.print_of(root.device.memory), None)
-        self._meet(self.graph.nodes[0])
+        self._meet(self.graph.add(root.device, root.monitor, "cut", self.space.print_of(root.device.memory), None))
         self._run_layer(0)
-        begun = 0
-        while begun < len(self.graph.nodes) or self.graph.stale:
-            for node in self.graph.nodes[begun:]:
-                if node.cuts <= self.layer and node.mode == "cut" and node.was_run and not node.first:
-                    self.walker.begin(node)
-            self._walk_all()
-            self._run_layer(self.layer + 1)
-            if self.graph.stale or self.walker.new_stops:
-                continue
+        while self._open:
+            for node in [node for node in self._open if node.cuts <= self.layer]:
+                del self._open[node]
+                self.walker.begin(node)
+            while self.graph.stale or self.walker.new_stops:
+                self._walk_all()
+                self._run_layer(self.layer + 1)
             self.layer += 1
             self.cover.depth_done = self.layer
-            while begun < len(self.graph.nodes) and self._is_over(self.graph.nodes[begun]):
-                begun += 1
+            if self._open and not self.options.keep_going and self._finds_something():
+                raise BudgetSpent(
+                    f"stopped after depth {self.layer}, where the first finding is (--keep-going goes on)"
+                )
 
-    def _is_over(self, node: Node) -> bool:
-        return bool(node.first) or node.mode == "uncut" or node.is_abandoned
+    def _finds_something(self) -> bool:
+        """Whether a check is broken anywhere so far; what was looked at once is not looked at again."""
+        nodes, self._looked_at = self.graph.nodes[self._looked_at :], len(self.graph.nodes)
+        return any(
+            any(judged.breaches for judged in node.judged)
+            or any(True for _ in self.lives.breaches(node, is_origin=node.resets == 0))
+            for node in nodes
+        ) or any(stop.breaches for stop in self.graph.stops.values())
 
     def _run_layer(self, layer: int) -> None:
         """Run every state that takes at most ``layer`` interruptions, and what follows it uncut."""
@@ -138,8 +147,10 @@ class Closure:
     def _meet(self, node: Node) -> None:
         if node.resets > self.bounds.max_resets:
             self.graph.abandon(node)
-        else:
-            self._pending[node] = None
+            return
+        self._pending[node] = None
+        if node.mode == "cut":
+            self._open[node] = None
 
     def _run(self, nodes: Iterable[Node]) -> None:
         """Run and judge nodes that were met; then what follows them is met."""
@@ -188,6 +199,7 @@ class Closure:
             prints = self.space.print_from(node.prints, following.memory, self.walker.reach(session))
             target, agrees, is_new = self.walker.resolve(following, monitor, mode, prints, birth)
             link = Link(node, entries, "", how, target, agrees, 0, 0, settled, is_new, node.generation)
+            target.asks_retry = target.asks_retry or how == "retry"
             node.ends.append(link)
             self.graph.link(link)
 

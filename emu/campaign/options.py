@@ -20,15 +20,18 @@ ANY = 0
 class Options:
     """What to try. ``depth``: how many interruptions in a row; ANY: no bound. ``budget_s`` 0: no limit. ``cache`` False:
     every edge is executed, for measuring. ``resolutions``: what weak cells read as, one after the other; None: as the
-    rig was made. ``exhaustive``: only states that are equal in everything are taken for one."""
+    rig was made. ``exhaustive``: only states that are equal in everything are taken for one. ``keep_going``: at any
+    depth, go deeper than the first finding. ``memory_mb`` 0: no limit."""
 
     tears: TearSet = TEAR_SETS["T1"]
     depth: int = 1
     resolutions: tuple[str | None, ...] = (None,)
     exhaustive: bool = False
+    keep_going: bool = False
     attempts: int = 1
     events: tuple[EventName, ...] = ()
     budget_s: float = 0.0
+    memory_mb: int = 0
     cache: bool = True
     keeps_new: bool = True
 

@@ -10,19 +10,16 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from emu.board import CheckName
-from emu.campaign.checks import worn_out
 from emu.campaign.edges import CUT, EVENT_NAMES
 from emu.campaign.graph import Graph, Node, Span, Stop
-from emu.campaign.judge import Chain, refusal
+from emu.campaign.judge import Chain
 from emu.campaign.outline import TearCounter
 from emu.campaign.verdict import CutPath, Finding, FindingKey, Step, Verdict
-from emu.events import NEW
-from emu.rig import Outcome
 
 if TYPE_CHECKING:
     from emu.campaign.closure import Closure
@@ -122,7 +119,7 @@ class Tally:
         self._cover = closure.cover
         self._counter = TearCounter(closure.rig, closure.options.tears)
         self._findings: dict[tuple[object, ...], Finding] = {}
-        self._ends: dict[Node, str] = {}
+        self._lives = closure.lives
         self.paths = Paths.of(closure.graph)
 
     def verdict(self, *, complete: bool, seconds: float) -> Verdict:
@@ -159,7 +156,7 @@ class Tally:
         for stop, times in visits.items():
             for link in stop.links:
                 cover.edge_kinds[link.kind] += times
-                cover.outcomes[self.outcome(link.target)] += times
+                cover.outcomes[self._lives.outcome(link.target)] += times
                 cover.edges_executed += link.is_new
                 cover.edges_merged += times - link.is_new
             for span in stop.spans:
@@ -173,41 +170,10 @@ class Tally:
         for head in span.heads:
             points = (span.stop - span.first) * times
             self._cover.edge_kinds[head.how] += points
-            self._cover.outcomes[self.outcome(head.node)] += points
+            self._cover.outcomes[self._lives.outcome(head.node)] += points
         for kind, count in self._counter.between(piece, span.first, span.stop).items():
             self._cover.edge_kinds[kind] += count * times
-            self._cover.outcomes[self.outcome(span.heads[0].node)] += count * times
-
-    def outcome(self, node: Node) -> str:
-        """How life goes on from ``node`` when nothing interrupts it any more."""
-        known = self._ends.get(node)
-        if known is None:
-            known = self._ends[node] = " or ".join(sorted(set(self._outcomes(node))))
-        return known
-
-    def _outcomes(self, node: Node) -> Iterator[str]:
-        if not node.was_run:
-            yield "not run"
-        for nodes, reading in self._chains(node):
-            if len(nodes) > self._closure.bounds.max_resets:
-                yield f"boot loop, {nodes[-1].sessions[reading].outcome} again and again"
-            else:
-                yield str(nodes[-1].sessions[reading].outcome)
-
-    def _chains(self, node: Node) -> Iterator[tuple[list[Node], int]]:
-        """Every uncut life from ``node`` (one, unless weak cells are read): its nodes, and the last one's session. One
-        that does not settle is cut off when it is too long."""
-        waiting: list[tuple[list[Node], list[int]]] = [([node], [])]
-        while waiting:
-            nodes, readings = waiting.pop()
-            last = nodes[-1]
-            for reading in range(len(last.sessions)):
-                end = last.ends[reading] if reading < len(last.ends) else None
-                follows = end is not None and end.kind == "end" and end.target.was_run
-                if end is None or not follows or len(nodes) > self._closure.bounds.max_resets:
-                    yield nodes, reading
-                else:
-                    waiting.append(([*nodes, end.target], [*readings, reading]))
+            self._cover.outcomes[self._lives.outcome(span.heads[0].node)] += count * times
 
     # -- findings ------------------------------------------------------------------------------------------
 
@@ -217,9 +183,9 @@ class Tally:
             for judged, session, resolution in zip(node.judged, node.sessions, node.resolutions, strict=True):
                 here = (*readings, resolution) if session.met_weak else readings
                 for breach in judged.breaches:
-                    self._report(path, kinds, here, breach.check, breach.message, self.outcome(node), node)
-            for check, message in self._beyond_sessions(node):
-                self._report(path, kinds, readings, check, message, self.outcome(node), node)
+                    self._report(path, kinds, here, breach.check, breach.message, self._lives.outcome(node), node)
+            for check, message in self._lives.breaches(node, is_origin=node in self.paths.origins):
+                self._report(path, kinds, readings, check, message, self._lives.outcome(node), node)
             self._find_at_edges(node, path, kinds)
 
     def _find_at_edges(self, node: Node, path: CutPath, kinds: tuple[str, ...]) -> None:
@@ -239,45 +205,6 @@ class Tally:
         while arrival is not None and not arrival.how:
             count, arrival = count + 1, self.paths.arrivals[arrival.parent]
         return count
-
-    def _beyond_sessions(self, node: Node) -> Iterator[tuple[CheckName, str]]:
-        """What only shows in the whole uncut life from ``node``."""
-        checks, bounds = self._closure.checks, self._closure.bounds
-        if node.mode == "uncut":
-            if "retries" in checks:
-                yield from self._retries(node)
-            return
-        if node not in self.paths.origins:
-            return
-        for nodes, reading in self._chains(node):
-            if "boots" in checks and len(nodes) > bounds.max_resets:
-                yield "boots", f"boot loop: {bounds.max_resets} resets in a row without settling ({self._loop(nodes)})"
-            if "wear" in checks:
-                sessions = [n.sessions[0] for n in nodes[:-1]] + [nodes[-1].sessions[reading]]
-                erased = self._closure.judge.erased_in(sessions)
-                yield from (("wear", breach.message) for breach in worn_out(erased, bounds, 0))
-
-    def _retries(self, node: Node) -> Iterator[tuple[CheckName, str]]:
-        arrival = self.paths.arrivals[node]
-        if arrival is None or arrival.kind != "retry":
-            return
-        for nodes, reading in self._chains(node):
-            session = nodes[-1].sessions[reading]
-            if len(nodes) > self._closure.bounds.max_resets:
-                yield "retries", f"the next update does not settle: {session.outcome}"
-            elif not _succeeded(session.outcome):
-                yield "retries", f"the next update does not succeed: {session.outcome}{refusal(session.run)}"
-
-    @staticmethod
-    def _loop(nodes: Sequence[Node]) -> str:
-        """Where a chain bites its tail."""
-        last = nodes[-1]
-        first = next(n for n, node in enumerate(nodes) if node is last)
-        if first == len(nodes) - 1:
-            return "each leaves another state"
-        length = len(nodes) - 1 - first
-        what = " -> ".join(str(node.sessions[0].outcome) for node in nodes[first : first + length])
-        return f"the same {length} over and over: {what}"
 
     def _report(
         self, path: CutPath, kinds: tuple[str, ...], readings: tuple[str | None, ...], check: CheckName, message: str,
@@ -300,7 +227,3 @@ class Tally:
             self._findings[about] = finding
         else:
             known.count += 1
-
-
-def _succeeded(outcome: Outcome) -> bool:
-    return outcome.kind == "settled" and outcome.image == NEW and outcome.committed

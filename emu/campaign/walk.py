@@ -15,12 +15,12 @@ from collections.abc import Callable, Iterator
 
 from emu.campaign.cache import Session
 from emu.campaign.checks import is_committed
-from emu.campaign.edges import EVENT_NAMES, HANG, TIMER, Child, EdgeWalker, EventName, Workload, time_at
+from emu.campaign.edges import EVENT_NAMES, TIMER, Child, EdgeWalker, EventName, Workload, time_at
 from emu.campaign.graph import Birth, EdgeBreach, Graph, Head, Link, Mode, Node, Span, Stop
 from emu.campaign.monitor import Monitor
 from emu.campaign.outline import Outline, Surveyor
 from emu.campaign.space import Print, Space, Units
-from emu.events import ARMED, NEW
+from emu.events import ARMED, HANG, NEW
 from emu.rig import DeviceState, Rig, Run
 from flash.journal import Entry, Event, Operation
 from flash.snapshot import Snapshot
