@@ -108,7 +108,8 @@ class UpdateMap:
     @property
     def edges(self) -> int:
         """Edges counted anywhere on the map."""
-        return sum(item.outcomes.total() for item in (*self.spots, *self.marks, *self.sessions))
+        places: list[Spot | Mark | Span] = [*self.spots, *self.marks, *self.sessions]
+        return sum(place.outcomes.total() for place in places)
 
 
 def regions_of(board: Board) -> tuple[Region, ...]:
