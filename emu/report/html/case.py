@@ -9,8 +9,9 @@ Neighbours: `page` lists cases, `path_graph` draws the path, `report.story` has 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 from bootloader.config import Configs, CopyReading
@@ -53,12 +54,12 @@ def to_tell(findings: Sequence[Finding], limit: int = MAX_CASES) -> list[Group]:
 def case_section(case: Case, finding: Mapping[str, Any], uncut: Sequence[Span], number: int) -> Markup:
     """The whole case. ``number`` counts from 1 and makes its ids unique; the first one is open."""
     tears = " then ".join(finding["tears"]) or "uncut"
-    facts = f"{finding['check']}: {_how_many(finding)} by {tears}; ends with: {finding['outcome']}"
+    facts = f"{_how_many(finding)} by {tears}; ends with: {finding['outcome']}"
     title = f"Path to finding {case.index + 1}: {finding['message']}"
     story = element(
         "details",
         element("summary", f"The story, {counted(len(case.story.sessions), 'session')}"),
-        *(_session(session, f"case-{number}-{n}", n) for n, session in enumerate(case.story.sessions, 1)),
+        *_sessions(case.story.sessions),
         _verdict(case.story),
         open=number == 1,
         class_="story",
@@ -110,7 +111,17 @@ def _verdict(story: Story) -> Markup:
 # -- one session -----------------------------------------------------------------------------------------
 
 
-def _session(session: Session, name: str, number: int) -> Markup:
+def _sessions(sessions: Sequence[Session]) -> Iterator[Markup]:
+    """Every session of the story; those in a row that are alike to the last entry are told once."""
+    number = 0
+    for told, alike in groupby((session.state.cause, _session(session)) for session in sessions):
+        cause, body = told
+        first, number = number + 1, number + sum(1 for _ in alike)
+        name = f"Session {first}" if first == number else f"Sessions {first} to {number}, each the same"
+        yield element("div", element("h4", f"{name}: reset by {cause}"), body, class_="told")
+
+
+def _session(session: Session) -> Markup:
     end = len(session.run.entries) if session.step is None else session.step.entry
     rows: list[Row] = [
         (line.entry, f"{line.start_us / 1000:,.3f}", line.text) for line in lines_of(session.run.entries[:end])
@@ -122,13 +133,12 @@ def _session(session: Session, name: str, number: int) -> Markup:
     if outcome.kind != "cut":
         rows.append(("end", f"{session.run.end_us / 1000:,.3f}", element("strong", str(outcome))))
     columns = (Column("entry", "n"), Column("at, ms", "n"), Column("what happened", "w"))
-    return element(
-        "div",
-        element("h4", f"Session {number}: reset by {session.state.cause}"),
-        element("ul", *_configs(session.configs), class_="configs"),
-        table(f"{name}-entries", f"Entries of session {number}", columns, rows),
-        "" if session.torn is None else _dump(session.torn),
-        class_="told",
+    return joined(
+        [
+            element("ul", *_configs(session.configs), class_="configs"),
+            table("", "Entries of the session", columns, rows),
+            "" if session.torn is None else _dump(session.torn),
+        ]
     )
 
 
@@ -166,7 +176,7 @@ def _dump(torn: Torn) -> Markup:
     return joined(
         [
             element("p", f"{words}.", class_="aside"),
-            element("div", element("pre", joined(lines, "\n")), class_="scroll", tabindex=0, role="region",
+            element("div", element("pre", joined(lines, Markup("\n"))), class_="scroll", tabindex=0, role="region",
                     aria_label="Flash after the cut"),
         ]
     )  # fmt: skip

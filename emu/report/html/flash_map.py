@@ -1,15 +1,16 @@
 """The flash map: where each operation of the uncut update strikes, and what a cut there leads to.
 
-Operations from left to right in their order, addresses from top to bottom, each partition to a scale of its own. Below
-stands a strip with the same operations in words of one letter each, so that the map reads without colour.
+Operations from left to right in their order, addresses from top to bottom, each partition to a scale of its own. Long
+runs of operations that lead to the same are narrow, so that the few that matter can be seen. Below stands a strip with
+the same operations as patterns and letters, so that the map reads without colour.
 
-Neighbours: `leads` says what a cut leads to; `page.js` moves the cursor and fills the read-out from the table that
-`operations` makes. Everything is placed in per cent: the map is as wide as its box.
+Neighbours: `leads` says what a cut leads to; `page.js` moves the cursor and fills the read-out from the table of
+operations that `tables` makes. Everything is placed in per cent: the map is as wide as its box.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from math import log2
@@ -22,9 +23,13 @@ from emu.words import counted
 
 LOW_BAND, HIGH_BAND, PER_DOUBLING = 18.0, 30.0, 24.0
 LEAST_HEIGHT = 4.0
-NARROWEST = 720.0
+PER_CENT = 100.0
+SHORT_RUN, WIDE, WIDE_IN_ALL = 4, 1.4, 50.0
+"""Runs of up to so many operations are drawn wide: so many per cent each, and no more than half the map in all."""
+LATE = 92.0
+NARROWEST = 480.0
 """Pixels of the map on a small screen, where its box scrolls."""
-LETTER_WIDTH, LETTER_ROWS = 15.0, 3
+LETTER_WIDTH, LETTER_LINE, LETTER_ROWS = 15.0, 1.15, 4
 NO_PARTITION = "no partition"
 
 
@@ -52,12 +57,14 @@ def flash_map(update: UpdateMap) -> Markup:
     bands = bands_of(update)
     height = bands[-1].top + bands[-1].height
     leads = [lead_of(spot.outcomes, spot.findings) for spot in update.spots]
+    edges = _edges(update.spots, leads, bands)
+    letters, rows = _letters(leads, edges)
     plot = element(
         "div",
-        element("div", *_sessions(update), class_="heads"),
-        _drawing(update.spots, leads, bands, height),
-        element("div", *_strip(leads), class_="strip"),
-        element("div", *_letters(leads), class_="letters"),
+        element("div", *_sessions(update.spots, edges), class_="heads"),
+        _drawing(update.spots, leads, edges, bands, height),
+        element("div", *_strip(leads, edges), class_="strip"),
+        element("div", *letters, class_="letters", style=f"height:{rows * LETTER_LINE:.2f}em"),
         element("div", class_="cursor", hidden=True),
         id="map-plot",
         class_="plot",
@@ -74,7 +81,11 @@ def flash_map(update: UpdateMap) -> Markup:
         [
             element(
                 "div",
-                element("div", *map(_label, bands), class_="bands", style=f"height:{height:.0f}px"),
+                element(
+                    "div",
+                    element("div", *map(_label, bands), class_="bands", style=f"height:{height:.0f}px"),
+                    element("div", "a cut leads to", class_="leads-to"),
+                ),
                 element("div", plot, class_="scroll"),
                 class_="map",
             ),
@@ -126,41 +137,67 @@ def _hits(spot: Spot, region: Region) -> bool:
 # -- what is drawn ---------------------------------------------------------------------------------------
 
 
-def _drawing(spots: Iterable[Spot], leads: list[Lead], bands: list[Band], height: float) -> Markup:
-    """One rectangle per operation, one unit wide. Erases are frames, programs are solid."""
-    count = len(leads)
+def _drawing(spots: Sequence[Spot], leads: list[Lead], edges: list[float], bands: list[Band], height: float) -> Markup:
+    """One rectangle per operation. Erases are frames, programs are solid."""
     stripes = [
-        element("rect", class_="band", x=0, y=band.top, width=count, height=band.height)
+        element("rect", class_="band", x=0, y=band.top, width=PER_CENT, height=band.height)
         for number, band in enumerate(bands)
         if number % 2
     ]
     marks = []
-    for number, (spot, lead) in enumerate(zip(spots, leads, strict=True)):
-        struck = [
-            b for b in bands if b.chip == spot.chip and b.start < spot.address + spot.length and spot.address < b.end
-        ]
+    for spot, lead, left, right in zip(spots, leads, edges, edges[1:], strict=False):
+        struck = _struck(spot, bands)
         low, high = struck[0].y(spot.address), struck[-1].y(spot.address + spot.length)
         tall = max(LEAST_HEIGHT, high - low)
         low = min(low, struck[-1].top + struck[-1].height - tall)
         kind = "e" if spot.kind == "erase" else "p"
-        marks.append(element("rect", class_=f"{lead.letter} {kind}", x=number, y=low, width=1, height=tall))
+        marks.append(element("rect", class_=f"{lead.letter} {kind}", x=left, y=low, width=right - left, height=tall))
     return element(
         "svg",
         *stripes,
-        element("g", *marks, class_="spots dense" if count > NARROWEST / 4 else "spots"),
-        viewBox=f"0 0 {count} {height:.3f}",
+        element("g", *marks, class_="spots"),
+        viewBox=f"0 0 {PER_CENT} {height:.3f}",
         preserveAspectRatio="none",
         style=f"height:{height:.0f}px",
         aria_hidden="true",
     )
 
 
-def _sessions(update: UpdateMap) -> Iterator[Markup]:
-    """A heading where the operations of each session begin."""
-    count = len(update.spots)
-    for session, spots in groupby(enumerate(update.spots), key=lambda item: item[1].session):
-        first = next(spots)[0]
-        yield element("span", f"session {session + 1}", style=f"left:{100 * first / count:.3f}%")
+def _struck(spot: Spot, bands: list[Band]) -> list[Band]:
+    """The bands an operation strikes; there is one for every byte of it."""
+    end = spot.address + spot.length
+    return [band for band in bands if band.chip == spot.chip and band.start < end and spot.address < band.end]
+
+
+def _edges(spots: Sequence[Spot], leads: list[Lead], bands: list[Band]) -> list[float]:
+    """Where each operation begins, in per cent of the map's width, and where the last one ends.
+
+    Operations in a row with the same lead, in the same place, are a run. In a short run every operation is wide enough
+    to be seen; what is left of the width is shared by all others.
+    """
+    places = [(spot.session, lead, _struck(spot, bands)[0].top) for spot, lead in zip(spots, leads, strict=True)]
+    short: list[bool] = []
+    for _, members in groupby(places):
+        length = sum(1 for _ in members)
+        short += [length <= SHORT_RUN] * length
+    wide = min(WIDE, WIDE_IN_ALL / max(1, sum(short)))
+    rest = PER_CENT / len(spots)
+    if rest < wide and not all(short):
+        rest = (PER_CENT - wide * sum(short)) / (len(spots) - sum(short))
+    else:
+        wide = rest
+    edges = [0.0]
+    for is_short in short:
+        edges.append(edges[-1] + (wide if is_short else rest))
+    return edges
+
+
+def _sessions(spots: Sequence[Spot], edges: list[float]) -> Iterator[Markup]:
+    """A heading where the operations of each session begin; to the left of that place where there is no room."""
+    for session, members in groupby(enumerate(spots), key=lambda item: item[1].session):
+        left = edges[next(members)[0]]
+        late = "late" if left > LATE else None
+        yield element("span", f"session {session + 1}", style=f"left:{left:.3f}%", class_=late)
 
 
 def _label(band: Band) -> Markup:
@@ -170,7 +207,7 @@ def _label(band: Band) -> Markup:
     return element(
         "div", name, where, size,
         style=f"top:{band.top:.0f}px;height:{band.height:.0f}px",
-        class_="band" if band.written else "band idle",
+        class_=f"band{'' if band.written else ' idle'}{' low' if band.height <= HIGH_BAND else ''}",
         title=f"{band.name}: {band.chip} {band.start:#x} to {band.end:#x}, {size_text(band.end - band.start)}",
     )  # fmt: skip
 
@@ -184,23 +221,26 @@ def _runs(leads: list[Lead]) -> Iterator[tuple[Lead, int, int]]:
         at += count
 
 
-def _strip(leads: list[Lead]) -> Iterator[Markup]:
-    scale = 100 / len(leads)
+def _strip(leads: list[Lead], edges: list[float]) -> Iterator[Markup]:
     for lead, first, count in _runs(leads):
-        yield element("i", class_=lead.letter, style=f"left:{first * scale:.3f}%;width:{count * scale:.3f}%")
+        left, right = edges[first], edges[first + count]
+        yield element("i", class_=lead.letter, style=f"left:{left:.3f}%;width:{right - left:.3f}%")
 
 
-def _letters(leads: list[Lead]) -> Iterator[Markup]:
-    """The letter of each run below its middle, on the first of three rows where there is room for it on a small screen;
-    letters that find none are left to the table."""
-    scale = NARROWEST / len(leads)
-    taken = [-LETTER_WIDTH] * LETTER_ROWS
+def _letters(leads: list[Lead], edges: list[float]) -> tuple[list[Markup], int]:
+    """The letter of each run below its middle, on the first row where there is room for it on a small screen, and how
+    many rows that takes. Letters that find no room on the last row are left to the table."""
+    half = LETTER_WIDTH / 2 * PER_CENT / NARROWEST
+    taken = [-1.0] * LETTER_ROWS
+    letters: list[Markup] = []
     for lead, first, count in _runs(leads):
-        middle = (first + count / 2) * scale
-        row = next((n for n, end in enumerate(taken) if middle - LETTER_WIDTH / 2 >= end), None)
+        middle = min((edges[first] + edges[first + count]) / 2, PER_CENT - half)
+        row = next((n for n, end in enumerate(taken) if middle - half >= end), None)
         if row is not None:
-            taken[row] = middle + LETTER_WIDTH / 2
-            yield element("b", lead.letter, style=f"left:{100 * middle / NARROWEST:.3f}%;top:{row * 1.15:.2f}em")
+            taken[row] = middle + half
+            place = f"left:{middle:.3f}%;top:{row * LETTER_LINE:.2f}em"
+            letters.append(element("b", lead.letter, style=place))
+    return letters, sum(end > 0 for end in taken)
 
 
 def _legend(leads: list[Lead]) -> Markup:

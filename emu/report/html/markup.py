@@ -70,8 +70,8 @@ Row = Sequence[Content]
 
 
 def table(name: str, caption: str, columns: Sequence[Column], rows: Iterable[Row], *, sortable: bool = False) -> Markup:
-    """A table in a box of its own that scrolls sideways when it must. ``name``: its id, and that of what filters it.
-    ``sortable``: the script adds a filter, and makes a button of every heading."""
+    """A table in a box of its own that scrolls sideways when it must. ``name``: its id, and that of what filters
+    it; may be "". ``sortable``: the script adds a filter, and makes a button of every heading."""
     head = [element("th", column.title, scope="col", class_=column.style or None) for column in columns]
     body = [
         element(
@@ -83,10 +83,10 @@ def table(name: str, caption: str, columns: Sequence[Column], rows: Iterable[Row
         "div",
         element(
             "table",
-            element("caption", caption, class_="aside"),
+            element("caption", caption, class_="unseen"),
             element("thead", element("tr", *head)),
             element("tbody", joined(body, Markup("\n"))),
-            id=name,
+            id=name or None,
             class_="sortable" if sortable else None,
         ),
         class_="scroll",

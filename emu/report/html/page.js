@@ -75,6 +75,7 @@
     const cursor = plot.querySelector(".cursor");
     const rows = [...document.getElementById("operations-table").tBodies[0].rows];
     const texts = rows.map((row) => [...row.cells].map((cell) => cell.textContent));
+    const edges = all(".spots rect", plot).map((rect) => rect.x.baseVal.value); // per cent of the width
     let chosen = -1;
 
     const choose = (wanted) => {
@@ -89,12 +90,14 @@
       plot.setAttribute("aria-valuenow", String(chosen + 1));
       plot.setAttribute("aria-valuetext", words);
       cursor.hidden = false;
-      cursor.style.left = `${(100 * chosen) / rows.length}%`;
-      cursor.style.width = `${100 / rows.length}%`;
+      cursor.style.left = `${edges[chosen]}%`;
+      cursor.style.width = `${(edges[chosen + 1] ?? 100) - edges[chosen]}%`;
     };
     const at = (event) => {
       const box = plot.getBoundingClientRect();
-      choose(Math.floor(((event.clientX - box.left) / box.width) * rows.length));
+      const across = (100 * (event.clientX - box.left)) / box.width;
+      const after = edges.findIndex((edge) => edge > across);
+      choose(after < 0 ? rows.length - 1 : after - 1);
     };
     plot.addEventListener("pointermove", at);
     plot.addEventListener("pointerdown", at);

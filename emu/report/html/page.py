@@ -37,8 +37,8 @@ def to_html(
     certificate: Mapping[str, Any] | None = None,
     layers: Sequence[Layer] = (),
 ) -> str:
-    """The page. ``document``: that of `report.document`. ``update``: of the same campaign. ``cases``: findings to tell at
-    length. ``layers``: states by number of interruptions."""
+    """The page. ``document``: that of `report.document`. ``update``: of the same campaign. ``cases``: findings to tell
+    at length. ``layers``: states by number of interruptions."""
     parts = [
         section("coverage", "What was tried", _tiles(document), _asked(document)),
         section("checks", "What was checked", tables.checks_table(document)),
@@ -134,6 +134,11 @@ def _tiles(document: Mapping[str, Any]) -> Markup:
     share = 100 * document["recognised"] / boots if boots else 0
     kinds = ", ".join(counted(count, kind) for kind, count in document["operation_kinds"].items())
     leading = sum(result["edges"] for result in document["results"])
+    lead = (
+        f"{counted(leading, 'edge')} {'leads' if leading == 1 else 'lead'} to one"
+        if leading
+        else "no edge leads to one"
+    )
     return element(
         "dl",
         _tile(
@@ -146,8 +151,7 @@ def _tiles(document: Mapping[str, Any]) -> Markup:
         _tile("Operations cut", f"{document['operations']:,}", kinds),
         _tile("Depth", f"{document['depth_done']} of {document['depth']}",
               f"complete; {counted(document['attempts'], 'update attempt')}"),
-        _tile("Findings", f"{len(document['findings']):,}",
-              f"{counted(leading, 'edge')} {'leads' if leading == 1 else 'lead'} to one" if leading else "no edge leads to one"),
+        _tile("Findings", f"{len(document['findings']):,}", lead),
         _tile("Took", f"{document['seconds']:,.1f} s", f"seed {document['seed']}"),
         class_="tiles",
     )  # fmt: skip
@@ -162,11 +166,11 @@ def _tile(name: str, value: str, more: str) -> Markup:
 def _asked(document: Mapping[str, Any]) -> Markup:
     return element(
         "p",
-        "An edge is one interruption: between two entries of the journal, or inside one operation, which then leaves one "
-        "of the states its tears name. Executed edges ran the firmware. Inherited ones lead to a state that agrees with "
-        "one already run on every block that run looked at, so they end the same way. "
-        f"Workload: application {document['app']}, timing {document['timing']}, seed {document['seed']}, weak bits read "
-        f"{document['resolution']}.",
+        "An edge is one interruption: between two entries of the journal, or inside one operation, which then leaves "
+        "one of the states its tears name. Executed edges ran the firmware. Inherited ones lead to a state that agrees "
+        "with one already run on every block that run looked at, so they end the same way. "
+        f"Workload: application {document['app']}, timing {document['timing']}, seed {document['seed']}, weak bits "
+        f"read {document['resolution']}.",
         class_="aside prose",
     )
 
@@ -182,8 +186,8 @@ def _findings(document: Mapping[str, Any], update: UpdateMap | None, cases: Sequ
     told = [case_section(case, findings[case.index], uncut, number) for number, case in enumerate(cases, 1)]
     stand_for = len(cases) + sum(len(case.others) for case in cases)
     words = (
-        f"{counted(len(cases), 'case')} told below: each is the mildest of its kind, and together they stand for "
-        f"{stand_for:,} of {counted(len(findings), 'finding')}."
+        f"{counted(len(cases), 'case')} told below, each the mildest of its kind, standing for {stand_for:,} of "
+        f"{counted(len(findings), 'finding')}."
     )
     return [
         section(
@@ -191,7 +195,7 @@ def _findings(document: Mapping[str, Any], update: UpdateMap | None, cases: Sequ
             "What was found",
             element("p", words) if cases else "",
             *told,
-            element("h3", "All findings"),
+            element("h3", "All findings, the mildest first"),
             tables.findings_table(document),
         )
     ]
@@ -201,9 +205,11 @@ def _map(update: UpdateMap | None) -> list[Markup]:
     if update is None or not update.spots:
         return []
     words = (
-        f"The {counted(len(update.spots), 'flash operation')} of the uncut update from left to right, addresses from top "
-        "to bottom, every partition to its own scale. Erases are frames, programs are solid. Colour and letter say what "
-        "the device does after the power was cut before or inside the operation."
+        f"The {counted(len(update.spots), 'flash operation')} of the uncut update from left to right, addresses from "
+        "top to bottom, every partition to its own scale, long runs of equal operations "
+        "narrow. Erases are frames, programs are solid. Colour and letter "
+        "say what the device does after it was interrupted right before the operation or inside it; between "
+        "operations, the timeline below says it."
     )
     return [
         section("map", "Flash map", element("p", words, class_="aside prose"), flash_map(update)),

@@ -11,20 +11,24 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import groupby
 
 from emu.campaign.replay import Session, Story
 from emu.campaign.update_map import Span
+from emu.campaign.verdict import Step
 from emu.events import DECIDED, HANDOVER
 from emu.report.columns import duration
 from emu.report.html.markup import Markup, element
 from emu.report.story import interruption_words
 from flash.journal import Event
 
-NODE_WIDTH, NODE_HEIGHT = 176.0, 62.0
+NODE_WIDTH, NODE_HEIGHT = 200.0, 62.0
 GAP, DROP, MARGIN = 34.0, 76.0, 6.0
-END_WIDTH = 236.0
+END_WIDTH = 280.0
+CUT_WIDTH = 360.0
 LINE = 16.0
-PER_LINE, END_PER_LINE, CUT_PER_LINE = 27, 37, 44
+PER_LINE, END_PER_LINE, CUT_PER_LINE = 25, 36, 44
+"""Characters: 7 pixels each in the widest of the usual fonts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +61,13 @@ def path_graph(story: Story, uncut: Sequence[Span], title: str) -> Markup:
     """The graph of one story. ``uncut``: the sessions of the uncut update; empty: not known."""
     nodes: list[Node] = []
     lines: list[Markup] = []
-    lane = column = 0
-    for session in story.sessions:
-        node = Node(lane, column, _session_lines(session, len(nodes) + 1))
+    lane = column = number = 0
+    for (cause, words, _), members in groupby(story.sessions, key=_told):
+        alike = list(members)
+        session = alike[0]
+        first, number = number + 1, number + len(alike)
+        name = f"session {first}" if first == number else f"sessions {first}–{number}"
+        node = Node(lane, column, (f"{name}: {cause}", *words))
         if nodes and nodes[-1].lane == lane:
             lines.append(_along(nodes[-1], node))
         nodes.append(node)
@@ -74,7 +82,7 @@ def path_graph(story: Story, uncut: Sequence[Span], title: str) -> Markup:
     if nodes[-1].lane == lane:
         lines.append(_along(nodes[-1], end))
     boxes = [_box(node) for node in (*nodes, end)]
-    width = max(end.x + END_WIDTH, *(node.x + NODE_WIDTH + 300 for node in nodes[:-1])) + MARGIN
+    width = max(end.x + END_WIDTH, *(node.x + CUT_WIDTH for node in nodes[:-1])) + MARGIN
     if uncut and lane:
         width = max(width, MARGIN + len(uncut) * (NODE_WIDTH + GAP) + END_WIDTH + MARGIN)
     height = end.y + max(node.height for node in (*nodes, end)) + MARGIN
@@ -92,21 +100,28 @@ def path_graph(story: Story, uncut: Sequence[Span], title: str) -> Markup:
     return element("div", drawing, class_="scroll", tabindex=0, role="region", aria_label=title)
 
 
+def _told(session: Session) -> tuple[str, tuple[str, ...], Step | None]:
+    """What a node shows of a session; those in a row that show the same are one node."""
+    return session.state.cause, _session_lines(session), session.step
+
+
 # -- words -----------------------------------------------------------------------------------------------
 
 
-def _session_lines(session: Session, number: int) -> tuple[str, ...]:
-    """What reset the device, what its bootloader decided, what ran; three lines at most."""
+def _session_lines(session: Session) -> tuple[str, ...]:
+    """What the bootloader decided and what ran; two lines at most."""
     end = len(session.run.entries) if session.step is None else session.step.entry
     events = {e.name: e.facts for e in session.run.entries[:end] if isinstance(e, Event)}
-    lines = [f"session {number}: {session.state.cause}"]
-    if DECIDED in events:
+    lines: list[str] = []
+    if DECIDED not in events:
+        lines.append("boot does not decide")
+    else:
         rule, slot, _ = events[DECIDED]
         lines.append(f"{rule}, {f'slot {slot}' if slot >= 0 else 'no slot'}")
     if HANDOVER in events:
         _, image, trial = events[HANDOVER]
         lines.append(f"runs the {image} image{', trial' if trial else ''}")
-    return tuple(textwrap.shorten(line, PER_LINE + 1, placeholder="…") for line in lines)
+    return tuple(textwrap.shorten(line, PER_LINE, placeholder="…") for line in lines)
 
 
 def _cut_lines(session: Session) -> tuple[str, ...]:
@@ -157,7 +172,7 @@ def _down(node: Node, words: tuple[str, ...]) -> Markup:
     x, top, bottom = node.x + 28, node.y + node.height, node.y + NODE_HEIGHT + DROP
     cross = element("path", d=f"M{x - 6:.0f} {top + 8:.0f}h12M{x - 6:.0f} {top + 13:.0f}h12", class_="line")
     label = [
-        element("text", line, x=x + 16, y=top + 21 + LINE * n, class_="first" if n == 0 else None)
+        element("text", line, x=x + 16, y=top + 21 + LINE * n, class_="first" if n < len(words) - 1 else None)
         for n, line in enumerate(words)
     ]
     return element("g", _arrow(x, top, x, bottom, "fall"), cross, *label, class_="cut")

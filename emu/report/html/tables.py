@@ -27,7 +27,7 @@ RESULTS = {
 
 def checks_table(document: Mapping[str, Any]) -> Markup:
     columns = (
-        Column("check"), Column("result"), Column("times exercised", "n"), Column("findings", "n"),
+        Column("check"), Column("result"), Column("exercised", "n"), Column("findings", "n"),
         Column("edges", "n"), Column("promise, and why it has no result", "w"),
     )  # fmt: skip
     rows: list[Row] = []
@@ -78,7 +78,8 @@ def findings_table(document: Mapping[str, Any]) -> Markup:
     findings = document["findings"]
     rows: list[Row] = [
         (
-            number, finding["check"], finding["message"], finding["outcome"], " then ".join(finding["tears"]) or "uncut",
+            number, finding["check"], finding["message"], finding["outcome"],
+            " then ".join(finding["tears"]) or "uncut",
             _place(finding["token"]), f"{finding['count']:,}", _token(finding["token"], number),
         )
         for number, finding in enumerate(findings[:MAX_FINDINGS], 1)
@@ -99,7 +100,7 @@ def _token(token: str, number: int) -> Markup:
     button = element(
         "button", "Copy", type="button", class_="copy js", data_copies=name, aria_label=f"Copy token {number}"
     )
-    return joined([element("code", token, id=name), " ", button])
+    return joined([button, " ", element("code", token, id=name)])
 
 
 def operations_table(update: UpdateMap) -> Markup:

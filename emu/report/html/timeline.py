@@ -8,20 +8,24 @@ Neighbours: `update_map` has the times, `story` the words of events. Everything 
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 
 from emu.campaign.update_map import MISUSE, Mark, Span, Spot, UpdateMap
 from emu.events import ARMED, COMMIT_TIMER, FED, STOPPED
 from emu.report.columns import duration
-from emu.report.html.markup import Column, Markup, element, joined, table
+from emu.report.html.leads import lead_of
+from emu.report.html.markup import Column, Markup, Row, element, joined, table
 from emu.report.story import event_words
 from emu.words import counted
 
-WIDTH = 100_000
+WIDTH, HEIGHT = 100_000, 72
 """Units a session is wide: fine enough for one microsecond in 0.1 s."""
 TOGETHER = 0.014
 """Events closer than this share of a session are one tick."""
 STEPS = (1, 2, 5)
+LATE = 94
+"""Per cent of a session from where on labels stand to the left of their place."""
 
 
 def timeline(update: UpdateMap) -> Markup:
@@ -55,17 +59,16 @@ def _overview(sessions: Sequence[Span]) -> Markup:
 def _session(span: Span, update: UpdateMap) -> Markup:
     spots = [spot for spot in update.spots if spot.session == span.number]
     marks = [mark for mark in update.marks if mark.session == span.number]
-    ticks = list(_ticks(marks, span))
     busy = sum(spot.end_us - spot.start_us for spot in spots)
     facts = (
-        f"{duration(span.end_us)}; {_operations(spots)}; flash at work for {duration(busy)}, for the rest it is read, or "
-        "link, application and timers are waited for"
+        f"{duration(span.end_us)}; {_operations(spots)}; flash works for {duration(busy)}. In the rest, the waits, it "
+        "is read, or link, application and timers are waited for."
     )
     return element(
         "div",
         element("h3", f"Session {span.number + 1}: reset by {span.cause}"),
         element("p", facts, class_="aside"),
-        element("div", _track(span, spots, marks, ticks), class_="scroll"),
+        element("div", _track(span, spots, marks), class_="scroll"),
         _events(span, marks),
         class_="session",
     )
@@ -77,26 +80,38 @@ def _operations(spots: list[Spot]) -> str:
     return ", ".join(counts) or "no flash operation"
 
 
-def _track(span: Span, spots: list[Spot], marks: list[Mark], ticks: list[list[int]]) -> Markup:
-    """Three lanes of one drawing, the ticks of the events above it and the axis below."""
+def _track(span: Span, spots: list[Spot], marks: list[Mark]) -> Markup:
+    """Four lanes of one drawing, the ticks of the events above it and the axis below."""
     scale = WIDTH / max(1, span.end_us)
     lanes = [
         _bars("erase", [(s.start_us, s.end_us) for s in spots if s.kind == "erase"], scale, 2),
         _bars("program", [(s.start_us, s.end_us) for s in spots if s.kind != "erase"], scale, 20),
-        _bars("timer", list(_armed(span, marks)), scale, 38),
+        _bars("wait", list(_waits(span, spots)), scale, 38),
+        _bars("timer", list(_armed(span, marks)), scale, 56),
     ]
-    heads = [element("b", _numbers(tick), style=f"left:{_share(marks[tick[0]].time_us, span):.3f}%") for tick in ticks]
+    ticks = list(_ticks([*(mark.time_us for mark in marks), span.end_us]))
+    heads = []
+    for _, at, label in ticks:
+        share = _share(at, span)
+        heads.append(element("b", label, style=f"left:{share:.3f}%", class_="late" if share > LATE else None))
     return element(
         "div",
-        element("div", element("span", "erase"), element("span", "program"), element("span", "timer"), class_="lanes"),
+        element(
+            "div",
+            element("span", "erase"),
+            element("span", "program"),
+            element("span", "wait"),
+            element("span", "timer"),
+            class_="lanes",
+        ),
         element(
             "div",
             element("div", *heads, class_="ticks"),
             element(
                 "svg",
                 *lanes,
-                *(_line(marks[tick[0]].time_us * scale) for tick in ticks),
-                viewBox=f"0 0 {WIDTH} 54",
+                *(_line(at * scale) for _, at, _ in ticks),
+                viewBox=f"0 0 {WIDTH} {HEIGHT}",
                 preserveAspectRatio="none",
                 aria_hidden="true",
             ),
@@ -127,7 +142,7 @@ def _bars(name: str, intervals: Iterable[tuple[int, int]], scale: float, top: in
 
 
 def _line(x: float) -> Markup:
-    return element("path", class_="tick", d=f"M{x:.0f} 0v54")
+    return element("path", class_="tick", d=f"M{x:.0f} 0v{HEIGHT}")
 
 
 def _armed(span: Span, marks: list[Mark]) -> Iterator[tuple[int, int]]:
@@ -143,20 +158,29 @@ def _armed(span: Span, marks: list[Mark]) -> Iterator[tuple[int, int]]:
         yield since, span.end_us
 
 
-def _ticks(marks: list[Mark], span: Span) -> Iterator[list[int]]:
-    """Events by number, those that are too close to be told apart together."""
-    together: list[int] = []
-    for number, mark in enumerate(marks):
-        if together and mark.time_us - marks[together[0]].time_us > TOGETHER * span.end_us:
-            yield together
-            together = []
-        together.append(number)
-    if together:
-        yield together
+def _waits(span: Span, spots: list[Spot]) -> Iterator[tuple[int, int]]:
+    """When no operation is under way: flash is read, or link, application or timer are waited for."""
+    since = 0
+    for spot in sorted(spots, key=lambda spot: spot.start_us):
+        if spot.start_us > since:
+            yield since, spot.start_us
+        since = max(since, spot.end_us)
+    if span.end_us > since:
+        yield since, span.end_us
 
 
-def _numbers(tick: list[int]) -> str:
-    return str(tick[0] + 1) if len(tick) == 1 else f"{tick[0] + 1}–{tick[-1] + 1}"
+def _ticks(times_us: list[int]) -> list[tuple[int, int, str]]:
+    """Events that are too close to be told apart as one: how many, when the first is, their numbers. The last of
+    ``times_us`` is the end of the session."""
+    names = [*map(str, range(1, len(times_us))), "end"]
+    ticks: list[tuple[int, int, str]] = []
+    for name, at in zip(names, times_us, strict=True):
+        if ticks and at - ticks[-1][1] <= TOGETHER * times_us[-1]:
+            count, first, label = ticks[-1]
+            ticks[-1] = (count + 1, first, f"{label.partition('–')[0]}–{name}")
+        else:
+            ticks.append((1, at, name))
+    return ticks
 
 
 def _axis(span: Span) -> Iterator[Markup]:
@@ -169,7 +193,7 @@ def _axis(span: Span) -> Iterator[Markup]:
         power *= 10
     step = next((s * power for s in STEPS if s * power >= raw), 10 * power)
     for at in range(0, span.end_us, step):
-        if _share(at, span) < 94:
+        if _share(at, span) < LATE:
             yield element("span", duration(at) if at else "0", style=f"left:{_share(at, span):.3f}%")
     yield element("span", duration(span.end_us), class_="end")
 
@@ -179,12 +203,23 @@ def _share(time_us: int, span: Span) -> float:
 
 
 def _events(span: Span, marks: list[Mark]) -> Markup:
-    rows: list[tuple[int | str, str, str]] = [
-        (number, f"{mark.time_us / 1000:,.3f}", _words(mark)) for number, mark in enumerate(marks, 1)
+    """Every event by its number, with what an interruption right before it leads to."""
+    rows: list[Row] = [
+        (number, mark.entry, f"{mark.time_us / 1000:,.3f}", _words(mark), *_leads_to(mark.outcomes, mark.findings))
+        for number, mark in enumerate(marks, 1)
     ]
-    rows.append(("end", f"{span.end_us / 1000:,.3f}", _end(span)))
-    columns = (Column("event", "n"), Column("at, ms", "n"), Column("what happens", "w"))
+    last = f"{span.end_us / 1000:,.3f}", element("strong", _end(span))
+    rows.append(("end", "", *last, *_leads_to(span.outcomes, span.findings)))
+    columns = (
+        Column("event", "n"), Column("entry", "n"), Column("at, ms", "n"), Column("what happens", "w"),
+        Column("a cut right before leads to"), Column("edges", "n"),
+    )  # fmt: skip
     return table(f"events-{span.number + 1}", f"Events of session {span.number + 1}", columns, rows)
+
+
+def _leads_to(outcomes: Counter[str], findings: int) -> tuple[str, str]:
+    lead = lead_of(outcomes, findings)
+    return f"{lead.letter} {lead.words}", f"{outcomes.total():,}"
 
 
 def _words(mark: Mark) -> str:
