@@ -131,7 +131,7 @@ def _depth(document: Mapping[str, Any]) -> str:
 
 def _tiles(document: Mapping[str, Any]) -> Markup:
     edges, boots = document["edges"], document["boots"]
-    share = 100 * document["recognised"] / boots if boots else 0
+    share = _share(document["recognised"], boots)
     kinds = ", ".join(counted(count, kind) for kind, count in document["operation_kinds"].items())
     leading = sum(result["edges"] for result in document["results"])
     lead = (
@@ -147,14 +147,22 @@ def _tiles(document: Mapping[str, Any]) -> Markup:
             f"{document['edges_executed']:,} executed + {document['edges_inherited']:,} inherited",
         ),
         _tile("Sessions judged", f"{boots:,}",
-              f"{document['runs']:,} run + {document['recognised']:,} recognised ({share:.1f} %)"),
-        _tile("Operations cut", f"{document['operations']:,}", kinds),
+              f"{document['runs']:,} run + {document['recognised']:,} recognised ({share})"),
+        _tile("Operations", f"{document['operations']:,}", f"{kinds} in the uncut update"),
         _tile("Depth", f"{document['depth_done']} of {document['depth']}",
               f"complete; {counted(document['attempts'], 'update attempt')}"),
         _tile("Findings", f"{len(document['findings']):,}", lead),
         _tile("Took", f"{document['seconds']:,.1f} s", f"seed {document['seed']}"),
         class_="tiles",
     )  # fmt: skip
+
+
+def _share(part: int, whole: int) -> str:
+    """Per cent with one decimal; not all is never rounded up to 100."""
+    if not whole:
+        return "0 %"
+    share = 100 * part / whole
+    return f"{share if part == whole else min(share, 99.9):.1f} %"
 
 
 def _tile(name: str, value: str, more: str) -> Markup:
