@@ -41,7 +41,8 @@ def joined(parts: Iterable[Content], between: Content = "") -> Markup:
 def element(name: str, *content: Content, **attributes: Attribute) -> Markup:
     """``<name ...>content</name>``. Attributes: a trailing underscore is dropped, others become hyphens; None and False
     leave one out, True writes its name alone."""
-    written = "".join(_attribute(key, value) for key, value in attributes.items() if value is not None and value is not False)
+    said = {key: value for key, value in attributes.items() if value is not None and value is not False}  # 0 is said
+    written = "".join(_attribute(key, value) for key, value in said.items())
     if name in VOID:
         return Markup(f"<{name}{written}>")
     return Markup(f"<{name}{written}>{joined(content)}</{name}>")

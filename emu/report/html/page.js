@@ -75,7 +75,7 @@
     const cursor = plot.querySelector(".cursor");
     const rows = [...document.getElementById("operations-table").tBodies[0].rows];
     const texts = rows.map((row) => [...row.cells].map((cell) => cell.textContent));
-    const edges = all(".spots rect", plot).map((rect) => rect.x.baseVal.value); // per cent of the width
+    const starts = all(".spots rect", plot).map((rect) => rect.x.baseVal.value); // per cent of the width
     let chosen = -1;
 
     const choose = (wanted) => {
@@ -90,13 +90,13 @@
       plot.setAttribute("aria-valuenow", String(chosen + 1));
       plot.setAttribute("aria-valuetext", words);
       cursor.hidden = false;
-      cursor.style.left = `${edges[chosen]}%`;
-      cursor.style.width = `${(edges[chosen + 1] ?? 100) - edges[chosen]}%`;
+      cursor.style.left = `${starts[chosen]}%`;
+      cursor.style.width = `${(starts[chosen + 1] ?? 100) - starts[chosen]}%`;
     };
     const at = (event) => {
       const box = plot.getBoundingClientRect();
       const across = (100 * (event.clientX - box.left)) / box.width;
-      const after = edges.findIndex((edge) => edge > across);
+      const after = starts.findIndex((start) => start > across);
       choose(after < 0 ? rows.length - 1 : after - 1);
     };
     plot.addEventListener("pointermove", at);

@@ -57,14 +57,16 @@ class Browser:
         self._session = self.ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self.ask(f"{domain}.enable")
+        self.ask("Page.setLifecycleEventsEnabled", enabled=True)
+        self.ask("Emulation.setFocusEmulationEnabled", enabled=True)
 
     def open(self, url: str, *, width: int = 1280, height: int = 900, scripts: bool = True) -> None:
         """Show a page, and wait until it has loaded. What happened before is forgotten."""
         self.ask("Emulation.setScriptExecutionDisabled", value=not scripts)
         self.resize(width, height)
         self.events.clear()
-        self.ask("Page.navigate", url=url)
-        while not any(event.get("method") == "Page.loadEventFired" for event in self.events):
+        loader = self.ask("Page.navigate", url=url)["loaderId"]
+        while not any(self._is_load(event, loader) for event in self.events):
             self.events.append(self._receive())
 
     def resize(self, width: int, height: int) -> None:
@@ -102,6 +104,12 @@ class Browser:
         """The parameters of every event of one kind so far."""
         self.ask("Runtime.evaluate", expression="0")  # everything sent before the answer has then arrived
         return [event["params"] for event in self.events if event.get("method") == method]
+
+    @staticmethod
+    def _is_load(event: dict[str, Any], loader: str) -> bool:
+        """Whether one page, and not the one before it, has loaded."""
+        told = event.get("params", {})
+        return event.get("method") == "Page.lifecycleEvent" and (told["name"], told["loaderId"]) == ("load", loader)
 
     def _receive(self) -> dict[str, Any]:
         while b"\0" not in self._buffer:
