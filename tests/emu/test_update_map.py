@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,7 @@ from emu.update_rig import UpdateRig
 from flash.journal import Event, Misuse, Operation
 from tests.emu.broken import EagerLoader
 from tests.emu.helpers import NONE, T1, board_with, edges_of, explorer_on, life, rig_on
+from tests.emu.html.pages import mutant
 
 
 def mapped(rig: UpdateRig, **options: object) -> tuple[Explorer, Verdict, UpdateMap]:
@@ -82,6 +84,30 @@ def test_findings_stand_where_their_first_interruption_strikes() -> None:
     places = {(p.session, p.entry): p.findings for p in (*update.spots, *update.marks) if p.findings}
     assert places == {place: count for place, count in expected.items() if place in places}
     assert sum(places.values()) + sum(s.findings for s in update.sessions) == expected.total()
+
+
+def test_edges_of_nested_cuts_count_where_the_first_cut_strikes(monkeypatch: pytest.MonkeyPatch) -> None:
+    walked: Counter[tuple[int, int]] = Counter()
+    edge = Explorer._edge
+
+    def spied(self: Explorer, child: Any, monitor: Any, path: Any, kinds: Any, layer: int) -> None:
+        walked[path[0].run, path[0].entry] += 1
+        edge(self, child, monitor, path, kinds, layer)
+
+    monkeypatch.setattr(Explorer, "_edge", spied)
+    _, _, update = mapped(rig_on("demo"), tears=NONE, depth=2)
+    counts = {(p.session, p.entry): p.outcomes.total() for p in (*update.spots, *update.marks)}
+    assert {place: count for place, count in counts.items() if count} == {
+        place: count for place, count in walked.items() if place in counts
+    }
+
+
+def test_a_finding_of_two_cuts_stands_where_the_first_one_strikes() -> None:
+    run = mutant("bad-record-first")
+    (first, *_) = run.verdict.findings
+    assert first.key.place[0] != first.key.place[-1]
+    places = {(p.session, p.entry): p.findings for p in (*run.update.spots, *run.update.marks)}
+    assert {place for place, count in places.items() if count} == {f.key.place[0] for f in run.verdict.findings}
 
 
 def test_what_a_budget_left_untried_has_no_counts() -> None:

@@ -5,12 +5,17 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from copy import deepcopy
 from pathlib import Path
 
 import pytest
 
+from emu.cli.html import html_page
+from tests.emu.broken import EagerLoader
 from tests.emu.cli.command import ROOT, Brownout, pair, stuck_board
+from tests.emu.helpers import NONE, explorer_on, rig_on
 from tests.emu.html.pages import Page
+from tests.emu.verdicts import as_asked
 
 
 @pytest.fixture
@@ -38,6 +43,15 @@ def test_the_page_tells_what_the_json_document_says(brownout: Brownout, tmp_path
         finding["token"] for finding in document["findings"]
     ]
     assert page.by_id("case-1-replay").text == document["findings"][0]["replay"]
+
+
+def test_following_tokens_leaves_the_counts_of_the_campaign_alone() -> None:
+    rig = rig_on("stm32f103", firmware=EagerLoader())
+    explorer = explorer_on(rig, tears=NONE)
+    judged = explorer.explore()
+    before = deepcopy(judged.coverage)
+    assert "case-1" in html_page(rig, explorer, judged, as_asked(rig))
+    assert judged.coverage == before
 
 
 def test_the_command_of_a_case_replays_it(brownout: Brownout, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from emu.campaign.replay import Torn
 from emu.report.html.case import MAX_CASES, Case, case_section, to_tell
 from emu.report.html.path_graph import path_graph
-from emu.report.story import lines_of
+from emu.report.story import hexdump, lines_of
 from flash.journal import Operation
 from tests.emu.helpers import explorer_on, rig_on
 from tests.emu.html.pages import Page, Run, broken, held, mutant, run_of
@@ -176,6 +176,11 @@ def test_the_story_says_what_each_boot_read_and_what_broke() -> None:
         "config copy 0: sequencer 0xfffffffe, active slot 0, revert none, committed ← counts (only)"
         "config copy 1: erased"
     )
+    assert configs[1] == (
+        "config copy 0: sequencer 0xfffffffe, active slot 0, revert none, committed"
+        "config copy 1: sequencer 0xfffffffd, active slot 1, revert slot 0, first boot pending "
+        "← counts (smaller sequencer)"
+    )
     (lost,) = page.all("ul", class_="broken")
     assert "BROKEN reverts: the new image was not committed, and is entered a second time" in lost.text
 
@@ -186,6 +191,8 @@ def test_torn_bytes_are_in_brackets_and_weak_ones_in_braces() -> None:
     torn = next(session.torn for session in story.sessions if session.torn is not None)
     page = told(run)
     (dump,) = page.all("pre")
+    lines = hexdump(torn.before, torn.after, torn.address, torn.weak)
+    assert dump.text.splitlines() == [line.removeprefix("    ") for line in lines]
     changed = [f"[{new:02x}]" for old, new in zip(torn.before, torn.after, strict=True) if old != new]
     marks = [e.text for e in dump.inside if e.name == "mark"]
     assert marks == changed[: len(marks)]
@@ -198,7 +205,6 @@ def test_torn_bytes_are_in_brackets_and_weak_ones_in_braces() -> None:
     (dump,) = page.all("pre")
     assert [(e.name, e.text) for e in dump.inside] == [("mark", "[00]"), ("em", "{ff}"), ("mark", "[0f]")]
     assert "2 weak bits" in page.source
-    assert "\n" not in dump.text.strip()
 
 
 @pytest.mark.parametrize("number", [1, 2])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 
 import pytest
 
@@ -48,6 +49,8 @@ def test_work_and_waits_fill_a_session() -> None:
 
 def test_the_commit_timer_runs_from_armed_to_stopped() -> None:
     update = held().update
+    longer = tuple(replace(span, end_us=2 * span.end_us) for span in update.sessions)
+    update = replace(update, sessions=longer)
     page = Page(timeline(update))
     first, second = bars(page, "timer")
     assert first == []
