@@ -9,7 +9,6 @@ from collections import Counter
 from dataclasses import dataclass
 
 from emu.events import NEW, OLD
-from emu.words import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +50,5 @@ def _image(outcome: str) -> str:
 
 def outcome_counts(outcomes: Counter[str]) -> str:
     """``263 old image runs, committed; 4 bricked: ...``, the most frequent first."""
-    return "; ".join(f"{count:,} {outcome}" for outcome, count in _ranked(outcomes))
-
-
-def edges_here(outcomes: Counter[str], findings: int) -> str:
-    found = f", {counted(findings, 'finding')}" if findings else ""
-    return f"{counted(outcomes.total(), 'edge')}{found}"
-
-
-def _ranked(outcomes: Counter[str]) -> list[tuple[str, int]]:
-    return sorted(outcomes.items(), key=lambda item: (-item[1], item[0]))
+    ranked = sorted(outcomes.items(), key=lambda item: (-item[1], item[0]))
+    return "; ".join(f"{count:,} {outcome}" for outcome, count in ranked)

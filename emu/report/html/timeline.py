@@ -91,7 +91,7 @@ def _track(span: Span, spots: list[Spot], marks: list[Mark]) -> Markup:
     ]
     ticks = list(_ticks([*(mark.time_us for mark in marks), span.end_us]))
     heads = []
-    for _, at, label in ticks:
+    for at, label in ticks:
         share = _share(at, span)
         heads.append(element("b", label, style=f"left:{share:.3f}%", class_="late" if share > LATE else None))
     return element(
@@ -110,7 +110,7 @@ def _track(span: Span, spots: list[Spot], marks: list[Mark]) -> Markup:
             element(
                 "svg",
                 *lanes,
-                *(_line(at * scale) for _, at, _ in ticks),
+                *(_line(at * scale) for at, _ in ticks),
                 viewBox=f"0 0 {WIDTH} {HEIGHT}",
                 preserveAspectRatio="none",
                 aria_hidden="true",
@@ -169,17 +169,17 @@ def _waits(span: Span, spots: list[Spot]) -> Iterator[tuple[int, int]]:
         yield since, span.end_us
 
 
-def _ticks(times_us: list[int]) -> list[tuple[int, int, str]]:
-    """Events that are too close to be told apart as one: how many, when the first is, their numbers. The last of
-    ``times_us`` is the end of the session."""
+def _ticks(times_us: list[int]) -> list[tuple[int, str]]:
+    """Events by their numbers, each at its time; those too close to be told apart as one, at the time of the first. The
+    last of ``times_us`` is the end of the session."""
     names = [*map(str, range(1, len(times_us))), "end"]
-    ticks: list[tuple[int, int, str]] = []
+    ticks: list[tuple[int, str]] = []
     for name, at in zip(names, times_us, strict=True):
-        if ticks and at - ticks[-1][1] <= TOGETHER * times_us[-1]:
-            count, first, label = ticks[-1]
-            ticks[-1] = (count + 1, first, f"{label.partition('–')[0]}–{name}")
+        if ticks and at - ticks[-1][0] <= TOGETHER * times_us[-1]:
+            first, label = ticks[-1]
+            ticks[-1] = (first, f"{label.partition('–')[0]}–{name}")
         else:
-            ticks.append((1, at, name))
+            ticks.append((at, name))
     return ticks
 
 
