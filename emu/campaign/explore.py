@@ -9,6 +9,7 @@ Neighbours: `edges` makes states, `judge` judges them, `verdict` keeps the resul
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -19,6 +20,7 @@ from emu.campaign.golden import golden_chain
 from emu.campaign.judge import Chain, Judge, Judged, State
 from emu.campaign.monitor import Monitor
 from emu.campaign.options import BudgetSpent, Options, Progress
+from emu.campaign.update_map import Place, Region, UpdateMap, map_of
 from emu.campaign.verdict import Coverage, CutPath, Finding, FindingKey, Step, Verdict
 from emu.clock import Stopwatch
 from emu.events import NEW
@@ -53,6 +55,8 @@ class Explorer:
         self._findings: dict[FindingKey, Finding] = {}
         self._cover = Coverage()
         self.judge = Judge(rig, bounds, checks=self.checks, cache=self._options.cache, cover=self._cover)
+        self._tally: defaultdict[Place, Counter[str]] = defaultdict(Counter)
+        self._uncut: list[Judged] = []
         self._watch = Stopwatch()
         self._expanded: set[tuple[bytes, Monitor]] = set()
         self._where = ""
@@ -64,6 +68,7 @@ class Explorer:
         """Run the campaign. Ctrl-C and the budget end it early; what is known is kept and ``complete`` is False."""
         root = State(self._rig.initial(self._options.attempts), Monitor())
         golden = golden_chain(self.judge, root, self._options, self._cover)
+        self._uncut = golden.sessions
         for breach in golden.breaches:
             self._report((), (), breach.check, breach.message, str(golden.outcome))
         complete = True
@@ -126,6 +131,7 @@ class Explorer:
         else:
             self._cover.edges_inherited += 1
         self._cover.outcomes[known.outcome] += 1
+        self._tally[path[0].run, path[0].entry][known.outcome] += 1
         if known.layer == layer:
             for check, message in known.breaches:
                 self._report(path, kinds, check, message, known.outcome)
@@ -190,6 +196,12 @@ class Explorer:
             notes=self.notes,
             inapplicable=self._inapplicable,
         )
+
+    def update_map(self, regions: tuple[Region, ...]) -> UpdateMap:
+        """What the uncut update did, and what the edges of the campaign so far lead to at each place of it."""
+        sessions = [(judged.state.device.cause, judged.run) for judged in self._uncut]
+        chips = zip(self._rig.chip_names, (part.geometry.size for part in self._rig.parts), strict=True)
+        return map_of(sessions, self._tally, self._findings.values(), chips, regions)
 
     @property
     def hit_rate(self) -> float:

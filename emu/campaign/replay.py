@@ -10,7 +10,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from emu.campaign.checks import Breach, is_committed
+from bootloader.config import Configs
+from emu.campaign.checks import Breach, ConfigWatch, is_committed
 from emu.campaign.edges import EVENT_NAMES, TIMER, EdgeWalker
 from emu.campaign.judge import Judge, State
 from emu.campaign.monitor import Monitor
@@ -36,12 +37,14 @@ class Torn:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One session of the story. ``step`` is set when it was interrupted, ``torn`` when inside an operation."""
+    """One session of the story. ``configs``: both config copies as they stood at its reset, read by the book. ``step``
+    is set when it was interrupted, ``torn`` when inside an operation."""
 
     state: DeviceState
     run: Run
-    step: Step | None
-    torn: Torn | None
+    configs: Configs
+    step: Step | None = None
+    torn: Torn | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,7 @@ def follow(rig: Rig, judge: Judge, token: Token, seed: int = 0) -> Story:
                     f"there is no session {step.run} (counted from 0), the device comes to rest in session {number} "
                     f"({run.outcome})",
                 )
-            sessions.append(Session(state.device, run, None, None))
+            sessions.append(Session(state.device, run, _configs(rig, state.device)))
             state = State(run.end, _monitor_after(state.monitor, run, len(run.entries)))
         session = _interrupted(rig, state.device, step, replace(EVERY_TEAR, seed=seed))
         sessions.append(session)
@@ -83,7 +86,8 @@ def follow(rig: Rig, judge: Judge, token: Token, seed: int = 0) -> Story:
             if entered and not is_committed(state.device, rig):
                 breaches.append(Breach("reverts", step.entry, "the uncommitted image hangs and no timer resets it"))
     chain = judge.chain(state)
-    sessions += [Session(judged.state.device, judged.run, None, None) for judged in chain.sessions]
+    for judged in chain.sessions:
+        sessions.append(Session(judged.state.device, judged.run, _configs(rig, judged.state.device)))
     return Story(sessions, chain.outcome, breaches + chain.breaches)
 
 
@@ -104,7 +108,11 @@ def _interrupted(rig: Rig, state: DeviceState, step: Step, tears: TearSet) -> Se
     torn = (
         _torn(rig, walker, tear_named(step.how), operation, child.state) if isinstance(operation, Operation) else None
     )
-    return Session(state, run, step, torn)
+    return Session(state, run, _configs(rig, state), step, torn)
+
+
+def _configs(rig: Rig, state: DeviceState) -> Configs:
+    return ConfigWatch(state, rig.places, rig).configs
 
 
 def _misplaced(step: Step, why: str) -> TokenError:

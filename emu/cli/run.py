@@ -18,6 +18,7 @@ from emu.campaign.edges import EVENT_NAMES, EventName
 from emu.campaign.explore import Explorer
 from emu.campaign.options import Options, Progress
 from emu.campaign.verdict import Coverage
+from emu.cli.html import html_page
 from emu.cli.inputs import Inputs, input_files, input_options, make_rig
 from emu.cli.naming import asked
 from emu.cli.output import check_apart, check_writable, owns_stdout, write_text
@@ -70,18 +71,25 @@ _SHOW_EVERY = 500
     metavar="FILE|-",
     help="Write the result as JUnit XML; -: to stdout, without the page.",
 )
+@click.option(
+    "--html",
+    "html_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE|-",
+    help="Write the result as one offline HTML page; -: to stdout, without the text page.",
+)
 @click.option("--no-cache", is_flag=True, help="Execute every edge, recognise none: slow, for measuring.")
 def command(inputs: Inputs, tears: str, depth: int, attempts: int, events: str, budget: str, json_file: Path | None,
-            junit_file: Path | None, no_cache: bool) -> int:  # fmt: skip
+            junit_file: Path | None, html_file: Path | None, no_cache: bool) -> int:  # fmt: skip
     """Cut the power at every flash write of an update, and judge what survives.
 
     Records what the update does to flash once, makes every state a power cut can leave (before, inside and after
     each operation), boots each of them, and holds the result against the board's checks. Without --from and --to,
     a bundled pair of firmware images is used.
     """
-    check_apart(("--json", json_file), ("--junit", junit_file))
+    check_apart(("--json", json_file), ("--junit", junit_file), ("--html", html_file))
     rig = make_rig(inputs)
-    for target in (json_file, junit_file):
+    for target in (json_file, junit_file, html_file):
         check_writable(target, input_files(inputs, rig.board))
     options = Options(
         tears=replace(TEAR_SETS[tears], seed=inputs.seed),
@@ -96,12 +104,14 @@ def command(inputs: Inputs, tears: str, depth: int, attempts: int, events: str, 
     verdict = explorer.explore()
     _clear_progress()
     request = asked(rig, inputs)
-    if not owns_stdout(json_file, junit_file):
+    if not owns_stdout(json_file, junit_file, html_file):
         click.echo(summary(verdict, request))
     if json_file is not None:
         write_text(json_file, json.dumps(to_document(verdict, request), indent=2))
     if junit_file is not None:
         write_text(junit_file, to_junit(verdict, request))
+    if html_file is not None:
+        write_text(html_file, html_page(rig, explorer, verdict, request))
     return EXIT_INTERRUPTED if explorer.interrupted else verdict.exit_code
 
 

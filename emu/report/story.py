@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
 
 from emu.campaign.replay import Session, Story, Torn
 from emu.campaign.verdict import Step
@@ -25,7 +27,7 @@ def tell(story: Story) -> str:
     for number, session in enumerate(story.sessions, 1):
         lines.append(f"session {number}: reset by {session.state.cause}")
         end = len(session.run.entries) if session.step is None else session.step.entry
-        lines += [f"  {line}" for line in _entries(session.run.entries[:end])]
+        lines += [f"  {line.entry:>5}  {line.text}" for line in lines_of(session.run.entries[:end])]
         if session.step is None:
             lines.append(f"  => {session.run.outcome}")
         else:
@@ -64,7 +66,16 @@ def hexdump(before: bytes, after: bytes, address: int, weak: bytes = b"") -> Ite
         yield "    (no byte changed)"
 
 
-def _entries(entries: list[Entry]) -> Iterator[str]:
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line of a session: the first journal entry it tells, when that began, and what happened."""
+
+    entry: int
+    start_us: int
+    text: str
+
+
+def lines_of(entries: list[Entry]) -> Iterator[Line]:
     """Journal entries as lines; operations that carry on where the last were are one line."""
     index = 0
     while index < len(entries):
@@ -74,10 +85,11 @@ def _entries(entries: list[Entry]) -> Iterator[str]:
             done: list[Operation] = []
             while stop < len(entries) and _continues(entries[stop], done):
                 stop += 1
-            yield _operations(index, done)
+            yield Line(index, entry.start_us, _operations(done))
             index = stop
             continue
-        yield f"{index:>5}  {_event(entry)}" if isinstance(entry, Event) else f"{index:>5}  MISUSE {_misuse(entry)}"
+        text = event_words(entry.name, entry.facts) if isinstance(entry, Event) else f"MISUSE {_misuse(entry)}"
+        yield Line(index, entry.time_us, text)
         index += 1
 
 
@@ -93,29 +105,29 @@ def _continues(entry: Entry, done: list[Operation]) -> bool:
     return True
 
 
-def _operations(index: int, done: list[Operation]) -> str:
+def _operations(done: list[Operation]) -> str:
     kinds = Counter(operation.kind for operation in done)
     counted = ", ".join(f"{count} {kind}s" if count > 1 else kind for kind, count in sorted(kinds.items()))
     span = f"{min(o.address for o in done):#x}..{max(o.address + o.length for o in done):#x}"
     took = (done[-1].end_us - done[0].start_us) / 1000
-    return f"{index:>5}  {counted} in {done[0].device} {span}, {took:.1f} ms"
+    return f"{counted} in {done[0].device} {span}, {took:.1f} ms"
 
 
-def _event(event: Event) -> str:
-    facts = event.facts
-    match event.name:
-        case _ if event.name == DECIDED:
+def event_words(name: str, facts: tuple[Any, ...]) -> str:
+    """An event of `emu.events` as a person says it."""
+    match name:
+        case _ if name == DECIDED:
             return f"bootloader: {facts[0]}, slot {facts[1] if facts[1] >= 0 else 'none'} ({facts[2]})"
-        case _ if event.name == HANDOVER:
+        case _ if name == HANDOVER:
             return f"hand-over to slot {facts[0]}: the {facts[1]} image{', on trial' if facts[2] else ''}"
-        case _ if event.name == ARMED:
+        case _ if name == ARMED:
             return f"commit timer armed, {facts[0]} s"
-        case _ if event.name == REFUSED:
+        case _ if name == REFUSED:
             return f"update refused: {facts[0]}"
-        case _ if event.name == RETAINED:
+        case _ if name == RETAINED:
             return f"retained RAM: {facts[0]} = {facts[1]}"
         case _:
-            return event.name
+            return name
 
 
 def _misuse(entry: Entry) -> str:
@@ -124,6 +136,15 @@ def _misuse(entry: Entry) -> str:
 
 
 def _interruption(session: Session, step: Step) -> Iterator[str]:
+    yield f"{step.entry:>5}  *** {interruption_words(session, step)}"
+    if session.torn is not None:
+        yield from _torn(session.torn)
+    if session.run.outcome.kind != "cut":
+        yield f"  => {session.run.outcome}"
+
+
+def interruption_words(session: Session, step: Step) -> str:
+    """What interrupted a session, and where."""
     if session.torn is None:
         what = {
             "cut": "POWER CUT",
@@ -131,19 +152,15 @@ def _interruption(session: Session, step: Step) -> Iterator[str]:
             "hang": "FIRMWARE HANGS",
             "timer": "COMMIT TIMER FIRES",
         }
-        yield f"{step.entry:>5}  *** {what[step.how]} here"
-    else:
-        yield from _torn(session.torn, step)
-    if session.run.outcome.kind != "cut":
-        yield f"  => {session.run.outcome}"
-
-
-def _torn(torn: Torn, step: Step) -> Iterator[str]:
-    operation = torn.operation
-    yield (
-        f"{step.entry:>5}  *** POWER CUT inside {operation.kind} of {operation.length} bytes "
+        return f"{what[step.how]} here"
+    operation = session.torn.operation
+    return (
+        f"POWER CUT inside {operation.kind} of {operation.length} bytes "
         f"at {operation.device} {operation.address:#x}: {step.how}"
     )
+
+
+def _torn(torn: Torn) -> Iterator[str]:
     if any(torn.weak):
         yield f"    {counted(sum(bits.bit_count() for bits in torn.weak), 'weak bit')}, in {{braces}}"
     yield from hexdump(torn.before, torn.after, torn.address, torn.weak)

@@ -15,7 +15,7 @@ from emu.report.groups import Group, grouped, places
 from emu.words import counted
 
 SHOWN_GROUPS, SHOWN_PLACES = 5, 6
-_HEADLINES = {
+HEADLINES = {
     "held": "HELD: no way to break the update was found",
     "findings": "FINDINGS: the update can be broken",
     "inconclusive": "INCONCLUSIVE: the campaign did not finish",
@@ -29,7 +29,7 @@ def summary(verdict: Verdict, asked: Asked) -> str:
     cuts = "one interruption" if verdict.depth == 1 else f"up to {verdict.depth} interruptions"
     recognised = f" ({cover.recognised / cover.boots:.1%})" if cover.boots else ""
     lines = [
-        _HEADLINES[verdict.word],
+        HEADLINES[verdict.word],
         "",
         f"board      {verdict.board}",
         f"from       {_input(asked, 'from')}",

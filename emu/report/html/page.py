@@ -1,0 +1,256 @@
+"""A run as one offline HTML page: verdict, coverage, flash map, timeline, findings with their paths, tables.
+
+`to_html` takes what is known and shows what it is given: the map, the cases, the certificate and the layers are each
+left out when there are none. Style and script are files of this package and stand in the page; its content security
+policy allows no request and no other script.
+
+Neighbours: `report.document` has the facts, `case`, `flash_map`, `timeline` and `tables` are parts of the page. The CLI
+follows the tokens of cases: a report runs nothing.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from functools import cache
+from importlib import resources
+from string import Template
+from typing import Any
+
+from emu.campaign.update_map import Layer, UpdateMap
+from emu.report.html import tables
+from emu.report.html.case import Case, case_section
+from emu.report.html.flash_map import flash_map
+from emu.report.html.markup import Markup, element, joined, section, text
+from emu.report.html.timeline import timeline
+from emu.report.summary import HEADLINES
+from emu.words import counted
+
+SIGNS = {"held": "✓", "findings": "✕", "inconclusive": "?"}
+
+
+def to_html(
+    document: Mapping[str, Any],
+    update: UpdateMap | None = None,
+    cases: Sequence[Case] = (),
+    certificate: Mapping[str, Any] | None = None,
+    layers: Sequence[Layer] = (),
+) -> str:
+    """The page. ``document``: that of `report.document`. ``update``: of the same campaign. ``cases``: findings to tell
+    at length. ``layers``: states by number of interruptions."""
+    parts = [
+        section("coverage", "What was tried", _tiles(document), _asked(document)),
+        section("checks", "What was checked", tables.checks_table(document)),
+        *_findings(document, update, cases),
+        *_map(update),
+        *_outcomes(document),
+        *_proof(certificate, layers),
+        *_operations(update),
+        section("inputs", "Inputs", tables.inputs_table(document), _digest(document)),
+    ]
+    script = _file("page.js")
+    return Template(_file("page.html")).substitute(
+        title=text(f"{document['verdict']}: {_versions(document)} on {document['board']}"),
+        style=_file("style.css").replace("/* DARK */", _file("dark.css")),
+        script=script,
+        script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        header=_header(document),
+        contents=_contents(parts),
+        body=joined(parts, Markup("\n")),
+    )
+
+
+@cache
+def _file(name: str) -> str:
+    return resources.files("emu.report.html").joinpath(name).read_text(encoding="utf-8")
+
+
+def _contents(parts: Sequence[Markup]) -> Markup:
+    """Links to the sections there are."""
+    links = []
+    for part in parts:
+        name, title = part.split('id="', 1)[1].split('"', 1)[0], part.split("<h2>", 1)[1].split("</h2>", 1)[0]
+        links.append(element("li", element("a", Markup(title), href=f"#{name}")))
+    return joined(links)
+
+
+# -- at a glance -----------------------------------------------------------------------------------------
+
+
+def _header(document: Mapping[str, Any]) -> Markup:
+    word = document["verdict"]
+    headline = HEADLINES[word].partition(": ")[2]
+    return element(
+        "div",
+        element("p", f"{document['board']} · {_versions(document)}", class_="what"),
+        element(
+            "h1",
+            element("span", SIGNS[word], class_="sign", aria_hidden="true"),
+            element("span", word, class_="word"),
+            element("span", headline, class_="headline"),
+        ),
+        element("p", _sentence(document)),
+        *(element("p", f"Note: {note}.", class_="note") for note in document["notes"]),
+        class_=f"verdict {word}",
+    )
+
+
+def _versions(document: Mapping[str, Any]) -> str:
+    images = (document["inputs"][role]["label"].split(",")[0] for role in ("from", "to"))
+    versions = (document["versions"][role] for role in ("from", "to"))
+    return " → ".join(f"{image} {version}" for image, version in zip(images, versions, strict=True))
+
+
+def _sentence(document: Mapping[str, Any]) -> str:
+    """What the verdict rests on, in one sentence."""
+    findings, edges = len(document["findings"]), document["edges"]
+    tried = (
+        f"{counted(edges, 'edge')} tried, each one way to interrupt {counted(document['attempts'], 'update attempt')}"
+    )
+    how = f"tears {document['tears']}, {_events(document)}, {_depth(document)}"
+    if document["verdict"] == "inconclusive":
+        return f"{tried} ({how}). Nothing was found so far, and the campaign is not complete: it proves nothing."
+    if findings:
+        checks = list(dict.fromkeys(finding["check"] for finding in document["findings"]))
+        unfinished = "" if document["complete"] else " The campaign did not finish: there may be more."
+        return f"{tried} ({how}). {counted(findings, 'finding')}, breaking {', '.join(checks)}.{unfinished}"
+    return f"{tried} ({how}). Every check that had something to judge held on all of them."
+
+
+def _events(document: Mapping[str, Any]) -> str:
+    return f"power cuts and {', '.join(document['events'])}" if document["events"] else "power cuts only"
+
+
+def _depth(document: Mapping[str, Any]) -> str:
+    depth, done = document["depth"], document["depth_done"]
+    if document["complete"]:
+        return "one interruption" if depth == 1 else f"up to {depth} interruptions in a row"
+    return f"depth {done} of {depth} complete"
+
+
+def _tiles(document: Mapping[str, Any]) -> Markup:
+    edges, boots = document["edges"], document["boots"]
+    share = _share(document["recognised"], boots)
+    kinds = ", ".join(counted(count, kind) for kind, count in document["operation_kinds"].items())
+    leading = sum(result["edges"] for result in document["results"])
+    lead = (
+        f"{counted(leading, 'edge')} {'leads' if leading == 1 else 'lead'} to one"
+        if leading
+        else "no edge leads to one"
+    )
+    return element(
+        "dl",
+        _tile(
+            "Edges",
+            f"{edges:,}",
+            f"{document['edges_executed']:,} executed + {document['edges_inherited']:,} inherited",
+        ),
+        _tile("Sessions judged", f"{boots:,}",
+              f"{document['runs']:,} run + {document['recognised']:,} recognised ({share})"),
+        _tile("Operations", f"{document['operations']:,}", f"{kinds} in the uncut update"),
+        _tile("Depth", f"{document['depth_done']} of {document['depth']}",
+              f"complete; {counted(document['attempts'], 'update attempt')}"),
+        _tile("Findings", f"{len(document['findings']):,}", lead),
+        _tile("Took", f"{document['seconds']:,.1f} s", f"seed {document['seed']}"),
+        class_="tiles",
+    )  # fmt: skip
+
+
+def _share(part: int, whole: int) -> str:
+    """Per cent with one decimal; not all is never rounded up to 100."""
+    if not whole:
+        return "0 %"
+    share = 100 * part / whole
+    return f"{share if part == whole else min(share, 99.9):.1f} %"
+
+
+def _tile(name: str, value: str, more: str) -> Markup:
+    return element(
+        "div", element("dt", name), element("dd", value, class_="value"), element("dd", more, class_="aside")
+    )
+
+
+def _asked(document: Mapping[str, Any]) -> Markup:
+    return element(
+        "p",
+        "An edge is one interruption: between two entries of the journal, or inside one operation, which then leaves "
+        "one of the states its tears name. Executed edges ran the firmware. Inherited ones lead to a state that agrees "
+        "with one already run on every block that run looked at, so they end the same way. "
+        f"Workload: application {document['app']}, timing {document['timing']}, seed {document['seed']}, weak bits "
+        f"read {document['resolution']}.",
+        class_="aside prose",
+    )
+
+
+# -- sections --------------------------------------------------------------------------------------------
+
+
+def _findings(document: Mapping[str, Any], update: UpdateMap | None, cases: Sequence[Case]) -> list[Markup]:
+    findings = document["findings"]
+    if not findings:
+        return []
+    uncut = () if update is None else update.sessions
+    told = [case_section(case, findings[case.index], uncut, number) for number, case in enumerate(cases, 1)]
+    stand_for = len(cases) + sum(len(case.others) for case in cases)
+    words = (
+        f"{counted(len(cases), 'case')} told below, each the mildest of its kind, standing for {stand_for:,} of "
+        f"{counted(len(findings), 'finding')}."
+    )
+    return [
+        section(
+            "findings",
+            "What was found",
+            element("p", words) if cases else "",
+            *told,
+            element("h3", "All findings, the mildest first"),
+            tables.findings_table(document),
+        )
+    ]
+
+
+def _map(update: UpdateMap | None) -> list[Markup]:
+    if update is None or not update.spots:
+        return []
+    words = (
+        f"The {counted(len(update.spots), 'flash operation')} of the uncut update from left to right, addresses from "
+        "top to bottom, every partition to its own scale, long runs of equal operations "
+        "narrow. Erases are frames, programs are solid. Colour and letter "
+        "say what the device does after it was interrupted right before the operation or inside it; between "
+        "operations, the timeline below says it."
+    )
+    return [
+        section("map", "Flash map", element("p", words, class_="aside prose"), flash_map(update)),
+        section("timeline", "Timeline of the uncut update", timeline(update)),
+    ]
+
+
+def _outcomes(document: Mapping[str, Any]) -> list[Markup]:
+    if not document["edges"]:
+        return []
+    both = element("div", tables.outcomes_table(document), tables.kinds_table(document), class_="pair")
+    return [section("outcomes", "Outcomes", both)]
+
+
+def _proof(certificate: Mapping[str, Any] | None, layers: Sequence[Layer]) -> list[Markup]:
+    parts = []
+    if layers:
+        parts.append(section("states", "States", tables.layers_table(layers)))
+    if certificate is not None:
+        parts.append(section("certificate", "Certificate", tables.certificate_table(certificate)))
+    return parts
+
+
+def _operations(update: UpdateMap | None) -> list[Markup]:
+    if update is None or not update.spots:
+        return []
+    shown = element("summary", counted(len(update.spots), "operation"))
+    table = element("details", shown, tables.operations_table(update), open=True, class_="long")
+    return [section("operations", "Operations", table)]
+
+
+def _digest(document: Mapping[str, Any]) -> Markup:
+    return element(
+        "p", "Digest of verdict, findings, outcomes and coverage: ", element("code", document["digest"]),
+        f". Schema {document['schema']}.", class_="digest",
+    )  # fmt: skip
