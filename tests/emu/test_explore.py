@@ -14,9 +14,9 @@ from emu.app import APP_MODELS, AppModel
 from emu.board import make_board
 from emu.campaign.edges import EVENT_NAMES, EventName
 from emu.campaign.explore import Explorer
-from emu.campaign.options import Options
 from emu.campaign.judge import State
 from emu.campaign.monitor import Monitor
+from emu.campaign.options import Options
 from emu.campaign.verdict import Coverage, Step, Verdict
 from emu.errors import NothingToRun, ScenarioError
 from emu.firmware import ModelFirmware

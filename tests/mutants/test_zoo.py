@@ -8,9 +8,9 @@ import pytest
 
 from emu.board import ALL_CHECKS
 from emu.campaign.explore import Explorer
-from emu.campaign.options import Options
 from emu.campaign.judge import State
 from emu.campaign.monitor import Monitor
+from emu.campaign.options import Options
 from emu.campaign.replay import Story, follow
 from emu.campaign.token import parse_token, token_for
 from emu.campaign.verdict import Finding, Verdict

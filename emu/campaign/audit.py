@@ -1,0 +1,193 @@
+"""The audit: states that were dropped because another stands for them are run for real.
+
+By induction one step is enough: if a dropped state does the same as its node, operation by operation, and every edge
+from it leads to a state that agrees with the one the node's edge leads to on what that one's future looks at, then
+nothing was lost. The sample is drawn by seed; one difference is an internal error, never a finding.
+
+Neighbours: reads the graph of a `closure` when it is complete; runs the rig itself, without any cache.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from emu.campaign.checks import monitors_of
+from emu.campaign.edges import EVENT_NAMES, Child, EdgeWalker, Workload, time_at
+from emu.campaign.graph import Head, Link, Node, Span, Stop
+from emu.campaign.space import Print, bits_of
+from emu.rig import DeviceState
+from flash import draws
+from flash.journal import Operation
+
+if TYPE_CHECKING:
+    from emu.campaign.closure import Closure
+
+LEAST = 1000
+"""States an audit takes at least, if there are as many."""
+AUDIT_SEED = 0x41554449
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """How many dropped states were run for real, of how many. They all agreed: a difference is raised, not counted."""
+
+    audited: int
+    dropped: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Dropped:
+    """A state that was not run: ``how`` at ``entry`` entries behind ``stop``; ``node`` stands for it. ``tear``: which
+    of the tears there (counted from 0), for an inherited operation."""
+
+    stop: Stop
+    entry: int
+    how: str
+    node: Node
+    tear: int = -1
+
+
+class Auditor:
+    """Audits the graph of ``closure``."""
+
+    def __init__(self, closure: Closure) -> None:
+        self._closure = closure
+        self._rig = closure.rig
+        self._bench = EdgeWalker(closure.rig, closure.options.tears, closure.options.events)
+        self._within = EdgeWalker(closure.rig, closure.options.tears, closure.options.events)
+
+    def audit(self, share: float, seed: int) -> Audit:
+        """Run a ``share`` (0 to 1) of what was dropped, at least LEAST states. Raises AssertionError at a difference."""
+        stops = list(self._closure.graph.stops.values())
+        merged = [(stop, link) for stop in stops for link in stop.links if not link.is_new]
+        spans = [(stop, span) for stop in stops for span in stop.spans if span.stop > span.first]
+        inherited = sum(span.stop - span.first for _, span in spans)
+        total = len(merged) + inherited
+        wanted = min(total, max(LEAST, round(total * share)))
+        for number in self._drawn(total, wanted, seed):
+            if number < len(merged):
+                stop, link = merged[number]
+                self._check(_Dropped(stop, link.entry, link.how, link.target))
+            else:
+                self._check(self._inside(spans, number - len(merged), seed))
+        return Audit(wanted, total)
+
+    # -- the sample ----------------------------------------------------------------------------------------
+
+    @staticmethod
+    def _drawn(total: int, wanted: int, seed: int) -> Iterator[int]:
+        """``wanted`` different numbers below ``total``: every so many, shifted by the seed."""
+        for index in range(wanted):
+            low, high = index * total // wanted, (index + 1) * total // wanted
+            yield low + draws.mix(AUDIT_SEED, seed, index) % (high - low)
+
+    def _inside(self, spans: list[tuple[Stop, Span]], number: int, seed: int) -> _Dropped:
+        """The ``number``-th inherited entry: the point behind it, or a tear in it, as drawn."""
+        for stop, span in spans:  # noqa: B007 - both are used below
+            if number < span.stop - span.first:
+                break
+            number -= span.stop - span.first
+        draw = draws.mix(AUDIT_SEED, seed, number)
+        head: Head = span.heads[draw % len(span.heads)]
+        entry = stop.session.pieces[span.piece].run.entries[span.first + number]
+        if isinstance(entry, Operation) and draw >> 8 & 1:
+            return _Dropped(stop, span.offset + number, "", span.heads[0].node, draw >> 16)
+        return _Dropped(stop, span.offset + number + 1, head.how, head.node)
+
+    # -- one state -----------------------------------------------------------------------------------------
+
+    def _check(self, dropped: _Dropped) -> None:
+        child = self._make(dropped)
+        if child is None:
+            return
+        node = dropped.node
+        for reading, resolution in enumerate(node.resolutions):
+            run = self._rig.run(child.state, resolution=resolution)
+            session, judged = node.sessions[reading], node.judged[reading]
+            self._same(run.entries == session.run.entries, dropped, "another journal")
+            self._same(run.outcome == session.outcome, dropped, "another outcome")
+            monitors = monitors_of(node.monitor, run)
+            self._same(monitors[-1].at_reset == judged.after, dropped, "another monitor")
+            end = node.ends[reading] if node.ends else None
+            if end is not None:
+                made = self._closure.space.print_of(run.end.memory)
+                self._same(self._agrees(made, end.target), dropped, "another state at its end")
+            if node.first:
+                self._check_edges(child.state, node.first[reading], dropped)
+
+    def _check_edges(self, state: DeviceState, stop: Stop, dropped: _Dropped) -> None:
+        """Every edge that was made for the node leads from ``state`` to a state that agrees with its target."""
+        entries = stop.session.run.entries
+        bench, workload, at = self._within, Workload(state), 0
+        bench.stand(state.memory)
+        following: Stop | None = stop
+        offset = 0
+        while following is not None:
+            targets = [(offset + link.entry, link) for link in following.links]
+            for place in sorted({place for place, _ in targets}):
+                while at < place:
+                    bench.advance(entries[at])
+                    workload.apply(entries[at])
+                    at += 1
+                here = {link.how: link for spot, link in targets if spot == place}
+                self._check_place(bench, stop, place, workload, here, dropped)
+            offset += following.length
+            following = following.next
+
+    def _check_place(
+        self, bench: EdgeWalker, stop: Stop, place: int, workload: Workload, links: dict[str, Link], dropped: _Dropped
+    ) -> None:
+        run = stop.session.run
+        memory = bench.memory()
+        prints = self._closure.space.print_of(memory)
+        pairs = [(child, prints) for child in bench.at_point(place, time_at(run, place), workload)]
+        if place < len(run.entries) and isinstance(run.entries[place], Operation):
+            reach = next(link.reach for link in links.values() if link.reach) if len(links) > len(pairs) else 0
+            for child in bench.torn(place, self._together(stop, place), workload):
+                pairs.append((child, self._closure.space.print_from(prints, child.state.memory, reach)))
+        for child, made in pairs:
+            link = links.get(child.edge.how)
+            if link is not None:
+                self._same(self._agrees(made, link.target), dropped, f"another child, {child.edge.how} at {place}")
+        bench.stand(memory)
+
+    def _make(self, dropped: _Dropped) -> Child | None:
+        """The dropped state, made from the place in its session. None: a drawn tear of an operation that has none."""
+        stop, session = dropped.stop, dropped.stop.session
+        run = session.run
+        number = stop.at + dropped.entry
+        workload = stop.workload.copy()
+        self._bench.stand(stop.memory)
+        for entry in run.entries[stop.at : number]:
+            self._bench.advance(entry)
+            workload.apply(entry)
+        if dropped.tear >= 0:
+            children = list(self._bench.torn(number, self._together(stop, number), workload))
+            return children[dropped.tear % len(children)] if children else None
+        if dropped.how in ("cut", *EVENT_NAMES):
+            children = list(self._bench.at_point(number, time_at(run, number), workload))
+        else:
+            children = list(self._bench.torn(number, self._together(stop, number), workload))
+        return next(child for child in children if child.edge.how == dropped.how)
+
+    def _together(self, stop: Stop, number: int) -> list[Operation]:
+        """Operation ``number`` of the session, and those in flight with it."""
+        for piece in stop.session.pieces:
+            index = number - piece.offset
+            if index < len(piece.run.entries):
+                others = self._closure.walker.outline(piece.run).together.get(index, ())
+                entries = [piece.run.entries[place] for place in (index, *others)]
+                return [entry for entry in entries if isinstance(entry, Operation)]
+        raise AssertionError("an edge behind the end of its session: please report")
+
+    def _agrees(self, prints: Print, node: Node) -> bool:
+        bits = frozenset(bits_of(node.live)) if node.group is None else node.group.bits
+        return prints.on(node.live, bits) == node.prints.on(node.live, bits)
+
+    def _same(self, same: bool, dropped: _Dropped, what: str) -> None:
+        assert same, (
+            f"the audit found a difference: {dropped.how or 'a tear'} at entry {dropped.stop.at + dropped.entry}, "
+            f"taken for state {dropped.node.number}, has {what}: please report"
+        )
