@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 
-from emu.board import CheckEntry, CheckName
-from emu.campaign.checks import inapplicable, is_committed
+from emu.board import CheckEntry
+from emu.campaign.checks import at_once, inapplicable
 from emu.campaign.edges import CUT, EVENT_NAMES, RESET, TIMER, Child, EdgeWalker, EventName, LiveWalker
 from emu.campaign.judge import Chain, Judge, Judged, State
 from emu.campaign.monitor import Monitor
@@ -45,7 +45,7 @@ class _Seen:
 
     layer: int
     outcome: str
-    breaches: tuple[tuple[CheckName, str], ...]
+    breaches: tuple[tuple[str, str], ...]
 
 
 class BudgetSpent(Exception):
@@ -62,14 +62,21 @@ class Explorer:
         self.notes: list[str] = []
         self._rig = rig
         self._options = self._degraded(options)
-        self._inapplicable = inapplicable(bounds, keeps_new=options.keeps_new, snapshot=rig.capabilities.snapshot)
-        self.checks: tuple[CheckName, ...] = tuple(name for name in bounds.apply if name not in self._inapplicable)
+        self._inapplicable = inapplicable(
+            bounds,
+            keeps_new=options.keeps_new,
+            snapshot=rig.capabilities.snapshot,
+            configs=bool(rig.places.configs),
+            lacks=rig.lacks,
+        )
+        own = tuple(oracle.name for oracle in rig.oracles) if rig.capabilities.snapshot else ()
+        self.checks = (*(name for name in bounds.apply if name not in self._inapplicable), *own)
         self._progress = progress or (lambda coverage, layer, where: None)
         self._exact = rig.capabilities.snapshot and rig.capabilities.deterministic
         depths = self._options.depth if rig.capabilities.snapshot else 0
         self._walkers = [EdgeWalker(rig, self._options.tears, self._options.events) for _ in range(depths)]
         self._seen: dict[tuple[bytes, Monitor], _Seen] = {}
-        self._met_at: dict[tuple[CheckName, tuple[bytes, Monitor], str], int] = {}
+        self._met_at: dict[tuple[str, tuple[bytes, Monitor], str], int] = {}
         self._findings: dict[FindingKey, Finding] = {}
         self._cover = Coverage()
         self.judge = Judge(rig, bounds, checks=self.checks, cache=self._options.cache, cover=self._cover)
@@ -112,12 +119,12 @@ class Explorer:
                     raise ScenarioError(f"the uncut update is refused: {entry.facts[0]}")
         if not self._cover.operations:
             raise NothingToRun("the uncut update makes no flash operation: there is nothing to cut")
-        expected = NEW if self._options.keeps_new else OLD
-        if not golden.breaches and golden.outcome.image != expected:
-            raise ScenarioError(
-                f"the uncut update ends with: {golden.outcome}; the {expected} image should run "
-                f"({'; '.join(_decisions(golden))})"
-            )
+        has_images = "whole" not in self._rig.lacks
+        expected = (NEW if self._options.keeps_new else OLD) if has_images else ""
+        if not golden.breaches and (golden.outcome.kind, golden.outcome.image) != ("settled", expected):
+            should = f"the {expected} image should run" if expected else "it should settle"
+            told = "; ".join(_decisions(golden))
+            raise ScenarioError(f"the uncut update ends with: {golden.outcome}; {should}{f' ({told})' if told else ''}")
         for breach in golden.breaches:
             self._report((), (), breach.check, breach.message, str(golden.outcome))
         return golden
@@ -149,7 +156,8 @@ class Explorer:
         self._check_budget()
         state = State(child.state, monitor)
         key = state.key
-        for check, message, outcome in self._seen_at_once(child, monitor):
+        stuck_with = child.running if child.stuck else ""
+        for check, message, outcome in at_once(child.edge.how == TIMER, stuck_with, child.state, monitor, self._rig):
             if self._met_at.setdefault((check, key, child.edge.how), layer) == layer:
                 self._report(path, kinds, check, message, outcome)
         known = self._seen.get(key)
@@ -173,14 +181,7 @@ class Explorer:
                 self._report(path, kinds, check, message, known.outcome)
         self._progress(self._cover, layer, f"{self._where}, at {path[0].entry}")
 
-    def _seen_at_once(self, child: Child, monitor: Monitor) -> Iterator[tuple[CheckName, str, str]]:
-        """What an edge breaks by itself, whatever follows it: check, message, outcome."""
-        if child.edge.how == TIMER and monitor.commit_returned:
-            yield "durable", "commit has returned and the commit timer still runs", "armed"
-        if child.stuck and child.running == NEW and not is_committed(child.state, self._rig):
-            yield "reverts", "the uncommitted image hangs and no timer resets it", "hangs"
-
-    def _report(self, path: CutPath, kinds: tuple[str, ...], check: CheckName, message: str, outcome: str) -> None:
+    def _report(self, path: CutPath, kinds: tuple[str, ...], check: str, message: str, outcome: str) -> None:
         if check not in self.checks:
             return
         key = FindingKey(check, tuple((step.run, step.entry) for step in path), kinds, outcome)
@@ -231,6 +232,7 @@ class Explorer:
             seconds=self._watch.seconds,
             notes=self.notes,
             inapplicable=self._inapplicable,
+            promises={oracle.name: oracle.promise for oracle in self._rig.oracles},
         )
 
     @property

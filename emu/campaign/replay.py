@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from emu.campaign.checks import Breach, is_committed
+from emu.campaign.checks import Breach, at_once
 from emu.campaign.edges import EVENT_NAMES, TIMER, EdgeWalker
 from emu.campaign.judge import Judge, State
 from emu.campaign.monitor import Monitor
@@ -76,12 +76,10 @@ def follow(rig: Rig, judge: Judge, token: Token, seed: int = 0) -> Story:
         session = _interrupted(rig, state.device, step, replace(EVERY_TEAR, seed=seed))
         sessions.append(session)
         state = State(session.run.end, _monitor_after(state.monitor, session.run, step.entry))
-        if step.how == TIMER and state.monitor.commit_returned:
-            breaches.append(Breach("durable", step.entry, "commit has returned and the commit timer still runs"))
-        if session.run.outcome.kind == "hung":
-            entered = _entered_new(session.run.entries[: step.entry])
-            if entered and not is_committed(state.device, rig):
-                breaches.append(Breach("reverts", step.entry, "the uncommitted image hangs and no timer resets it"))
+        is_stuck = session.run.outcome.kind == "hung" and _entered_new(session.run.entries[: step.entry])
+        for check, message, _ in at_once(step.how == TIMER, NEW if is_stuck else "", state.device, state.monitor, rig):
+            if check in judge.checks:
+                breaches.append(Breach(check, step.entry, message))
     chain = judge.chain(state)
     sessions += [Session(judged.state.device, judged.run, None, None) for judged in chain.sessions]
     return Story(sessions, chain.outcome, breaches + chain.breaches)
