@@ -6,8 +6,9 @@ too: then `Oracle`s and the ledger judge it.
 
 What oracles look at is in the footprint of every session.
 
-Neighbours: implements `rig.Rig`; `known_images` says which image was entered, whatever the firmware says; `ending` turns whatever the firmware does into an outcome. `campaign` never sees this
-file. It has no waypoints: what a function holds cannot be frozen, so a stretch is a whole session.
+Neighbours: implements `rig.Rig`; `known_images` says which image was entered, whatever the firmware says; `ending`
+turns whatever it does into an outcome. `campaign` never sees this file. It has no waypoints: what a function holds
+cannot be frozen, so a stretch is a whole session.
 """
 
 from __future__ import annotations
