@@ -88,6 +88,9 @@ class _Way:
     session: int
 
 
+_Queue = deque[tuple[StateKey, State]]
+
+
 class _Walk:
     def __init__(
         self, rig: Rig, bounds: CheckEntry, tears: TearSet, events: tuple[EventName, ...], *, keeps_new: bool
@@ -103,8 +106,8 @@ class _Walk:
         self._found = Explored()
 
     def explore(self, attempts: int, max_states: int) -> Explored:
-        todo: deque[State] = deque()
-        later: deque[State] = deque()
+        todo: _Queue = deque()
+        later: _Queue = deque()
         root = State(self._rig.initial(attempts), Monitor())
         self._meet(root, _Way(None, None, 0), todo)
         while todo or later:
@@ -113,19 +116,19 @@ class _Walk:
             if self._found.states >= max_states:
                 self._found.complete = False
                 break
-            self._expand(todo.popleft(), todo, later)
+            self._expand(*todo.popleft(), todo, later)
         return self._found
 
-    def _meet(self, state: State, way: _Way, queue: deque[State]) -> StateKey:
+    def _meet(self, state: State, way: _Way, queue: _Queue) -> StateKey:
         key = state.key
         if key not in self._ways:
             self._ways[key] = way
-            queue.append(state)
+            queue.append((key, state))
         return key
 
-    def _expand(self, state: State, now: deque[State], later: deque[State]) -> None:
+    def _expand(self, key: StateKey, state: State, now: _Queue, later: _Queue) -> None:
         """Run the state, judge what follows it, and meet its neighbours."""
-        key, way = state.key, self._ways[state.key]
+        way = self._ways[key]
         chain = self._judge.chain(state)
         for breach in chain.breaches:
             self._report(breach.check, breach.message, self._path(key))
