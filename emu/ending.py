@@ -26,6 +26,8 @@ def ended(session: PowerSession, live: Callable[[], Outcome], crashes: tuple[typ
     """Run ``live`` to its end. A scheduled interruption that comes after the last entry strikes here."""
     try:
         outcome = _natural_end(session, live, crashes)
+        if not session.supply.on:
+            return Outcome("cut")  # somebody swallowed it
         if outcome.kind != "waypoint" and not session.log.journal.struck:
             session.log.strike_if_due()
         return outcome
@@ -38,7 +40,9 @@ def ended(session: PowerSession, live: Callable[[], Outcome], crashes: tuple[typ
 def _natural_end(session: PowerSession, live: Callable[[], Outcome], crashes: tuple[type[Exception], ...]) -> Outcome:
     """How the session ends when nothing interrupts it after its last entry."""
     try:
-        return live()
+        outcome = live()
+        _meet_again(session)
+        return outcome
     except ResetAsserted as reset:
         return _after_reset(session, reset.cause)
     except Hung as hung:
@@ -48,7 +52,14 @@ def _natural_end(session: PowerSession, live: Callable[[], Outcome], crashes: tu
     except crashes as wrong:
         if isinstance(wrong, AssertionError) and str(wrong).endswith("please report"):
             raise
+        _meet_again(session)
         return _after_crash(session, f"the firmware crashed: {type(wrong).__name__}: {wrong}")
+
+
+def _meet_again(session: PowerSession) -> None:
+    """An interruption that has struck is a latch: firmware that swallowed it meets it where it comes to rest."""
+    if session.log.journal.struck:
+        session.log.strike_if_due()
 
 
 def _after_reset(session: PowerSession, cause: str) -> Outcome:

@@ -92,7 +92,7 @@ class PlainRig:
         traced: bool = True,
     ) -> None:
         named = {"flash": parts} if isinstance(parts, Part) else dict(parts)
-        self.name = name or _identity(firmware)
+        self.name = name or _identity(firmware).partition("#")[0]
         self.firmware = firmware
         self.images = dict(images or {})
         self.commits = commits

@@ -35,6 +35,7 @@ class PowerSession:
     ) -> None:
         self.cause = cause
         self.clock = clock
+        self.supply = supply
         self.log = EventLog(journal, clock, supply)
         self.timer = HardwareTimer(clock, self.log, can_stop=timers.commit_can_stop, max_s=timers.commit_max_s)
         self._watchdog_us = timers.watchdog_s * 1_000_000

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from emu.campaign.replay import Session, Story, Torn
 from emu.campaign.verdict import Step
-from emu.events import ARMED, DECIDED, HANDOVER, REFUSED, RETAINED
+from emu.events import ARMED, DECIDED, HANDOVER, NOTE, OFFERED, REFUSED, RETAINED, TOLD
 from emu.words import counted
 from flash.journal import Entry, Event, Misuse, Operation
 
@@ -114,6 +114,12 @@ def _event(event: Event) -> str:
             return f"update refused: {facts[0]}"
         case _ if event.name == RETAINED:
             return f"retained RAM: {facts[0]} = {facts[1]}"
+        case _ if event.name == NOTE:
+            return str(facts[0])
+        case _ if event.name == OFFERED:
+            return f"asked to keep {facts[0]} = {facts[1]!r}"
+        case _ if event.name == TOLD:
+            return f"told: {facts[0]} = {facts[1]!r}"
         case _:
             return event.name
 
