@@ -8,16 +8,14 @@ Neighbours: `board` describes it, `firmware` runs on a session, `update_rig` cut
 
 from __future__ import annotations
 
-from typing import Any, NoReturn
+from typing import Any
 
 from bootloader.decision import ResetCause
 from bootloader.layout import Layout, Slot
 from emu.board import Board
 from emu.clock import VirtualClock
-from emu.events import RETAINED, WATCHDOG
-from emu.timers import EventLog, HardwareTimer, Hung
+from emu.session import PowerSession
 from flash.device import FlashDevice
-from flash.errors import ResetAsserted
 from flash.journal import Journal
 from flash.partition import Partition
 from flash.supply import Supply
@@ -81,34 +79,19 @@ class EmulatedDevice:
         return Session(self, cause, clock, journal, ram)
 
 
-class Session:
-    """One power session: everything in RAM, and the peripherals as a reset leaves them.
+class Session(PowerSession):
+    """One power session on a board: everything in RAM, and the peripherals as a reset leaves them.
 
-    ``running_slot``: where the application runs; -1 while the bootloader does. ``ram`` is retained RAM: kept by a warm
-    reset, gone after a power cut. The correct firmware does not use it.
+    ``running_slot``: where the application runs; -1 while the bootloader does. The correct firmware does not use
+    retained RAM.
     """
 
     def __init__(
         self, device: EmulatedDevice, cause: ResetCause, clock: VirtualClock, journal: Journal, ram: dict[str, int]
     ) -> None:
-        timers = device.board.document.timers
+        super().__init__(cause, clock, journal, device.supply, device.board.document.timers, ram)
         self.device = device
-        self.cause = cause
-        self.clock = clock
-        self.log = EventLog(journal, clock, device.supply)
-        self.timer = HardwareTimer(clock, self.log, can_stop=timers.commit_can_stop, max_s=timers.commit_max_s)
         self.running_slot = -1
-        self._ram = ram
-
-    # -- retained RAM --------------------------------------------------------------------------------------
-
-    def recall(self, key: str) -> int:
-        return self._ram.get(key, 0)
-
-    def retain(self, key: str, value: int) -> None:
-        """Write retained RAM; journaled, since it is part of the state of a warm reset."""
-        self.log.note(RETAINED, key, value)
-        self._ram[key] = value
 
     # -- what a waypoint keeps --------------------------------------------------------------------------------
 
@@ -121,7 +104,7 @@ class Session:
         self.clock.set(clock)
         self.timer.set(timer)
 
-    # -- the processor -------------------------------------------------------------------------------------
+    # -- what the board says -------------------------------------------------------------------------------
 
     @property
     def self_test_us(self) -> int:
@@ -130,19 +113,3 @@ class Session:
     @property
     def commit_timeout_us(self) -> int:
         return self.device.board.document.timers.commit_timeout_s * 1_000_000
-
-    def wait(self, duration_us: int) -> None:
-        self.clock.advance(duration_us)
-
-    def reset(self, cause: str) -> NoReturn:
-        raise ResetAsserted(cause)
-
-    def hang(self) -> NoReturn:
-        """Nobody feeds anything any more: the next timer resets the board, or nothing ever does."""
-        watchdog_s = self.device.board.document.timers.watchdog_s
-        if watchdog_s:
-            self.clock.set_alarm(WATCHDOG, self.clock.now_us + watchdog_s * 1_000_000)
-        self.timer.starve()
-        if not self.clock.has_alarm:
-            raise Hung("the firmware hangs and no timer is running")
-        self.clock.run_to_alarm()

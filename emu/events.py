@@ -10,6 +10,9 @@
 | commit-begun, commit-returned | | around the application's call of commit |
 | timer-armed (seconds), timer-stopped, timer-fed | | what the commit timer is doing from here on |
 | retained | key, value | retained RAM was written |
+| offered | key, value | from here on ``key`` may hold ``value``: somebody asked for it |
+| told | key, value | the firmware told its user what ``key`` holds: from here on nothing else will do |
+| note | text | a line for the reader |
 
 Neighbours: rigs write them, `campaign` reads them. Knows nothing else.
 """
@@ -23,6 +26,8 @@ ATTEMPT, STAGED, REFUSED = "attempt", "staged", "refused"
 COMMIT_BEGUN, COMMIT_RETURNED = "commit-begun", "commit-returned"
 ARMED, STOPPED, FED = "timer-armed", "timer-stopped", "timer-fed"
 RETAINED = "retained"
+OFFERED, TOLD = "offered", "told"
+NOTE = "note"
 
 OLD, NEW, UNKNOWN = "old", "new", "unknown"
 """What a hand-over says about the image: one of the two known ones, byte for byte, or none."""

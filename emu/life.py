@@ -1,10 +1,10 @@
 """The life of one device, a session at a time: the workload that is cut.
 
 Boot; let a new image prove itself and commit; and whenever the old image runs and settles with an update attempt left,
-receive the new image in chunks, finish, and restart. Whatever the firmware does (hang, fault, crash, be interrupted)
-ends in an `Outcome`, never in an exception.
+receive the new image in chunks, finish, and restart.
 
-Neighbours: `update_rig` starts a life for every session, `firmware` and `app` are what it runs. Knows no campaign.
+Neighbours: `update_rig` starts a life for every session, `firmware` and `app` are what it runs, `ending` says how it
+ends. Knows no campaign.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from dataclasses import dataclass, replace
 from bootloader.layout import Slot
 from emu.app import APP_MODELS, AppModel
 from emu.device import Session
+from emu.ending import MODEL_CRASHES, ended
 from emu.events import (
     ATTEMPT,
     COMMIT_BEGUN,
     COMMIT_RETURNED,
     DECIDED,
     HANDOVER,
-    HANG,
     NEW,
     OLD,
     REFUSED,
@@ -30,8 +30,6 @@ from emu.events import (
 from emu.firmware import ModelFirmware
 from emu.freezer import Held, freeze, thaw
 from emu.rig import Outcome
-from emu.timers import Hung
-from flash.errors import FlashError, HardwareFault, PowerLost, ResetAsserted
 from updater.reception import UpdaterContext, UpdateState
 
 
@@ -63,45 +61,9 @@ class Life:
 
     def outcome(self, frozen: bytes = b"") -> Outcome:
         """Run the session to its end, whatever that is; from the reset vector, or on from a waypoint."""
-        try:
-            if frozen:
-                self._now = thaw(frozen, self._session, self._plot.firmware)
-            outcome = self._natural_end()
-            if outcome.kind != "waypoint" and not self._session.log.journal.struck:
-                self._session.log.strike_if_due()
-            return outcome
-        except PowerLost:
-            return Outcome("cut")
-        except ResetAsserted as reset:
-            return self._after_reset(reset.cause)
-
-    def _natural_end(self) -> Outcome:
-        """How the session ends when nothing interrupts it after its last entry."""
-        try:
-            return self._live()
-        except ResetAsserted as reset:
-            return self._after_reset(reset.cause)
-        except Hung as hung:
-            return Outcome("hung", detail=str(hung))
-        except HardwareFault as fault:
-            return self._after_crash(f"unhandled fault: {fault}")
-        except (FlashError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as wrong:
-            return self._after_crash(f"the firmware crashed: {type(wrong).__name__}: {wrong}")
-
-    def _after_reset(self, cause: str) -> Outcome:
-        if cause != HANG:
-            return Outcome("reset", cause=cause)  # type: ignore[arg-type]
-        try:
-            self._session.hang()
-        except ResetAsserted as reset:
-            return Outcome("reset", cause=reset.cause)  # type: ignore[arg-type]
-        except Hung as hung:
-            return Outcome("hung", detail=str(hung))
-
-    def _after_crash(self, detail: str) -> Outcome:
-        """A default fault handler loops for ever; only a timer can end that."""
-        outcome = self._after_reset(HANG)
-        return replace(outcome, detail=detail)
+        if frozen:
+            self._now = thaw(frozen, self._session, self._plot.firmware)
+        return ended(self._session, self._live, MODEL_CRASHES)
 
     def _live(self) -> Outcome:
         """One stage after another; between two of them is a waypoint."""

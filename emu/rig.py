@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from bootloader.decision import ResetCause
+from emu.oracle import Oracle
 from flash.cells import Cells
 from flash.grid import Grids
 from flash.journal import Entry, Interruption
@@ -77,6 +78,8 @@ class Outcome:
     def __str__(self) -> str:
         match self.kind:
             case "settled":
+                if not self.image:
+                    return "settled"
                 return f"{self.image} image runs, {'committed' if self.committed else 'NOT committed'}"
             case "reset":
                 return f"reset by {self.cause}"
@@ -123,7 +126,8 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where the config copies and the slots are, for checks that judge single operations."""
+    """Where the config copies and the slots are, for checks that judge single operations. ``configs``: two, or none
+    where the firmware has no boot configs of ours."""
 
     configs: tuple[Place, ...]
     slots: tuple[Place, ...]
@@ -152,6 +156,16 @@ class Rig(Protocol):
 
     @property
     def places(self) -> Places: ...
+
+    @property
+    def lacks(self) -> Mapping[str, str]:
+        """The checks that mean nothing here, each with the reason."""
+        ...
+
+    @property
+    def oracles(self) -> Sequence[Oracle]:
+        """Checks that come with the rig. What they look at when a session ends is in its footprint."""
+        ...
 
     @property
     def watchdog_us(self) -> int:

@@ -24,6 +24,7 @@ from emu.events import NEW, OLD, UNKNOWN
 from emu.factory import SlotImage, behind, install
 from emu.firmware import ModelFirmware
 from emu.life import Life, Plot
+from emu.oracle import Oracle
 from emu.rig import (
     Capabilities,
     DeviceState,
@@ -71,6 +72,8 @@ class UpdateRig:
     """A board, a firmware, a pair of images and an application model. Raises ScenarioError when they do not fit."""
 
     capabilities = Capabilities(snapshot=True, tears=True, deterministic=True, virtual_time=True)
+    lacks: Mapping[str, str] = {}
+    oracles: Sequence[Oracle] = ()
 
     def __init__(
         self,

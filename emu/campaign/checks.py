@@ -9,13 +9,15 @@ Neighbours: `monitor` remembers, `explore` asks. Knows journals and outcomes; ru
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from bootloader.config import RECORD_SIZE, Configs, CopyReading, newest_of, read_config
-from emu.board import CheckEntry, CheckName
+from emu.board import CheckEntry
 from emu.campaign.monitor import Monitor
-from emu.events import HANDOVER, NEW
+from emu.events import HANDOVER, NEW, TOLD, UNKNOWN
+from emu.oracle import Oracle
 from emu.rig import DeviceState, Place, Places, Rig, Run
 from flash.cells import combined
 from flash.errors import EccFault, UnsteadyRead
@@ -27,7 +29,7 @@ from flash.peek import read_snapshot
 class Breach:
     """A check that did not hold, at an entry of the session's journal."""
 
-    check: CheckName
+    check: str
     entry: int
     message: str
 
@@ -63,7 +65,7 @@ class Check:
     """``judge`` yields the breaches of one stretch; ``counts`` how often the check had something to judge;
     ``consults``: whether it looks at the boot configs as they were when the stretch began (the flag: at a reset)."""
 
-    name: CheckName
+    name: str
     promise: str
     judge: Callable[[Scene], Iterator[Breach]]
     counts: Callable[[Scene], int]
@@ -90,7 +92,7 @@ def _boots(scene: Scene) -> Iterator[Breach]:
 
 def _whole(scene: Scene) -> Iterator[Breach]:
     for index, event, _ in scene.events(HANDOVER):
-        if event.facts[1] not in ("old", NEW):
+        if event.facts[1] == UNKNOWN:
             yield Breach("whole", index, f"slot {event.facts[0]} runs, and is none of the known images")
 
 
@@ -98,6 +100,12 @@ def _durable(scene: Scene) -> Iterator[Breach]:
     for index, event, monitor in scene.events(HANDOVER):
         if monitor.commit_returned and event.facts[1] != NEW:
             yield Breach("durable", index, f"commit had returned, and the {event.facts[1]} image runs again")
+    for index, event, monitor in scene.events(TOLD):
+        key, value = event.facts
+        ledger = monitor.ledger
+        if ledger.knows(key) and value not in ledger.allowed(key):
+            owed = " or ".join(repr(owed) for owed in ledger.allowed(key))
+            yield Breach("durable", index, f"{key} is told to be {value!r}; it was told or asked to be {owed}")
 
 
 def _reverts(scene: Scene) -> Iterator[Breach]:
@@ -180,7 +188,8 @@ def _handovers(scene: Scene) -> int:
 
 
 def _after_commit(scene: Scene) -> int:
-    return sum(monitor.commit_returned for _, _, monitor in scene.events(HANDOVER))
+    told = sum(monitor.ledger.knows(event.facts[0]) for _, event, monitor in scene.events(TOLD))
+    return told + sum(monitor.commit_returned for _, _, monitor in scene.events(HANDOVER))
 
 
 def _on_probation(scene: Scene) -> int:
@@ -199,7 +208,7 @@ def _never(scene: Scene) -> int:
     return 0
 
 
-CHECKS: dict[CheckName, Check] = {
+CHECKS: dict[str, Check] = {
     check.name: check
     for check in (
         Check("boots", "some valid image runs; never bricked, never a boot loop", _boots, _once),
@@ -227,17 +236,51 @@ CHECKS: dict[CheckName, Check] = {
 }
 
 
-def inapplicable(bounds: CheckEntry, *, keeps_new: bool, snapshot: bool) -> dict[CheckName, str]:
+def rows_of(rig: Rig) -> dict[str, Check]:
+    """Every check a campaign on ``rig`` knows: the table, and the oracles that come with the rig."""
+    oracles = [Check(o.name, o.promise, partial(_ask, o), _session_ends) for o in rig.oracles]
+    return {row.name: row for row in (*CHECKS.values(), *oracles)}
+
+
+def _ask(oracle: Oracle, scene: Scene) -> Iterator[Breach]:
+    run = scene.run
+    message = oracle.verdict(scene.rig.parts, run.end.memory, scene.monitors[-1].ledger) if _session_ends(scene) else ""
+    if message:
+        yield Breach(oracle.name, scene.end, message)
+
+
+def _session_ends(scene: Scene) -> int:
+    return int(scene.run.outcome.kind not in ("waypoint", "cut"))
+
+
+def inapplicable(
+    bounds: CheckEntry, *, keeps_new: bool, snapshot: bool, configs: bool = True, lacks: Mapping[str, str] | None = None
+) -> dict[str, str]:
     """The checks a campaign leaves out, each with its reason. ``keeps_new``: whether the uncut update is meant to stay;
-    ``snapshot``: whether the rig takes snapshots."""
-    reasons: dict[CheckName, str] = {
+    ``snapshot``: whether the rig takes snapshots; ``configs``: whether it has boot configs; ``lacks``: what it says
+    itself."""
+    reasons: dict[str, str] = {
         name: "the board does not claim it: checks.apply leaves it out" for name in CHECKS if name not in bounds.apply
     }
+    for name, why in (lacks or {}).items():
+        reasons.setdefault(name, why)
+    if not configs:
+        reasons.setdefault("in-place", "the firmware has no boot configs that could say which slot is the running one")
     if not keeps_new:
         reasons.setdefault("retries", "the new image is not meant to stay with this application model")
     if not snapshot:
         reasons.setdefault("in-place", "the rig takes no snapshots")
     return reasons
+
+
+def chosen_checks(rig: Rig, bounds: CheckEntry, *, keeps_new: bool) -> tuple[tuple[str, ...], dict[str, str]]:
+    """The checks of a campaign on ``rig``: the board's, then the rig's own; and those left out, with the reason."""
+    able = rig.capabilities.snapshot
+    left_out = inapplicable(
+        bounds, keeps_new=keeps_new, snapshot=able, configs=bool(rig.places.configs), lacks=rig.lacks
+    )
+    own = tuple(oracle.name for oracle in rig.oracles) if able else ()
+    return (*(name for name in bounds.apply if name not in left_out), *own), left_out
 
 
 class ConfigWatch:
@@ -297,8 +340,25 @@ def _hits(operation: Operation, place: Place, names: Sequence[str]) -> bool:
     )
 
 
-def is_committed(state: DeviceState, rig: Rig) -> bool:
-    """Whether the newest record on flash, by the book, says committed."""
+def at_once(
+    timer_fired: bool, stuck_with: str, state: DeviceState, monitor: Monitor, rig: Rig
+) -> Iterator[tuple[str, str, str]]:
+    """What an interruption breaks by itself, whatever follows it: check, message, outcome.
+
+    ``timer_fired``: it was the commit timer. ``stuck_with``: the image that stands still for good after it; "": the
+    device goes on.
+    """
+    if timer_fired and monitor.commit_returned:
+        yield "durable", "commit has returned and the commit timer still runs", "armed"
+    if stuck_with == NEW and not _is_committed(state, monitor, rig):
+        yield "reverts", "the uncommitted image hangs and no timer resets it", "hangs"
+
+
+def _is_committed(state: DeviceState, monitor: Monitor, rig: Rig) -> bool:
+    """Whether the newest record on flash, by the book, says committed. Where there are no records, an image counts as
+    committed once its commit has begun: from there on, either is right."""
+    if not rig.places.configs:
+        return not monitor.on_probation
     config = ConfigWatch(state, rig.places, rig).configs.config
     return config is not None and config.committed
 

@@ -13,8 +13,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from emu.board import CheckEntry, CheckName
-from emu.campaign.checks import inapplicable
+from emu.board import CheckEntry
+from emu.campaign.checks import chosen_checks
 from emu.campaign.golden import golden_chain
 from emu.campaign.graph import Birth, Graph, Link, Node, Stop
 from emu.campaign.judge import Judge, State
@@ -42,8 +42,7 @@ class Closure:
         self.rig = rig
         self.bounds = bounds
         self.options = options
-        self.left_out = inapplicable(bounds, keeps_new=options.keeps_new, snapshot=True)
-        self.checks: tuple[CheckName, ...] = tuple(name for name in bounds.apply if name not in self.left_out)
+        self.checks, self.left_out = chosen_checks(rig, bounds, keeps_new=options.keeps_new)
         self._progress = progress or (lambda coverage, layer, where: None)
         self.cover = Coverage()
         merges = not options.exhaustive and LEAKS_TIER not in options.tears.tiers
@@ -65,7 +64,9 @@ class Closure:
 
     def explore(self) -> Verdict:
         """Run the campaign. Ctrl-C and the budget end it early; what is known is kept and ``complete`` is False."""
-        golden = golden_chain(self.judge, self._root, self.options, self.cover)
+        golden = golden_chain(
+            self.judge, self._root, self.options, self.cover, has_images="whole" not in self.rig.lacks
+        )
         complete = True
         try:
             self._close()

@@ -13,8 +13,8 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from emu.board import CheckEntry, CheckName
-from emu.campaign.checks import inapplicable, is_committed
+from emu.board import CheckEntry
+from emu.campaign.checks import at_once, chosen_checks
 from emu.campaign.edges import CUT, EVENT_NAMES, RESET, TIMER, Child, EdgeWalker, LiveWalker
 from emu.campaign.golden import golden_chain
 from emu.campaign.judge import Chain, Judge, Judged, State
@@ -23,7 +23,6 @@ from emu.campaign.options import BudgetSpent, Options, Progress
 from emu.campaign.update_map import Place, Region, UpdateMap, map_of
 from emu.campaign.verdict import Coverage, CutPath, Finding, FindingKey, Step, Verdict
 from emu.clock import Stopwatch
-from emu.events import NEW
 from emu.rig import Rig
 from flash.tears import LEAKS_TIER, TEAR_SETS
 
@@ -34,7 +33,7 @@ class _Seen:
 
     layer: int
     outcome: str
-    breaches: tuple[tuple[CheckName, str], ...]
+    breaches: tuple[tuple[str, str], ...]
 
 
 class Explorer:
@@ -44,14 +43,13 @@ class Explorer:
         self.notes: list[str] = []
         self._rig = rig
         self._options = self._degraded(options)
-        self._inapplicable = inapplicable(bounds, keeps_new=options.keeps_new, snapshot=rig.capabilities.snapshot)
-        self.checks: tuple[CheckName, ...] = tuple(name for name in bounds.apply if name not in self._inapplicable)
+        self.checks, self._inapplicable = chosen_checks(rig, bounds, keeps_new=options.keeps_new)
         self._progress = progress or (lambda coverage, layer, where: None)
         self._exact = rig.capabilities.snapshot and rig.capabilities.deterministic
         depths = self._options.depth if rig.capabilities.snapshot else 0
         self._walkers = [EdgeWalker(rig, self._options.tears, self._options.events) for _ in range(depths)]
         self._seen: dict[tuple[bytes, Monitor], _Seen] = {}
-        self._met_at: dict[tuple[CheckName, tuple[bytes, Monitor], str], int] = {}
+        self._met_at: dict[tuple[str, tuple[bytes, Monitor], str], int] = {}
         self._findings: dict[FindingKey, Finding] = {}
         self._cover = Coverage()
         self.judge = Judge(rig, bounds, checks=self.checks, cache=self._options.cache, cover=self._cover)
@@ -67,7 +65,7 @@ class Explorer:
     def explore(self) -> Verdict:
         """Run the campaign. Ctrl-C and the budget end it early; what is known is kept and ``complete`` is False."""
         root = State(self._rig.initial(self._options.attempts), Monitor())
-        golden = golden_chain(self.judge, root, self._options, self._cover)
+        golden = golden_chain(self.judge, root, self._options, self._cover, has_images="whole" not in self._rig.lacks)
         self._uncut = golden.sessions
         for breach in golden.breaches:
             self._report((), (), breach.check, breach.message, str(golden.outcome))
@@ -112,7 +110,8 @@ class Explorer:
         self._check_budget()
         state = State(child.state, monitor)
         key = state.key
-        for check, message, outcome in self._seen_at_once(child, monitor):
+        stuck_with = child.running if child.stuck else ""
+        for check, message, outcome in at_once(child.edge.how == TIMER, stuck_with, child.state, monitor, self._rig):
             if self._met_at.setdefault((check, key, child.edge.how), layer) == layer:
                 self._report(path, kinds, check, message, outcome)
         known = self._seen.get(key)
@@ -137,14 +136,7 @@ class Explorer:
                 self._report(path, kinds, check, message, known.outcome)
         self._progress(self._cover, layer, f"{self._where}, at {path[0].entry}")
 
-    def _seen_at_once(self, child: Child, monitor: Monitor) -> Iterator[tuple[CheckName, str, str]]:
-        """What an edge breaks by itself, whatever follows it: check, message, outcome."""
-        if child.edge.how == TIMER and monitor.commit_returned:
-            yield "durable", "commit has returned and the commit timer still runs", "armed"
-        if child.stuck and child.running == NEW and not is_committed(child.state, self._rig):
-            yield "reverts", "the uncommitted image hangs and no timer resets it", "hangs"
-
-    def _report(self, path: CutPath, kinds: tuple[str, ...], check: CheckName, message: str, outcome: str) -> None:
+    def _report(self, path: CutPath, kinds: tuple[str, ...], check: str, message: str, outcome: str) -> None:
         if check not in self.checks:
             return
         key = FindingKey(check, tuple((step.run, step.entry) for step in path), kinds, outcome)
@@ -195,6 +187,7 @@ class Explorer:
             seconds=self._watch.seconds,
             notes=self.notes,
             inapplicable=self._inapplicable,
+            promises={oracle.name: oracle.promise for oracle in self._rig.oracles},
         )
 
     def update_map(self, regions: tuple[Region, ...]) -> UpdateMap:

@@ -15,7 +15,6 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Literal
 
-from emu.board import CheckName
 from emu.campaign.cache import Session
 from emu.campaign.edges import Workload
 from emu.campaign.judge import Judged
@@ -125,7 +124,7 @@ class EdgeBreach:
 
     entry: int
     how: str
-    check: CheckName
+    check: str
     message: str
     outcome: str
 

@@ -13,16 +13,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
-from emu.board import CheckEntry, CheckName
+from emu.board import CheckEntry
 from emu.campaign.cache import Piece, RunCache, Session
 from emu.campaign.checks import (
-    CHECKS,
     Breach,
     Erased,
     Scene,
     erases_of,
     monitors_of,
     places_consulted,
+    rows_of,
     worn_out,
 )  # fmt: skip
 from emu.campaign.monitor import Monitor
@@ -95,11 +95,10 @@ class Chain:
 class Judge:
     """The checks of one campaign on one rig. ``cover`` counts what was run and what each check had to judge."""
 
-    def __init__(
-        self, rig: Rig, bounds: CheckEntry, *, checks: tuple[CheckName, ...], cache: bool, cover: Coverage
-    ) -> None:
+    def __init__(self, rig: Rig, bounds: CheckEntry, *, checks: tuple[str, ...], cache: bool, cover: Coverage) -> None:
         self.checks = checks
-        rows = [CHECKS[name] for name in checks]
+        known = rows_of(rig)
+        rows = [known[name] for name in checks]
         self.cache = RunCache(rig, partial(places_consulted, rows, rig), enabled=cache)
         self._rig = rig
         self._bounds = bounds

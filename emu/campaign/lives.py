@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from emu.board import CheckEntry, CheckName
+from emu.board import CheckEntry
 from emu.campaign.checks import worn_out
 from emu.campaign.graph import Node
 from emu.campaign.judge import Judge, refusal
@@ -57,7 +57,7 @@ class Lives:
                 else:
                     waiting.append(([*nodes, end.target], [*readings, reading]))
 
-    def breaches(self, node: Node, *, is_origin: bool) -> Iterator[tuple[CheckName, str]]:
+    def breaches(self, node: Node, *, is_origin: bool) -> Iterator[tuple[str, str]]:
         """What only shows in the whole uncut life from ``node``. ``is_origin``: an interruption leads to it, or it is
         the factory state; others are part of such lives."""
         checks, bounds = self._judge.checks, self._bounds
@@ -73,7 +73,7 @@ class Lives:
                 erased = self._judge.erased_in(sessions)
                 yield from (("wear", breach.message) for breach in worn_out(erased, bounds, 0))
 
-    def _retries(self, node: Node) -> Iterator[tuple[CheckName, str]]:
+    def _retries(self, node: Node) -> Iterator[tuple[str, str]]:
         for nodes, reading in self._chains(node):
             session = nodes[-1].sessions[reading]
             if len(nodes) > self._bounds.max_resets:

@@ -9,20 +9,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from emu.events import ATTEMPT, COMMIT_BEGUN, COMMIT_RETURNED, HANDOVER, NEW
+from emu.events import ATTEMPT, COMMIT_BEGUN, COMMIT_RETURNED, HANDOVER, NEW, OFFERED, TOLD
+from emu.ledger import NOTHING_OWED, Ledger
 from flash.journal import Event
+
+MOVED_BY = (ATTEMPT, HANDOVER, COMMIT_BEGUN, COMMIT_RETURNED, OFFERED, TOLD)
+"""The events that change a monitor, or what is left of the workload."""
 
 
 @dataclass(frozen=True, slots=True)
 class Monitor:
     """``entered``: the new image was entered since the last attempt began. ``commit_begun`` and
     ``commit_returned``: the application called commit on it, and got an answer. ``running``: the slot that was entered
-    in this session; -1 while the bootloader runs."""
+    in this session; -1 while the bootloader runs. ``ledger``: what a store owes its user."""
 
     entered: bool = False
     commit_begun: bool = False
     commit_returned: bool = False
     running: int = -1
+    ledger: Ledger = NOTHING_OWED
 
     @property
     def at_reset(self) -> Monitor:
@@ -36,11 +41,15 @@ class Monitor:
 
     def after(self, event: Event) -> Monitor:
         if event.name == ATTEMPT:
-            return Monitor(running=self.running)
+            return Monitor(running=self.running, ledger=self.ledger)
         if event.name == HANDOVER:
             return replace(self, entered=self.entered or event.facts[1] == NEW, running=event.facts[0])
         if event.name == COMMIT_BEGUN:
             return replace(self, commit_begun=True)
         if event.name == COMMIT_RETURNED:
             return replace(self, commit_returned=True)
+        if event.name == OFFERED:
+            return replace(self, ledger=self.ledger.with_offer(*event.facts))
+        if event.name == TOLD:
+            return replace(self, ledger=self.ledger.with_told(*event.facts))
         return self

@@ -13,8 +13,9 @@ from itertools import accumulate
 
 from emu.campaign.cache import Piece
 from emu.campaign.edges import TOGETHER, flights
+from emu.campaign.monitor import MOVED_BY
 from emu.campaign.space import Space, Units
-from emu.events import ARMED, ATTEMPT, COMMIT_BEGUN, COMMIT_RETURNED, FED, HANDOVER, RETAINED, STOPPED
+from emu.events import ARMED, FED, RETAINED, STOPPED
 from emu.rig import Rig, Run
 from flash.cells import Cells
 from flash.journal import Entry, Event, Operation
@@ -22,10 +23,6 @@ from flash.part import Part
 from flash.replay import replay
 from flash.snapshot import KEY_BYTES
 from flash.tears import TearSet, points_of, rows_of
-
-MOVING = (ATTEMPT, HANDOVER, COMMIT_BEGUN, COMMIT_RETURNED)
-"""Events after which a cut finds another workload or another monitor."""
-
 
 TIMED = (ARMED, STOPPED, FED, RETAINED)
 """Events that matter besides to what a reset line or a timer does."""
@@ -81,7 +78,7 @@ class Outline:
         self._kill_places = [index for index, _ in self._kills]
         self.together = flights(run.entries)
         self._add_flights()
-        names = (*MOVING, *TIMED) if timed else MOVING
+        names = (*MOVED_BY, *TIMED) if timed else MOVED_BY
         self._moving = [i for i, e in enumerate(run.entries) if isinstance(e, Event) and e.name in names]
         self._ahead = self._suffixes()
         self.rest = _rests(run, timed=timed or bool(self.together))

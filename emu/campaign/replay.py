@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from bootloader.config import Configs
-from emu.campaign.checks import Breach, ConfigWatch, is_committed
+from emu.campaign.checks import Breach, ConfigWatch, at_once
 from emu.campaign.edges import EVENT_NAMES, TIMER, EdgeWalker
 from emu.campaign.judge import Judge, State
 from emu.campaign.monitor import Monitor
@@ -42,7 +42,7 @@ class Session:
 
     state: DeviceState
     run: Run
-    configs: Configs
+    configs: Configs | None
     step: Step | None = None
     torn: Torn | None = None
 
@@ -79,12 +79,10 @@ def follow(rig: Rig, judge: Judge, token: Token, seed: int = 0) -> Story:
         session = _interrupted(rig, state.device, step, replace(EVERY_TEAR, seed=seed))
         sessions.append(session)
         state = State(session.run.end, _monitor_after(state.monitor, session.run, step.entry))
-        if step.how == TIMER and state.monitor.commit_returned:
-            breaches.append(Breach("durable", step.entry, "commit has returned and the commit timer still runs"))
-        if session.run.outcome.kind == "hung":
-            entered = _entered_new(session.run.entries[: step.entry])
-            if entered and not is_committed(state.device, rig):
-                breaches.append(Breach("reverts", step.entry, "the uncommitted image hangs and no timer resets it"))
+        is_stuck = session.run.outcome.kind == "hung" and _entered_new(session.run.entries[: step.entry])
+        for check, message, _ in at_once(step.how == TIMER, NEW if is_stuck else "", state.device, state.monitor, rig):
+            if check in judge.checks:
+                breaches.append(Breach(check, step.entry, message))
     chain = judge.chain(state)
     for judged in chain.sessions:
         sessions.append(Session(judged.state.device, judged.run, _configs(rig, judged.state.device)))
@@ -111,8 +109,8 @@ def _interrupted(rig: Rig, state: DeviceState, step: Step, tears: TearSet) -> Se
     return Session(state, run, _configs(rig, state), step, torn)
 
 
-def _configs(rig: Rig, state: DeviceState) -> Configs:
-    return ConfigWatch(state, rig.places, rig).configs
+def _configs(rig: Rig, state: DeviceState) -> Configs | None:
+    return ConfigWatch(state, rig.places, rig).configs if rig.places.configs else None
 
 
 def _misplaced(step: Step, why: str) -> TokenError:

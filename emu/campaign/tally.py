@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from emu.board import CheckName
 from emu.campaign.edges import CUT, EVENT_NAMES
 from emu.campaign.graph import Graph, Node, Span, Stop
 from emu.campaign.judge import Chain
@@ -139,6 +138,7 @@ class Tally:
             seconds=seconds,
             notes=closure.notes,
             inapplicable=closure.left_out,
+            promises={oracle.name: oracle.promise for oracle in closure.rig.oracles},
         )
 
     # -- counting ------------------------------------------------------------------------------------------
@@ -207,7 +207,7 @@ class Tally:
         return count
 
     def _report(
-        self, path: CutPath, kinds: tuple[str, ...], readings: tuple[str | None, ...], check: CheckName, message: str,
+        self, path: CutPath, kinds: tuple[str, ...], readings: tuple[str | None, ...], check: str, message: str,
         outcome: str, node: Node,
     ) -> None:  # fmt: skip
         if check not in self._closure.checks:

@@ -13,7 +13,7 @@ from typing import Literal
 
 import msgspec
 
-from emu.board import CheckName
+from emu.campaign.checks import CHECKS
 
 SCHEMA = "brownout/run/1"
 
@@ -37,7 +37,7 @@ CutPath = tuple[Step, ...]
 class FindingKey:
     """Findings are one when check, place in the journal, tear (without its argument) and outcome are equal."""
 
-    check: CheckName
+    check: str
     place: tuple[tuple[int, int], ...]
     tears: tuple[str, ...]
     outcome: str
@@ -101,7 +101,7 @@ class CheckResult:
     """What became of one check. ``exercised``: how often an executed session gave it something to judge; ``edges``: how
     many lead to its ``findings``. ``inconclusive``: the campaign did not finish, and nothing was found so far."""
 
-    name: CheckName
+    name: str
     result: ResultWord
     exercised: int
     findings: int
@@ -112,20 +112,26 @@ class CheckResult:
 @dataclass(slots=True)
 class Verdict:
     """The result of a campaign. ``complete`` False: a budget or the user ended it early. ``inapplicable``: checks that
-    were left out, with the reason; the digest knows them as those that ``checks`` has not."""
+    were left out, with the reason; the digest knows them as those that ``checks`` has not. ``promises``: of the checks
+    that came with the rig."""
 
     board: str
     depth: int
     attempts: int
     tears: str
     events: tuple[str, ...]
-    checks: tuple[CheckName, ...]
+    checks: tuple[str, ...]
     coverage: Coverage
     findings: list[Finding]
     complete: bool
     seconds: float
     notes: list[str]
-    inapplicable: dict[CheckName, str] = field(default_factory=dict)
+    inapplicable: dict[str, str] = field(default_factory=dict)
+    promises: dict[str, str] = field(default_factory=dict)
+
+    def promise(self, check: str) -> str:
+        """What ``check`` holds the device to."""
+        return self.promises[check] if check in self.promises else CHECKS[check].promise
 
     @property
     def results(self) -> list[CheckResult]:
@@ -133,7 +139,7 @@ class Verdict:
         left_out = [CheckResult(n, "not applicable", 0, 0, 0, why) for n, why in self.inapplicable.items()]
         return [*(self._result(name) for name in self.checks), *left_out]
 
-    def _result(self, name: CheckName) -> CheckResult:
+    def _result(self, name: str) -> CheckResult:
         found = [finding for finding in self.findings if finding.key.check == name]
         exercised = self.coverage.exercised[name]
         edges = sum(finding.count for finding in found if finding.path)  # the uncut life is no edge

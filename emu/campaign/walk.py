@@ -14,13 +14,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from emu.campaign.cache import Session
-from emu.campaign.checks import is_committed
+from emu.campaign.checks import at_once
 from emu.campaign.edges import EVENT_NAMES, TIMER, Child, EdgeWalker, EventName, Workload, time_at
 from emu.campaign.graph import Birth, EdgeBreach, Graph, Head, Link, Mode, Node, Span, Stop
 from emu.campaign.monitor import Monitor
 from emu.campaign.outline import Outline, Surveyor
 from emu.campaign.space import Print, Space, Units
-from emu.events import ARMED, HANG, NEW
+from emu.events import ARMED, HANG
 from emu.rig import DeviceState, Rig, Run
 from flash.journal import Entry, Event, Operation
 from flash.snapshot import Snapshot
@@ -204,15 +204,11 @@ class Walker:
 
     def _judge_edge(self, stop: Stop, length: int, child: Child, monitor: Monitor, killed: Units) -> None:
         """What an event breaks by itself."""
-        how = child.edge.how
-        if how == TIMER and monitor.commit_returned:
-            message = "commit has returned and the commit timer still runs"
-            stop.breaches.append(EdgeBreach(length, how, "durable", message, "armed"))
-        if child.stuck and child.running == NEW:
+        how, stuck_with = child.edge.how, child.running if child.stuck else ""
+        if stuck_with:
             self._graph.looks_at(stop, self._configs & ~killed)
-            if not is_committed(child.state, self._rig):
-                message = "the uncommitted image hangs and no timer resets it"
-                stop.breaches.append(EdgeBreach(length, how, "reverts", message, "hangs"))
+        for check, message, outcome in at_once(how == TIMER, stuck_with, child.state, monitor, self._rig):
+            stop.breaches.append(EdgeBreach(length, how, check, message, outcome))
 
 
 class _Place:

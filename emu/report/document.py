@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import Any
 from xml.etree import ElementTree
 
-from emu.campaign.checks import CHECKS
 from emu.campaign.verdict import SCHEMA, CheckResult, Finding, Verdict
 from emu.report.asked import Asked
 from emu.words import counted
@@ -48,9 +47,9 @@ def to_document(verdict: Verdict, asked: Asked) -> dict[str, Any]:
         "tears": verdict.tears,
         "events": list(verdict.events),
         "checks": {
-            name: {"promise": CHECKS[name].promise, "exercised": cover.exercised[name]} for name in verdict.checks
+            name: {"promise": verdict.promise(name), "exercised": cover.exercised[name]} for name in verdict.checks
         },
-        "results": [_result(result) for result in verdict.results],
+        "results": [_result(result, verdict) for result in verdict.results],
         "outcomes": dict(sorted(cover.outcomes.items())),
         "findings": [_finding(finding, verdict, asked) for finding in verdict.findings],
         "notes": list(verdict.notes),
@@ -58,10 +57,10 @@ def to_document(verdict: Verdict, asked: Asked) -> dict[str, Any]:
     }
 
 
-def _result(result: CheckResult) -> dict[str, Any]:
+def _result(result: CheckResult, verdict: Verdict) -> dict[str, Any]:
     return {
         "name": result.name,
-        "promise": CHECKS[result.name].promise,
+        "promise": verdict.promise(result.name),
         "result": result.result,
         "exercised": result.exercised,
         "findings": result.findings,

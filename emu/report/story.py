@@ -12,7 +12,7 @@ from typing import Any
 
 from emu.campaign.replay import Session, Story, Torn
 from emu.campaign.verdict import Step
-from emu.events import ARMED, DECIDED, HANDOVER, REFUSED, RETAINED
+from emu.events import ARMED, DECIDED, HANDOVER, NOTE, OFFERED, REFUSED, RETAINED, TOLD
 from emu.words import counted
 from flash.journal import Entry, Event, Misuse, Operation
 
@@ -126,6 +126,12 @@ def event_words(name: str, facts: tuple[Any, ...]) -> str:
             return f"update refused: {facts[0]}"
         case _ if name == RETAINED:
             return f"retained RAM: {facts[0]} = {facts[1]}"
+        case _ if name == NOTE:
+            return str(facts[0])
+        case _ if name == OFFERED:
+            return f"asked to keep {facts[0]} = {facts[1]!r}"
+        case _ if name == TOLD:
+            return f"told: {facts[0]} = {facts[1]!r}"
         case _:
             return name
 

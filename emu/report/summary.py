@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from emu.campaign.checks import CHECKS
 from emu.campaign.verdict import CheckResult, Verdict
 from emu.report.asked import Asked
 from emu.report.groups import Group, grouped, places
@@ -48,7 +47,7 @@ def summary(verdict: Verdict, asked: Asked) -> str:
     lines += ["", "outcomes"]
     lines += [f"  {count:>10,}  {outcome}" for outcome, count in sorted(cover.outcomes.items())]
     lines += ["", "checks"]
-    lines += [line for result in verdict.results for line in _check(result)]
+    lines += [line for result in verdict.results for line in _check(result, verdict)]
     lines += _findings(verdict, asked)
     if verdict.complete and verdict.notes:
         lines += ["", *(f"note: {note}" for note in verdict.notes)]
@@ -72,13 +71,13 @@ def _how_far(verdict: Verdict) -> str:
     return f"{'; '.join(verdict.notes)}, within depth {done + 1} of {verdict.depth}{finished}"
 
 
-def _check(result: CheckResult) -> list[str]:
+def _check(result: CheckResult, verdict: Verdict) -> list[str]:
     words = {
         "broken": counted(result.findings, "finding"),
         "not exercised": "NOT EXERCISED",
         "inconclusive": "nothing so far",
     }
-    lines = [f"  {result.name:<12}{words.get(result.result, result.result):<16}{CHECKS[result.name].promise}"]
+    lines = [f"  {result.name:<12}{words.get(result.result, result.result):<16}{verdict.promise(result.name)}"]
     if result.result == "not applicable":
         lines.append(f"{'':30}{result.reason}")
     return lines

@@ -142,8 +142,10 @@ def _session(session: Session) -> Markup:
     )
 
 
-def _configs(configs: Configs) -> list[Markup]:
-    """What the boot found on flash: both config copies, and which one counts."""
+def _configs(configs: Configs | None) -> list[Markup]:
+    """What the boot found on flash: both config copies, and which one counts; nothing where there are none."""
+    if configs is None:
+        return []
     return [
         element(
             "li",

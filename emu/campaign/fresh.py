@@ -1,0 +1,172 @@
+"""Sessions repeated where nothing has run before: a variable that survives a simulated reset is found here only.
+
+What a firmware leaves in a module, in a class or in itself is still there after a simulated power cut, as nothing is on
+a device. So a share of the sessions is repeated in a fresh interpreter, each in a process of its own that is forked
+right after the imports: journal, outcome and the state that is left have to be the same.
+
+Neighbours: an explorer hands over states it has run, or what became of them. Knows the rig's contract; which rig it is,
+a `RigSpec` says by name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import os
+import pickle
+import subprocess
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from emu.errors import ScenarioError
+from emu.rig import DeviceState, Rig, Run
+from flash.journal import Entry, Event, Misuse, Operation
+
+TIMEOUT_S = 600
+
+
+@dataclass(frozen=True)
+class RigSpec:
+    """How any process makes the same rig. ``factory``: "package.module:function", called with ``data``: plain data."""
+
+    factory: str
+    data: tuple[Any, ...] = ()
+
+    def make(self) -> Rig:
+        """Raises ScenarioError for a factory that is not there; what it raises itself is passed on."""
+        module, _, name = self.factory.partition(":")
+        try:
+            make = getattr(importlib.import_module(module), name)
+        except (ImportError, AttributeError, ValueError) as missing:
+            raise ScenarioError(
+                f"no rig is made by {self.factory!r}: {missing}; give package.module:function"
+            ) from None
+        return cast(Rig, make(*self.data))
+
+
+@dataclass(frozen=True)
+class Record:
+    """A run as plain lines, to be compared between processes: one for every entry, and one for how it ended."""
+
+    lines: tuple[str, ...]
+
+    def differs_from(self, other: Record) -> str:
+        """The first difference in words; "" where there is none."""
+        for number, (mine, theirs) in enumerate(zip(self.lines, other.lines, strict=False)):
+            if mine != theirs:
+                return f"entry {number}: {mine}; in a fresh interpreter: {theirs}"
+        if len(self.lines) != len(other.lines):
+            return f"{len(self.lines)} lines; in a fresh interpreter: {len(other.lines)}"
+        return ""
+
+
+@dataclass(frozen=True)
+class Difference:
+    """``number``: which of the states. ``what``: where its session in a fresh interpreter first differs."""
+
+    number: int
+    what: str
+
+
+def record_of(run: Run) -> Record:
+    """What has to be the same, whoever runs it."""
+    end = run.end
+    left = f"{end.cause}, {end.attempts_left} attempts, RAM {end.ram}, memory {[s.key.hex() for s in end.memory]}"
+    volatile = hashlib.sha256(end.volatile).hexdigest()
+    return Record((*map(_line, run.entries), f"{run.outcome!r} after {run.end_us} us; leaves {left}, {volatile}"))
+
+
+def _line(entry: Entry) -> str:
+    match entry:
+        case Operation():
+            torn = "" if entry.tear is None else f", torn: {entry.tear.name}"
+            return (
+                f"{entry.kind} {entry.device} {entry.address:#x}+{entry.length} {entry.data.hex()} "
+                f"[{entry.start_us}, {entry.end_us}] us{torn}"
+            )
+        case Event():
+            return f"{entry.name} {entry.facts!r} at {entry.time_us} us"
+        case Misuse():
+            return f"misuse: {entry.message} at {entry.time_us} us"
+
+
+def repeat_in_fresh_interpreter(spec: RigSpec, states: Sequence[DeviceState]) -> list[Difference]:
+    """Run the session of each state here, after all that ran here before, and in a fresh interpreter."""
+    rig = spec.make()
+    return differences([record_of(rig.run(state)) for state in states], fresh_records(spec, states))
+
+
+def differences(records: Sequence[Record], fresh: Sequence[Record]) -> list[Difference]:
+    """Where recorded runs and fresh ones are not the same."""
+    pairs = enumerate(zip(records, fresh, strict=True))
+    found = [(number, mine.differs_from(theirs)) for number, (mine, theirs) in pairs]
+    return [Difference(number, what) for number, what in found if what]
+
+
+def fresh_records(spec: RigSpec, states: Sequence[DeviceState]) -> list[Record]:
+    """The session of each state, run where nothing has run before.
+
+    Raises ScenarioError when the other interpreter cannot do it, with its own last words.
+    """
+    if not states:
+        return []
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, sys.path)), "OPENBLAS_NUM_THREADS": "1"}
+    try:
+        answered = subprocess.run(
+            [sys.executable, "-c", f"from {__name__} import main; main()"],
+            input=pickle.dumps((spec, list(states))),
+            capture_output=True,
+            env=environment,
+            timeout=TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise ScenarioError(f"a fresh interpreter did not repeat {len(states)} sessions in {TIMEOUT_S} s") from None
+    if answered.returncode:
+        words = answered.stderr.decode(errors="replace").strip().splitlines()
+        raise ScenarioError(f"a fresh interpreter cannot repeat sessions: {words[-1] if words else 'it said nothing'}")
+    records: list[Record] = pickle.loads(answered.stdout)
+    return records
+
+
+# -- on the other side -----------------------------------------------------------------------------------
+
+
+def _answer(request: bytes) -> bytes:
+    """Repeat every session of a request, each in a process that has done nothing else."""
+    spec, states = pickle.loads(request)
+    importlib.import_module(spec.factory.partition(":")[0])
+    return pickle.dumps([pickle.loads(_forked(spec, state)) for state in states])
+
+
+def _forked(spec: RigSpec, state: DeviceState) -> bytes:
+    """One session in a child of this process; what the child leaves behind dies with it."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        os.close(reading)
+        status = 1
+        try:
+            with os.fdopen(writing, "wb") as sink:
+                sink.write(pickle.dumps(record_of(spec.make().run(state))))
+            status = 0
+        except Exception as wrong:
+            print(f"{type(wrong).__name__}: {wrong}", file=sys.stderr, flush=True)
+        finally:
+            os._exit(status)
+    os.close(writing)
+    with os.fdopen(reading, "rb") as source:
+        said = source.read()
+    if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
+        raise SystemExit(1)
+    return said
+
+
+def main() -> None:
+    """Of the fresh interpreter: a pickled request on stdin, the answer on stdout."""
+    answer = os.dup(1)
+    os.dup2(2, 1)  # what a firmware prints is no answer
+    with os.fdopen(answer, "wb") as sink:
+        sink.write(_answer(sys.stdin.buffer.read()))

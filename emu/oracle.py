@@ -1,0 +1,94 @@
+"""Oracle: a user's own promise about what stands on flash, judged by the host at the end of every session.
+
+The firmware is not asked and does not know: the judge is given the bytes, and the ledger of what the device owes.
+
+    def newest_is_whole(contents: Contents) -> str:
+        raw = contents.read("settings")
+        return "" if any(decode(record) in contents.allowed("volume") for record in records(raw)) else "volume is lost"
+
+    Oracle("keeps", "a setting once told is never lost", newest_is_whole)
+
+Neighbours: a rig carries oracles and puts what they look at into its footprints; `campaign.checks` makes a check of
+each. Knows no firmware.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from emu.errors import ScenarioError
+from emu.ledger import Ledger, Value
+from flash.errors import EccFault, UnsteadyRead
+from flash.part import Part
+from flash.peek import read_snapshot
+from flash.snapshot import Snapshot
+
+if TYPE_CHECKING:
+    from emu.rig import Place
+
+
+@dataclass(frozen=True)
+class Contents:
+    """Flash as a session has left it, and what is owed."""
+
+    _places: Mapping[str, Place]
+    _parts: Sequence[Part]
+    _memory: Sequence[Snapshot]
+    _ledger: Ledger
+
+    def read(self, window: str, offset: int = 0, length: int | None = None) -> bytes:
+        """Bytes of a window that the oracle watches; all of it from ``offset`` on, unless ``length`` says less.
+
+        Raises UnsteadyRead where a bit may read either way, EccFault where correction fails: what holds such bytes
+        is nothing to rely on. A judge that does not catch them has found a breach.
+        """
+        place = self._places.get(window)
+        if place is None:
+            raise ScenarioError(
+                f"the oracle reads window {window!r}; it watches {', '.join(self._places) or 'none'}: add it there"
+            )
+        length = place.size - offset if length is None else length
+        if offset < 0 or length < 0 or offset + length > place.size:
+            raise ScenarioError(
+                f"the oracle reads [{offset:#x}, {offset + length:#x}) of window {window!r}, which has {place.size:#x} "
+                "bytes"
+            )
+        return read_snapshot(self._parts[place.chip], self._memory[place.chip], place.address + offset, length)
+
+    def knows(self, key: str) -> bool:
+        """Whether the firmware has ever told a value of ``key``."""
+        return self._ledger.knows(key)
+
+    def allowed(self, key: str) -> tuple[Value, ...]:
+        """What ``key`` may hold: the value told last, then those offered since and not answered yet."""
+        return self._ledger.allowed(key)
+
+
+@dataclass(frozen=True)
+class Oracle:
+    """``judge`` says what is wrong, or "". ``watches``: the windows it reads; none named: all of them.
+
+    ``places`` is filled in by the rig, which knows where its windows are.
+    """
+
+    name: str
+    promise: str
+    judge: Callable[[Contents], str]
+    watches: tuple[str, ...] = ()
+    places: Mapping[str, Place] = field(default_factory=dict)
+
+    def verdict(self, parts: Sequence[Part], memory: Sequence[Snapshot], ledger: Ledger) -> str:
+        """What is wrong with a state, or "". Raises ScenarioError for a judge that fails."""
+        try:
+            said = self.judge(Contents(self.places, parts, memory, ledger))
+        except (EccFault, UnsteadyRead) as unreadable:
+            return f"what {self.name} needs cannot be relied on: {unreadable}"
+        except ScenarioError:
+            raise
+        except Exception as wrong:
+            raise ScenarioError(f"oracle {self.name!r} failed: {type(wrong).__name__}: {wrong}") from wrong
+        if not isinstance(said, str):
+            raise ScenarioError(f"oracle {self.name!r} returned {said!r}: a message, or '' where all is well")
+        return said

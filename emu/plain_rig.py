@@ -1,0 +1,280 @@
+"""PlainRig: small firmware written as a Python function, on bare flash, without our bootloader.
+
+A rig for what users bring: a function that is called at every reset (`reset.Reset`), the flash and the windows on it,
+what the factory put there, the images that count as whole, the update a workload brings. A store without images is one
+too: then `Oracle`s and the ledger judge it.
+
+What oracles look at is in the footprint of every session.
+
+Neighbours: implements `rig.Rig`; `known_images` says which image was entered, whatever the firmware says; `ending`
+turns whatever it does into an outcome. `campaign` never sees this file. It has no waypoints: what a function holds
+cannot be frozen, so a stretch is a whole session.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import msgspec
+
+from emu.board import ALL_CHECKS, TimerEntry
+from emu.clock import VirtualClock
+from emu.ending import EVERY_CRASH, ended
+from emu.errors import ScenarioError
+from emu.events import HANG, NEW
+from emu.known_images import KnownImages
+from emu.oracle import Oracle
+from emu.reset import Reset, World
+from emu.rig import Capabilities, DeviceState, Input, Outcome, Place, Places, Run
+from flash.cells import Cells
+from flash.device import FlashDevice
+from flash.errors import FlashError
+from flash.grid import Grid, Grids
+from flash.journal import Interruption, Journal
+from flash.part import Part
+from flash.partition import Partition
+from flash.supply import Supply
+from flash.timing import Timing, TimingMode
+from flash.trace import Trace
+from flash.weak import DEFAULT_RESOLUTION, RESOLUTIONS
+
+Firmware = Callable[[Reset], str | None]
+"""Called at every reset. Returns None when nothing more is going to happen, or why nothing can run."""
+
+SESSION_LIMIT_S = 3600
+"""A firmware that still works after an hour of device time is in an endless loop: that is a hang."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A partition: ``size`` bytes from ``offset`` of ``chip`` ("": the only one), on sector boundaries."""
+
+    offset: int
+    size: int
+    chip: str = ""
+
+
+class PlainRig:
+    """A firmware, its flash and its workload.
+
+    ``parts``: the chip, or several by name. ``windows``: what the firmware sees of them; none: each chip as a whole,
+    by its name. ``factory``: what stands at the beginning of a window when the device leaves the factory; what is not
+    said is erased. ``images``: the ones that count as whole, by name; "old" is what the factory shipped, "new" what
+    the update brings. ``work``: what `Reset.attempt` returns; unless given, the new image. ``commits``: whether a new
+    image is on trial until it commits. ``fine``: windows that hold records, to be looked at in small units.
+
+    Raises ScenarioError when these do not go together.
+    """
+
+    capabilities = Capabilities(snapshot=True, tears=True, deterministic=True, virtual_time=True)
+
+    def __init__(
+        self,
+        firmware: Firmware,
+        parts: Part | Mapping[str, Part],
+        *,
+        windows: Mapping[str, Window] | None = None,
+        factory: Mapping[str, bytes] | None = None,
+        images: Mapping[str, bytes] | None = None,
+        work: bytes | None = None,
+        commits: bool = False,
+        timers: TimerEntry | None = None,
+        oracles: Sequence[Oracle] = (),
+        fine: Sequence[str] = (),
+        name: str = "",
+        timing: TimingMode = "typ",
+        seed: int = 0,
+        resolution: str = DEFAULT_RESOLUTION,
+        traced: bool = True,
+    ) -> None:
+        named = {"flash": parts} if isinstance(parts, Part) else dict(parts)
+        self.name = name or _identity(firmware).partition("#")[0]
+        self.firmware = firmware
+        self.images = dict(images or {})
+        self.commits = commits
+        self.timers = timers or TimerEntry()
+        self.work = self.images.get(NEW, b"") if work is None else work
+        self._supply = Supply()
+        self._chips = {
+            chip: FlashDevice(
+                part, name=chip, supply=self._supply, timing=Timing(part, timing, seed=seed, worn=False), read_seed=seed
+            )
+            for chip, part in named.items()
+        }
+        self._resolution = _one_of("resolution", resolution, RESOLUTIONS)
+        self._setting = f"{timing}|{seed}|{resolution}|{commits}"
+        self._traced = traced
+        self._windows = self._open(windows or {chip: Window(0, p.size, chip) for chip, p in named.items()})
+        self._fine = tuple(_one_of("fine window", window, self._windows) for window in fine)
+        self._known = KnownImages(self.images, max(window.size for window in self._windows.values()))
+        self.oracles = tuple(self._bound(oracle, oracles) for oracle in oracles)
+        self._factory = self._make_factory_state(factory or {})
+
+    # -- the contract --------------------------------------------------------------------------------------
+
+    @cached_property
+    def inputs(self) -> Mapping[str, Input]:
+        places = repr([(name, w.address, w.size, _chip_of(w).name) for name, w in self._windows.items()])
+        parts = b"".join(name.encode() + msgspec.json.encode(chip.part) for name, chip in self._chips.items())
+        board = parts + places.encode() + msgspec.json.encode(self.timers)
+        shipped = b"".join(snapshot.key for snapshot in self._factory.memory)
+        images = b"".join(name.encode() + hashlib.sha256(image).digest() for name, image in self.images.items())
+        workload = f"{_identity(self.firmware)}|{self._setting}"
+        return {
+            "board": Input(self.name, hashlib.sha256(board).hexdigest()),
+            "from": Input("what the factory shipped", hashlib.sha256(shipped).hexdigest()),
+            "to": Input(f"{len(self.work)} bytes", hashlib.sha256(images + self.work).hexdigest()),
+            "workload": Input(workload, hashlib.sha256(workload.encode()).hexdigest()),
+        }
+
+    @cached_property
+    def parts(self) -> Sequence[Part]:
+        return [chip.part for chip in self._chips.values()]
+
+    @cached_property
+    def chip_names(self) -> Sequence[str]:
+        return list(self._chips)
+
+    @cached_property
+    def places(self) -> Places:
+        """No boot configs of ours; the windows, in the order hand-overs number them."""
+        return Places((), tuple(self._place(window) for window in self._windows.values()))
+
+    @property
+    def lacks(self) -> Mapping[str, str]:
+        """The checks that mean nothing here, each with the reason."""
+        if not self.images:
+            return dict.fromkeys(("whole", "reverts", "retries"), "the firmware has no images")
+        reasons = {} if self.commits else {"reverts": "the firmware commits nothing: no image is on trial"}
+        return reasons if self.keeps_new else reasons | {"retries": "the workload brings no new image"}
+
+    @property
+    def keeps_new(self) -> bool:
+        """Whether the uncut workload is expected to end with the new image."""
+        return NEW in self.images
+
+    @property
+    def watchdog_us(self) -> int:
+        return self.timers.watchdog_s * 1_000_000
+
+    def bench_cells(self) -> list[Cells]:
+        return [Cells(part) for part in self.parts]
+
+    def initial(self, attempts: int) -> DeviceState:
+        return replace(self._factory, attempts_left=attempts)
+
+    @cached_property
+    def grids(self) -> Grids:
+        fine = [self._windows[name] for name in self._fine]
+        return {
+            name: Grid(chip.part, [(w.address, w.size) for w in fine if w.flash is chip])
+            for name, chip in self._chips.items()
+        }
+
+    def run(
+        self, state: DeviceState, interruption: Interruption | None = None, *, resolution: str | None = None
+    ) -> Run:
+        journal, trace = Journal(interruption), Trace(self.grids) if self._traced else None
+        clock, ram = VirtualClock(), dict(state.ram)
+        self._supply.restore()
+        for chip, snapshot in zip(self._chips.values(), state.memory, strict=True):
+            chip.restore(snapshot)
+            chip.sensing.resolution = RESOLUTIONS[resolution or self._resolution]
+            chip.attach(clock, journal, trace)
+        reset = Reset(self._world(trace), state.cause, clock, journal, self._supply, ram, state.attempts_left)
+        outcome = ended(reset, lambda: self._live(reset), EVERY_CRASH)
+        if trace is not None:
+            self._trace_what_oracles_read(trace)
+        is_warm = outcome.kind == "reset"
+        end = DeviceState(
+            tuple(chip.snapshot() for chip in self._chips.values()),
+            outcome.cause if is_warm else "power",
+            reset.attempts_left,
+            tuple(sorted(ram.items())) if is_warm else (),
+        )
+        met_weak = any(chip.cells.weak is not None and chip.cells.weak.was_undecided for chip in self._chips.values())
+        return Run(journal.entries, outcome, end, clock.now_us, trace, met_weak)
+
+    def stretch(self, state: DeviceState, *, resolution: str | None = None) -> Run:
+        return self.run(state, resolution=resolution)
+
+    # -- a session -----------------------------------------------------------------------------------------
+
+    def _live(self, reset: Reset) -> Outcome:
+        reset.clock.set_alarm(HANG, SESSION_LIMIT_S * 1_000_000)
+        why = self.firmware(reset)
+        reset.clock.clear_alarm(HANG)
+        if why is not None and not isinstance(why, str):
+            raise TypeError(f"it returned {why!r}; None, or a string that says why nothing can run")
+        if why is None and self.images and not reset.image:
+            why = "the firmware returned and has handed over to no image"
+        if why is not None:
+            return Outcome("halted", detail=why)
+        if reset.clock.has_alarm:
+            reset.clock.run_to_alarm()
+        return Outcome("settled", reset.image, reset.committed)
+
+    def _world(self, trace: Trace | None) -> World:
+        ask = (lambda: None) if trace is None else trace.asked_for_attempts
+        image_in = (lambda window: self._known.standing_in(self._windows[window], trace)) if self.images else None
+        return World(self._windows, self.timers, image_in, ask, self.work)
+
+    def _trace_what_oracles_read(self, trace: Trace) -> None:
+        for window in sorted({window for oracle in self.oracles for window in oracle.places}):
+            partition = self._windows[window]
+            chip = _chip_of(partition)
+            trace.consulted(chip.name, chip.cells, partition.address, partition.size)
+
+    # -- what goes together --------------------------------------------------------------------------------
+
+    def _open(self, windows: Mapping[str, Window]) -> dict[str, Partition]:
+        opened = {}
+        for name, window in windows.items():
+            chip = window.chip or (self.chip_names[0] if len(self._chips) == 1 else "")
+            device = self._chips[_one_of(f"chip of window {name!r}", chip, self._chips)]
+            try:
+                opened[name] = Partition(name, device, window.offset, window.size)
+            except FlashError as wrong:
+                raise ScenarioError(str(wrong)) from None
+        return opened
+
+    def _bound(self, oracle: Oracle, all_of_them: Sequence[Oracle]) -> Oracle:
+        if oracle.name in ALL_CHECKS or sum(other.name == oracle.name for other in all_of_them) > 1:
+            raise ScenarioError(f"there is another check called {oracle.name!r}: give the oracle a name of its own")
+        watched = [_one_of(f"window of oracle {oracle.name!r}", w, self._windows) for w in oracle.watches]
+        return replace(oracle, places={w: self._place(self._windows[w]) for w in watched or self._windows})
+
+    def _make_factory_state(self, factory: Mapping[str, bytes]) -> DeviceState:
+        for name, content in factory.items():
+            window = self._windows[_one_of("window of the factory content", name, self._windows)]
+            if len(content) > window.size:
+                raise ScenarioError(f"the factory content of {name!r} has {len(content)} bytes, {window.size} fit")
+            _chip_of(window).load(window.address, content)
+        return DeviceState(tuple(chip.snapshot() for chip in self._chips.values()), "power", 0)
+
+    def _place(self, window: Partition) -> Place:
+        return Place(self.chip_names.index(_chip_of(window).name), window.address, window.size)
+
+
+def _chip_of(window: Partition) -> FlashDevice:
+    assert isinstance(window.flash, FlashDevice), "windows are on chips: please report"
+    return window.flash
+
+
+def _one_of(what: str, name: str, known: Mapping[str, object]) -> str:
+    if name not in known:
+        raise ScenarioError(f"there is no {what} {name!r}: {', '.join(known) or 'none'}")
+    return name
+
+
+def _identity(firmware: object) -> str:
+    """What a token calls the code: where it is, and what it was given; never an address in memory."""
+    if isinstance(firmware, functools.partial):
+        given = f"{firmware.args!r}{sorted(firmware.keywords.items())!r}"
+        return f"{_identity(firmware.func)}#{hashlib.sha256(given.encode()).hexdigest()[:16]}"
+    where = firmware if hasattr(firmware, "__qualname__") else type(firmware)
+    return f"{where.__module__}.{getattr(where, '__qualname__', '')}"

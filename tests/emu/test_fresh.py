@@ -1,0 +1,101 @@
+"""Sessions repeated in a fresh interpreter: the same journal, or the first entry that differs."""
+
+from __future__ import annotations
+
+import pytest
+
+from emu.campaign.fresh import (
+    Difference,
+    Record,
+    RigSpec,
+    differences,
+    fresh_records,
+    record_of,
+    repeat_in_fresh_interpreter,
+)
+from emu.errors import ScenarioError
+from emu.plain_rig import PlainRig
+from emu.reset import Reset
+from emu.update_rig import UpdateRig
+from flash.journal import Interruption
+from tests.emu.helpers import rig_on
+from tests.flash.small_parts import SERIAL
+
+_calls: list[str] = []
+
+
+def talkative(what: str) -> PlainRig:
+    """Prints, and does as it is told: nothing, raises, or counts its calls."""
+
+    def firmware(reset: Reset) -> None:
+        print("hello from the firmware")
+        _calls.append(what)
+        if what == "counts":
+            reset.flash["flash"].program(len(_calls), b"\x00")
+
+    if what == "raises":
+        raise ScenarioError("no such thing as this rig")
+    return PlainRig(firmware, SERIAL)
+
+
+def demo() -> UpdateRig:
+    return rig_on("demo")
+
+
+def spec(what: str) -> RigSpec:
+    return RigSpec("tests.emu.test_fresh:talkative", (what,))
+
+
+def test_the_model_firmware_runs_alike_everywhere() -> None:
+    rig = demo()
+    states = [rig.initial(1), rig.run(rig.initial(1)).end, rig.run(rig.initial(1), Interruption(9)).end]
+    assert repeat_in_fresh_interpreter(RigSpec("tests.emu.test_fresh:demo"), states) == []
+
+
+def test_what_is_kept_between_sessions_shows_in_all_but_the_first() -> None:
+    _calls.clear()
+    states = [talkative("counts").initial(1)] * 4
+    found = repeat_in_fresh_interpreter(spec("counts"), states)
+    assert [difference.number for difference in found] == [1, 2, 3]
+    assert found[0].what == (
+        "entry 0: program flash 0x2+1 00 [0, 160] us; in a fresh interpreter: program flash 0x1+1 00 [0, 160] us"
+    )
+
+
+def test_what_a_firmware_prints_is_no_answer() -> None:
+    state = talkative("nothing").initial(1)
+    assert fresh_records(spec("nothing"), [state]) == [record_of(talkative("nothing").run(state))]
+
+
+def test_nothing_to_repeat_needs_no_interpreter() -> None:
+    assert fresh_records(RigSpec("nowhere:nothing"), []) == []
+
+
+@pytest.mark.parametrize(
+    ("factory", "data", "message"),
+    [
+        ("tests.emu.test_fresh:talkative", ("raises",), "no such thing as this rig"),
+        ("tests.emu.test_fresh:missing", (), "no rig is made by 'tests.emu.test_fresh:missing'"),
+        ("no.such.module:at_all", (), "No module named 'no'"),
+        ("tests.emu.test_fresh", (), "no rig is made by 'tests.emu.test_fresh'"),
+    ],
+)
+def test_a_rig_that_cannot_be_made_there_is_one_clear_line(factory: str, data: tuple[str, ...], message: str) -> None:
+    with pytest.raises(ScenarioError) as wrong:
+        fresh_records(RigSpec(factory, data), [talkative("nothing").initial(1)])
+    assert message in str(wrong.value)
+    assert "\n" not in str(wrong.value)
+
+
+@pytest.mark.parametrize("factory", ["tests.emu.test_fresh:missing", "no.such.module:at_all", "nocolon", ""])
+def test_a_spec_that_names_nothing_says_what_to_give(factory: str) -> None:
+    with pytest.raises(ScenarioError, match=r"give package\.module:function"):
+        RigSpec(factory).make()
+
+
+def test_the_first_difference_is_named() -> None:
+    short, long, other = Record(("a", "b")), Record(("a", "b", "c")), Record(("a", "x"))
+    assert differences([short, short, short], [short, long, other]) == [
+        Difference(1, "2 lines; in a fresh interpreter: 3"),
+        Difference(2, "entry 1: b; in a fresh interpreter: x"),
+    ]
