@@ -53,7 +53,7 @@ class Finding:
     torn: int
     message: str
     count: int = 1
-    readings: tuple[str | None, ...] = ()
+    readings: tuple[str, ...] = ()
 
     @property
     def cuts(self) -> int:

@@ -72,8 +72,8 @@ def _result(result: CheckResult, verdict: Verdict) -> dict[str, Any]:
 def _finding(finding: Finding, verdict: Verdict, asked: Asked) -> dict[str, Any]:
     return {
         "check": finding.key.check,
-        "token": asked.token(verdict.attempts, finding.path),
-        "replay": asked.replay_command(verdict.attempts, finding.path),
+        "token": asked.token(verdict.attempts, finding.path, finding.readings),
+        "replay": asked.replay_command(verdict.attempts, finding.path, finding.readings),
         "cuts": finding.cuts,
         "count": finding.count,
         "message": finding.message,
@@ -104,7 +104,7 @@ def to_junit(verdict: Verdict, asked: Asked) -> str:
         if result.result == "broken":
             mildest = next(finding for finding in verdict.findings if finding.key.check == result.name)
             failure = ElementTree.SubElement(case, "failure", message=mildest.message)
-            command = asked.replay_command(verdict.attempts, mildest.path)
+            command = asked.replay_command(verdict.attempts, mildest.path, mildest.readings)
             failure.text = f"{counted(result.findings, 'finding')}; the mildest:\n{command}"
         elif result in skipped:
             ElementTree.SubElement(case, "skipped", message=f"{result.result}: {result.reason}")

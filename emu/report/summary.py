@@ -108,7 +108,7 @@ def _group(group: Group, verdict: Verdict, asked: Asked) -> list[str]:
     how = " then ".join(mildest.key.tears)
     lines = [
         f"  {mildest.message} [{how}; {counted(mildest.count, 'edge')}]" if how else f"  {mildest.message} [uncut]",
-        f"    {asked.replay_command(verdict.attempts, mildest.path)}",
+        f"    {asked.replay_command(verdict.attempts, mildest.path, mildest.readings)}",
     ]
     if others:
         lines.append(f"    and {len(others):,} more like it, at {places(others, SHOWN_PLACES)}")
