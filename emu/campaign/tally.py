@@ -159,6 +159,7 @@ class Tally:
                 cover.edge_kinds[link.kind] += times
                 cover.outcomes[self._lives.outcome(link.target)] += times
                 cover.edges_executed += link.is_new
+                cover.executed_kinds[link.kind] += link.is_new
                 cover.edges_merged += times - link.is_new
             for span in stop.spans:
                 self._count_span(stop, span, times)
