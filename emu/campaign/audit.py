@@ -149,9 +149,8 @@ class Auditor:
         prints = self._closure.space.print_of(memory)
         pairs = [(child, prints) for child in bench.at_point(place, time_at(run, place), workload)]
         if place < len(run.entries) and isinstance(run.entries[place], Operation):
-            reach = next(link.reach for link in links.values() if link.reach) if len(links) > len(pairs) else 0
             for child in bench.torn(place, self._together(session, place), workload):
-                pairs.append((child, self._closure.space.print_from(prints, child.state.memory, reach)))
+                pairs.append((child, self._closure.space.print_from(prints, memory, child.state.memory)))
         for child, made in pairs:
             link = links.get(child.edge.how)
             if link is not None:

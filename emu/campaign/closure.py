@@ -206,7 +206,7 @@ class Closure:
                 continue
             entries = sum(len(piece.run.entries) for piece in session.pieces)
             birth = Birth(node, reading, entries, "")
-            prints = self.space.print_from(node.prints, following.memory, self.walker.reach(session))
+            prints = self.space.print_from(node.prints, node.state.memory, following.memory)
             target, agrees, is_new = self.walker.resolve(following, monitor, mode, prints, birth)
             link = Link(node, entries, "", how, target, agrees, 0, 0, settled, is_new, node.generation)
             target.asks_retry = target.asks_retry or how == "retry"
