@@ -21,7 +21,8 @@ from flash.tears import TEARS, TearSet
 
 SCHEMA = "brownout/certificate/1"
 NOT_RUN = "not run"
-NOT_COMPARED = ("versions", "seconds")
+NOT_COMPARED = ("versions", "seconds", "arguments", "sessions")
+"""What may be otherwise when the same is derived again: where files are, and how much was recognised."""
 
 
 def to_certificate(
@@ -99,7 +100,8 @@ def differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> Iterator[
     """Where two certificates say different things, one line each; time and versions are not compared."""
     left, right = dict(_flat(ours)), dict(_flat(theirs))
     for key in sorted({*left, *right}):
-        if key.split(".")[0] not in NOT_COMPARED and left.get(key) != right.get(key):
+        compared = key.split(".")[0] not in NOT_COMPARED and not key.endswith(".label")
+        if compared and left.get(key) != right.get(key):
             yield f"{key}: the certificate says {right.get(key, 'nothing')}, this run found {left.get(key, 'nothing')}"
 
 
