@@ -32,8 +32,8 @@ Kind = tuple[object, ...]
 
 @dataclass(frozen=True, slots=True)
 class Birth:
-    """How a node was first met: from session number ``reading`` of ``parent``, by ``how`` at ``entry``; "" : the session
-    ended there."""
+    """How a node was first met: from session number ``reading`` of ``parent``, by ``how`` at ``entry``; "": it ended
+    there by itself."""
 
     parent: Node
     reading: int
@@ -46,8 +46,8 @@ class Node:
     """A state that stands for all that agree with it on ``live``.
 
     ``sessions``: what happens from it, once for each resolution of weak cells that makes a difference. ``cuts``: fewest
-    interruptions it is known to take; ``resets``: of the path it was met on, resets since the last of them. ``asks_retry``: the update that `retries` asks
-    for begins here.
+    interruptions it is known to take; ``resets``: of the path it was met on, resets since the last of them.
+    ``asks_retry``: the update that `retries` asks for begins here.
     """
 
     number: int
@@ -87,9 +87,9 @@ class Node:
 class Stop:
     """A place in a session: before entry ``entry`` of its piece ``piece``, in a state with ``memory``.
 
-    ``workload`` is what events had made of it. Edges are made from here up to and with the first operation that may touch something live, then comes ``next``,
-    ``length`` entries further on; ``kills``: what was settled on the way. ``generation`` counts how often it was walked.
-    ``node``: the node whose session ``reading`` first came by.
+    ``workload`` is what events had made of it. Edges are made from here up to and with the first operation that may
+    touch something live, then comes ``next``, ``length`` entries further on; ``kills``: what was settled on the way.
+    ``generation`` counts how often it was walked. ``node``: the node whose session ``reading`` first came by.
     """
 
     session: Session
@@ -173,7 +173,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Entries first..stop-1 of ``piece``, ``offset`` entries behind the beginning of their stop, whose edges all lead to
+    """Entries first..stop-1 of ``piece``, ``offset`` entries behind the beginning of their stop. Their edges all lead to
     the states for which ``heads`` stand: they touch nothing live."""
 
     piece: int

@@ -18,10 +18,15 @@ ANY = 0
 
 @dataclass(frozen=True)
 class Options:
-    """What to try. ``depth``: how many interruptions in a row; ANY: no bound. ``budget_s`` 0: no limit. ``cache`` False:
-    every edge is executed, for measuring. ``resolutions``: what weak cells read as, one after the other; None: as the
-    rig was made. ``exhaustive``: only states that are equal in everything are taken for one. ``keep_going``: at any
-    depth, go deeper than the first finding. ``memory_mb`` 0: no limit."""
+    """What to try.
+
+    ``depth``: how many interruptions in a row; ANY: no bound. ``budget_s``, ``memory_mb`` 0: no limit. ``cache`` False:
+    every edge is executed, for measuring. ``keeps_new``: whether the new image is meant to stay.
+
+    At any depth: ``resolutions``: what weak cells read as, one after the other; None: as the rig was made.
+    ``exhaustive``: only states that are equal in everything are taken for one. ``keep_going``: go deeper than the first
+    finding.
+    """
 
     tears: TearSet = TEAR_SETS["T1"]
     depth: int = 1

@@ -7,8 +7,9 @@
     version
 
 A path on which sessions meet weak cells may have one more field: what these read as, session by session
-(`:as-old,seeded`). The four digests are cut to 32 bits: enough to notice the wrong file, and short enough for a bug report. Sessions
-are counted from the last interruption (from the factory state for the first). No character needs quoting in a shell.
+(`:as-old,seeded`). The four digests are cut to 32 bits: enough to notice the wrong file, and short enough for a bug
+report. Sessions are counted from the last interruption (from the factory state for the first). No character needs
+quoting in a shell.
 
 Neighbours: `verdict` has the path, `replay` follows it. Knows no rig.
 """

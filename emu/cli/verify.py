@@ -117,8 +117,8 @@ def _check_inputs(theirs: dict[str, Any], ours: dict[str, str], path: Path) -> N
     wrong = [role for role, digest in certified_for.items() if ours.get(role) != digest]
     if wrong:
         raise UsageError(
-            f"{path}: was made for another {', another '.join(wrong)}; give the files it was made for with --from, --to "
-            "and --board"
+            f"{path}: was made for another {', another '.join(wrong)}; give the files it was made for with --from, "
+            "--to and --board"
         )
 
 

@@ -1,4 +1,4 @@
-"""A campaign that held, as a document somebody else can check: what was tried, how it was covered, and how to do it again.
+"""A campaign that held, as a document somebody else can check: what was tried, how it was covered, how to do it again.
 
 `brownout verify` runs the campaign again and compares everything here but time and versions.
 

@@ -39,7 +39,8 @@ def summary(verdict: Verdict, asked: Asked) -> str:
         f"workload   app {asked.app}, timing {asked.timing}, seed {asked.seed}, weak bits read {asked.resolution}",
         f"tried      {cuts} in {counted(verdict.attempts, 'update attempt')}, tears {verdict.tears}, "
         f"events {', '.join(verdict.events) or 'none'}",
-        f"edges      {cover.edges:,} in {verdict.seconds:.1f} s: {cover.edges_executed:,} executed, {_inherited(cover)}",
+        f"edges      {cover.edges:,} in {verdict.seconds:.1f} s: {cover.edges_executed:,} executed, "
+        f"{_inherited(cover)}",
         f"           {_kinds(cover.edge_kinds)}",
         *_states(verdict),
         f"sessions   {cover.boots:,} judged: {cover.runs:,} run, {cover.recognised:,} recognised{recognised}",
