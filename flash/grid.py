@@ -23,7 +23,7 @@ class Grid:
     """Units of one array of ``part``. ``fine``: (address, length) of ranges to be cut into pieces of ``fine_size``
     bytes (rounded out to whole snapshot blocks); everything else is in snapshot blocks.
 
-    Units are numbered from 0: first the blocks, then the pieces of the fine ones; the numbers of their blocks stay unused.
+    Units are numbered from 0: blocks first, then the pieces of the fine ones; the numbers of their blocks are not used.
     """
 
     def __init__(self, part: Part, fine: Sequence[tuple[int, int]] = (), fine_size: int = FINE_SIZE) -> None:

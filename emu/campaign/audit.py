@@ -60,7 +60,7 @@ class Auditor:
         self._within = EdgeWalker(closure.rig, closure.options.tears, closure.options.events)
 
     def audit(self, share: float, seed: int) -> Audit:
-        """Run a ``share`` (0 to 1) of what was dropped, at least LEAST states. AssertionError: there is a difference."""
+        """Run a ``share`` (0 to 1) of what was dropped, at least LEAST states. AssertionError: a difference."""
         stops = list(self._closure.graph.stops.values())
         merged = [(stop, link) for stop in stops for link in stop.links if not link.is_new]
         spans = [(stop, span) for stop in stops for span in stop.spans if span.stop > span.first]

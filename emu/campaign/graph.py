@@ -173,7 +173,7 @@ class Head:
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """Entries first..stop-1 of ``piece``, ``offset`` entries behind the beginning of their stop. Their edges all lead to
+    """Entries first..stop-1 of ``piece``, ``offset`` entries behind the beginning of their stop. Their edges lead to
     the states for which ``heads`` stand: they touch nothing live."""
 
     piece: int
