@@ -56,7 +56,7 @@ class Auditor:
     def __init__(self, closure: Closure) -> None:
         self._closure = closure
         self._rig = closure.rig
-        self._bench = EdgeWalker(closure.rig, closure.options.tears, closure.options.events)
+        self._bench = closure.walker.bench
         self._within = EdgeWalker(closure.rig, closure.options.tears, closure.options.events)
 
     def audit(self, share: float, seed: int) -> Audit:

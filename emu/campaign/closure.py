@@ -27,8 +27,11 @@ from emu.campaign.verdict import Coverage, Verdict
 from emu.campaign.walk import Walker
 from emu.clock import Stopwatch
 from emu.events import OLD
+from emu.memory import resident_mb
 from emu.rig import DeviceState, Rig
 from flash.tears import LEAKS_TIER, WEAK_TIER
+
+ASK_MEMORY_EVERY = 32
 
 
 def _why_not_steady(options: Options) -> str:
@@ -67,6 +70,7 @@ class Closure:
         self._open: dict[Node, None] = {}
         self._walking: dict[Stop, Iterator[Node]] = {}
         self._looked_at = 0
+        self._asked = 0
         self._watch = Stopwatch()
         self.layer = 0
         self.interrupted = False
@@ -219,3 +223,7 @@ class Closure:
         budget_s = self.options.budget_s
         if budget_s and self._watch.seconds > budget_s:
             raise BudgetSpent("the budget is spent")
+        self._asked += 1
+        limit_mb = self.options.memory_mb
+        if limit_mb and self._asked % ASK_MEMORY_EVERY == 0 and resident_mb() > limit_mb:
+            raise BudgetSpent(f"the memory is used up ({limit_mb:,} MB)")

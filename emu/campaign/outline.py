@@ -12,7 +12,7 @@ from hashlib import blake2b
 from itertools import accumulate
 
 from emu.campaign.cache import Piece
-from emu.campaign.edges import TOGETHER, flights
+from emu.campaign.edges import TOGETHER, EdgeWalker, flights
 from emu.campaign.monitor import MOVED_BY
 from emu.campaign.space import Space, Units
 from emu.events import ARMED, FED, RETAINED, STOPPED
@@ -29,12 +29,13 @@ TIMED = (ARMED, STOPPED, FED, RETAINED)
 
 
 class Surveyor:
-    """Says of an operation what it and all its tears can touch and need; remembers by place."""
+    """Says of an operation what it and all its tears can touch and need; remembers by place. Of ``bench`` only the
+    shape matters."""
 
-    def __init__(self, rig: Rig, space: Space, tears: TearSet) -> None:
+    def __init__(self, rig: Rig, space: Space, tears: TearSet, bench: EdgeWalker) -> None:
         self._space = space
         self._tears = tears
-        self._cells: dict[str, Cells] = dict(zip(rig.chip_names, rig.bench_cells(), strict=True))
+        self._cells: dict[str, Cells] = {name: bench.cells(name) for name in rig.chip_names}
         self._parts: dict[str, Part] = dict(zip(rig.chip_names, rig.parts, strict=True))
         self._known: dict[tuple[str, str, int, int], tuple[Units, Units, Units]] = {}
 
@@ -160,9 +161,10 @@ def _rests(run: Run, *, timed: bool) -> list[bytes]:
 class TearCounter:
     """How many tears there are, without making their states: by stretch, and worked out once for each."""
 
-    def __init__(self, rig: Rig, tears: TearSet) -> None:
+    def __init__(self, rig: Rig, tears: TearSet, bench: EdgeWalker) -> None:
         self._tears = tears
-        self._cells: dict[str, Cells] = dict(zip(rig.chip_names, rig.bench_cells(), strict=True))
+        self._bench = bench
+        self._cells: dict[str, Cells] = {name: bench.cells(name) for name in rig.chip_names}
         self._parts: dict[str, Part] = dict(zip(rig.chip_names, rig.parts, strict=True))
         self._known: dict[int, dict[str, list[int]]] = {}
 
@@ -175,8 +177,7 @@ class TearCounter:
 
     def _sums(self, piece: Piece) -> dict[str, list[int]]:
         """For every kind: how many there are before each entry."""
-        for cells, snapshot in zip(self._cells.values(), piece.start.memory, strict=True):
-            cells.restore(snapshot)
+        self._bench.stand(piece.start.memory)
         entries = piece.run.entries
         together = flights(entries)
         sums: dict[str, list[int]] = {}

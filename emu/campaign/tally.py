@@ -117,7 +117,7 @@ class Tally:
         self._golden = golden
         self._graph = closure.graph
         self._cover = closure.cover
-        self._counter = TearCounter(closure.rig, closure.options.tears)
+        self._counter = TearCounter(closure.rig, closure.options.tears, closure.walker.bench)
         self._findings: dict[tuple[object, ...], Finding] = {}
         self._lives = closure.lives
         self.paths = Paths.of(closure.graph)

@@ -40,8 +40,8 @@ class Walker:
         self._graph = graph
         self.space = space
         self._meet = meet
-        self._bench = EdgeWalker(rig, tears, events)
-        self._surveyor = Surveyor(rig, space, tears)
+        self.bench = EdgeWalker(rig, tears, events)
+        self._surveyor = Surveyor(rig, space, tears, self.bench)
         self._outlines: dict[int, Outline] = {}
         self._events = events
         self._configs: Units = 0
@@ -87,7 +87,7 @@ class Walker:
         """Make the edges of ``stop``. Yields every node it has to wait for until it was run."""
         self._graph.reset(stop)
         session, index, at = stop.session, stop.piece, stop.entry
-        place = _Place(self.space, self._bench, stop)
+        place = _Place(self.space, self.bench, stop)
         workload, killed, length = stop.workload.copy(), 0, 0
         heads: tuple[Head, ...] | None = None
         while True:
@@ -165,7 +165,7 @@ class Walker:
     ) -> tuple[Head, ...]:
         """Edges at the point where the bench stands."""
         heads = []
-        for child in self._bench.at_point(stop.at + length, now_us, workload):
+        for child in self.bench.at_point(stop.at + length, now_us, workload):
             link = self._link(stop, length, child, monitor, prints, killed, 0, 0)
             heads.append(Head(child.edge.how, link.target))
             if child.edge.how in EVENT_NAMES:
@@ -178,7 +178,7 @@ class Walker:
     ) -> None:  # fmt: skip
         """Edges inside the operation before which the bench stands."""
         reach, inputs = outline.reach[at], outline.inputs[at]
-        for child in self._bench.torn(stop.at + length, operations, workload):
+        for child in self.bench.torn(stop.at + length, operations, workload):
             prints = self.space.print_from(place.prints, place.memory, child.state.memory)
             self._link(stop, length, child, monitor, prints, killed, reach, inputs)
 
