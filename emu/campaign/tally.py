@@ -113,17 +113,17 @@ class Tally:
     """Counts what a closure has found."""
 
     def __init__(self, closure: Closure, golden: Chain) -> None:
-        self._closure = closure
-        self._golden = golden
+        self.closure = closure
+        self.golden = golden
         self._graph = closure.graph
         self._cover = closure.cover
-        self._counter = TearCounter(closure.rig, closure.options.tears, closure.walker.bench)
+        self.counter = TearCounter(closure.rig, closure.options.tears, closure.walker.bench)
         self._findings: dict[tuple[object, ...], Finding] = {}
         self._lives = closure.lives
         self.paths = Paths.of(closure.graph)
 
     def verdict(self, *, complete: bool, seconds: float) -> Verdict:
-        closure, options = self._closure, self._closure.options
+        closure, options = self.closure, self.closure.options
         self._count()
         self._find()
         return Verdict(
@@ -173,7 +173,7 @@ class Tally:
             points = (span.stop - span.first) * times
             self._cover.edge_kinds[head.how] += points
             self._cover.outcomes[self._lives.outcome(head.node)] += points
-        for kind, count in self._counter.between(piece, span.first, span.stop).items():
+        for kind, count in self.counter.between(piece, span.first, span.stop).items():
             self._cover.edge_kinds[kind] += count * times
             self._cover.outcomes[self._lives.outcome(span.heads[0].node)] += count * times
 
@@ -212,9 +212,9 @@ class Tally:
         self, path: CutPath, kinds: tuple[str, ...], readings: tuple[str, ...], check: str, message: str,
         outcome: str, node: Node,
     ) -> None:  # fmt: skip
-        if check not in self._closure.checks:
+        if check not in self.closure.checks:
             return
-        if "steady" in self._closure.checks and readings:
+        if "steady" in self.closure.checks and readings:
             check, message = "steady", f"{check}: {message}; weak cells read {', then '.join(readings)}"
         last = path[-1:]
         about = (check, tuple((s.run, s.entry) for s in last), kinds[-1:], outcome)
