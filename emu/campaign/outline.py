@@ -133,7 +133,9 @@ class Outline:
         moving = set(self._moving)
         ahead = 0
         for index in range(len(self.entries) - 1, -1, -1):
-            ahead = 0 if index in moving else ahead | self.reach[index]
+            further = 0 if index in moving else ahead | self.reach[index]
+            if further != ahead:  # equal sets are one object: there are thousands of entries
+                ahead = further
             found[index] = ahead
         return found
 

@@ -17,6 +17,8 @@ from flash.trace import ATTEMPTS, Trace, UnitAddress
 Units = int
 """A set of units: bit n stands for unit n."""
 
+MOST_CHANGED = 64
+"""Changes a print carries itself; where more change at once (a slot was written), they become an anchor."""
 _MASK = (1 << 8 * KEY_BYTES) - 1
 
 
@@ -24,39 +26,28 @@ class Print:
     """What tells a state from the reference: 128 bits for every unit that holds something else.
 
     Sums of them, on a set of units, are what states are compared by; a sum is changed in the time of what changed.
-    ``base``: the units not in ``changed`` are as in it (0: as in the reference).
+    ``anchor``: the units not in ``changed`` are as in it (0: as in the reference); many states share one.
     """
 
-    __slots__ = ("_flat", "_sums", "base", "changed")
+    __slots__ = ("_sums", "anchor", "changed")
 
-    def __init__(self, changed: dict[int, int], base: Print | None = None) -> None:
+    def __init__(self, changed: dict[int, int], anchor: Print | None = None) -> None:
         self.changed = changed
-        self.base = None if base is None else base.flat
-        self._flat: Print | None = None
+        self.anchor: Print | None = anchor
+        assert anchor is None or anchor.anchor is None, "an anchor stands by itself: please report"
         self._sums: dict[Units, int] = {}
-
-    @property
-    def flat(self) -> Print:
-        """The same without a base."""
-        if self.base is None:
-            return self
-        if self._flat is None:
-            self._flat = Print(self.units)
-        return self._flat
 
     @property
     def units(self) -> dict[int, int]:
         """Every unit that differs from the reference."""
-        if self.base is None:
-            return self.changed
-        both = self.base.changed | self.changed
+        both = self.changed if self.anchor is None else self.anchor.changed | self.changed
         return {at: hashed for at, hashed in both.items() if hashed}
 
     def unit(self, at: int) -> int:
         """What stands for one unit."""
         found = self.changed.get(at)
         if found is None:
-            found = 0 if self.base is None else self.base.changed.get(at, 0)
+            found = 0 if self.anchor is None else self.anchor.changed.get(at, 0)
         return found
 
     def on(self, units: Units, bits: frozenset[int]) -> bytes:
@@ -67,20 +58,28 @@ class Print:
     def whole(self) -> bytes:
         """The key on all units."""
         total = sum(self.changed.values())
-        if self.base is not None:
-            before = self.base.changed
-            total += sum(before.values()) - sum(before.get(at, 0) for at in self.changed)
+        if self.anchor is not None:
+            before = self.anchor.changed
+            total += self.anchor.total - sum(before.get(at, 0) for at in self.changed)
         return (total & _MASK).to_bytes(KEY_BYTES, "little")
+
+    @property
+    def total(self) -> int:
+        """The sum on all units, of an anchor."""
+        known = self._sums.get(-1)
+        if known is None:
+            known = self._sums[-1] = sum(self.changed.values())
+        return known
 
     def _sum(self, units: Units, bits: frozenset[int]) -> int:
         known = self._sums.get(units)
         if known is not None:
             return known
-        if self.base is None:
+        if self.anchor is None:
             known = sum(hashed for at, hashed in self.changed.items() if at in bits)
         else:
-            before = self.base.changed
-            known = self.base._sum(units, bits)
+            before = self.anchor.changed
+            known = self.anchor._sum(units, bits)
             known += sum(hashed - before.get(at, 0) for at, hashed in self.changed.items() if at in bits)
         self._sums[units] = known
         return known
@@ -99,6 +98,7 @@ class Space:
             self.count += grid.count
         self._reference = tuple(reference)
         self._held: dict[int, bytes] = {}
+        self._anchors: dict[int, Print] = {}
         self._hashes: dict[tuple[int, bytes], int] = {}
         self._ranges: dict[tuple[str, int, int], Units] = {}
 
@@ -156,7 +156,15 @@ class Space:
             for block in tree.differing(old.tree):
                 for unit in grid.units_changed(old.tree, tree, block):
                     found[first + unit] = self._hash(number, first + unit, unit, grid.held(tree, unit))
-        return Print(found, base)
+        if len(found) <= MOST_CHANGED:
+            return Print(base.changed | found, base.anchor)
+        rest = {at: hashed for at, hashed in base.units.items() if at not in found}
+        return Print(rest, self._anchored({at: hashed for at, hashed in found.items() if hashed}))
+
+    def _anchored(self, units: dict[int, int]) -> Print:
+        """One print for all who hold the same in so many units."""
+        key = sum(units.values()) & _MASK
+        return self._anchors.setdefault(key, Print(units))
 
     def difference(self, one: Sequence[Snapshot], other: Sequence[Snapshot]) -> Units:
         """The units in which two states hold different things."""

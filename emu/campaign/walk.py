@@ -227,5 +227,5 @@ class _Place:
             self._set(self._bench.memory())
 
     def _set(self, memory: tuple[Snapshot, ...]) -> None:
-        self.prints = self._space.print_from(self.prints, self.memory, memory).flat
+        self.prints = self._space.print_from(self.prints, self.memory, memory)
         self.memory = memory
