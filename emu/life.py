@@ -21,15 +21,18 @@ from emu.events import (
     COMMIT_BEGUN,
     COMMIT_RETURNED,
     DECIDED,
+    FILES,
     HANDOVER,
     HANG,
+    MERGE_FAILED,
+    MERGED,
     NEW,
     OLD,
     REFUSED,
     STAGED,
 )  # fmt: skip
 from emu.firmware import ModelFirmware
-from emu.rig import Outcome
+from emu.rig import Files, Outcome
 from emu.timers import Hung
 from flash.errors import FlashError, HardwareFault, PowerLost, ResetAsserted
 from updater.reception import UpdaterContext, UpdateState
@@ -38,12 +41,13 @@ from updater.reception import UpdaterContext, UpdateState
 @dataclass(frozen=True)
 class Plot:
     """What stays the same in every session: the code under test, what the new application does, the update as it is
-    sent, and how to tell which image stands in a slot."""
+    sent, and how to tell which image stands in a slot, and which files (None: nobody knows which there should be)."""
 
     firmware: ModelFirmware
     app: AppModel
     bundle: bytes
     image_in: Callable[[Slot], str]
+    files_in: Callable[[Slot], tuple[Files, str] | None] = lambda slot: None
 
 
 class Life:
@@ -105,6 +109,7 @@ class Life:
         session.running_slot = decision.slot
         committed = not decision.trial
         if decision.trial:
+            self._merge(decision)
             trial = _Trial(session, plot.firmware)
             model = plot.app if image == NEW else APP_MODELS["healthy"]
             model.trial(trial)
@@ -113,7 +118,25 @@ class Life:
             self._update(decision)
         if session.clock.has_alarm:
             session.clock.run_to_alarm()
+        self._say_files(decision.slot, image)
         return Outcome("settled", image, committed)
+
+    def _merge(self, decision: Decision) -> None:
+        """The image on trial carries the user's files over; it does not stay where that fails."""
+        session = self._session
+        report = self._plot.firmware.merge(session, decision)
+        if report is None:
+            return
+        if report.failed:
+            session.log.note(MERGE_FAILED, report.failed)
+            session.reset("software")
+        session.log.note(MERGED, len(report.carried))
+
+    def _say_files(self, slot: int, image: str) -> None:
+        """The device has settled: which files stand beside the image that runs."""
+        found = self._plot.files_in(self._session.device.layout.slots[slot])
+        if found is not None:
+            self._session.log.note(FILES, slot, image, *found)
 
     def _update(self, decision: Decision) -> None:
         """One attempt; restarts the device when the update was applied."""

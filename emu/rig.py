@@ -113,10 +113,26 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Places:
-    """Where the config copies and the slots are, for checks that judge single operations."""
+    """Where the config copies and the slots are, for checks that judge single operations. ``fs_size``: bytes at the end
+    of each slot that are its filesystem's."""
 
     configs: tuple[Place, ...]
     slots: tuple[Place, ...]
+    fs_size: int = 0
+
+
+Files = tuple[tuple[str, str], ...]
+"""Files by path, in order, each with the SHA-256 of its content in hex."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownFiles:
+    """The files that must stand beside each image: ``old`` those of the device before the update, ``new`` what the
+    update ships and what it must carry over. ``absent``: why the rig knows none, "" where it does."""
+
+    old: Files = ()
+    new: Files = ()
+    absent: str = ""
 
 
 class Rig(Protocol):
@@ -142,6 +158,9 @@ class Rig(Protocol):
 
     @property
     def places(self) -> Places: ...
+
+    @property
+    def files(self) -> KnownFiles: ...
 
     @property
     def watchdog_us(self) -> int:

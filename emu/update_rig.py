@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -28,7 +29,9 @@ from emu.life import Life, Plot
 from emu.rig import (
     Capabilities,
     DeviceState,
+    Files,
     Input,
+    KnownFiles,
     Place,
     Places,
     Run,
@@ -43,6 +46,9 @@ from flash.trace import Trace
 from flash.weak import DEFAULT_RESOLUTION
 from updater.bundle import Firmware, make_bundle
 
+if TYPE_CHECKING:
+    from emu.files import FileTruth
+
 RESIDUE_SEED = 0x0DD
 
 
@@ -50,7 +56,8 @@ RESIDUE_SEED = 0x0DD
 class ImagePair:
     """The firmware the device leaves the factory with, and the one it is updated to. Versions like ``1.2.3``.
 
-    ``bundle``: the update as it is sent; b"": it is made from ``new``. ``new_fs``: the filesystem image in it.
+    ``bundle``: the update as it is sent; b"": it is made from ``new`` and ``new_fs``. ``new_fs``: the filesystem image
+    in it; ``old_fs``: the one the device left the factory with (b"": none), to which the rig adds files of a user.
     ``old_header``: the header the factory image carries (a signed one, say); None: an unsigned one is made.
     """
 
@@ -61,10 +68,12 @@ class ImagePair:
     bundle: bytes = b""
     new_fs: bytes = b""
     old_header: ImageHeader | None = None
+    old_fs: bytes = b""
 
     @property
     def digests(self) -> tuple[str, str]:
-        return hashlib.sha256(self.old).hexdigest(), hashlib.sha256(self.bundle or self.new).hexdigest()
+        old, new = self.old + self.old_fs, self.bundle or self.new + self.new_fs
+        return hashlib.sha256(old).hexdigest(), hashlib.sha256(new).hexdigest()
 
 
 class UpdateRig:
@@ -92,7 +101,7 @@ class UpdateRig:
         self.bundle = images.bundle or make_bundle(
             Firmware(
                 name=board.name, platform=board.document.platform, version=images.new_version, build_id="update",
-                app=images.new, load_address=board.document.load_address,
+                app=images.new, load_address=board.document.load_address, fs=images.new_fs,
             )
         )  # fmt: skip
         self._traced = traced
@@ -101,6 +110,7 @@ class UpdateRig:
         self._resolution = resolution
         if images.old == images.new:
             raise ScenarioError("the two images are the same, byte for byte: an update would change nothing")
+        self._truth = self._file_truth()
         self._factory = self._make_factory_state()
 
     # -- the contract --------------------------------------------------------------------------------------
@@ -110,6 +120,8 @@ class UpdateRig:
         old, new = self.images.digests
         versions = f"{self.images.old_version}->{self.images.new_version}"
         workload = f"{self.firmware.name}|{self.app.name}|{self._timing}|{self._seed}|{self._resolution}|{versions}"
+        if self._truth is not None:
+            workload += f"|{self._truth.library}"
         return {
             "board": Input(self.board.name, self.board.digest),
             "from": Input(f"{len(self.images.old)} bytes", old),
@@ -139,7 +151,17 @@ class UpdateRig:
     def places(self) -> Places:
         layout = self.board.document.layout
         configs = tuple(self._place(self.device.partitions[name]) for name in layout.configs)
-        return Places(configs, tuple(self._place(self.device.partitions[name]) for name in layout.slots))
+        slots = tuple(self._place(self.device.partitions[name]) for name in layout.slots)
+        return Places(configs, slots, layout.fs_size)
+
+    @property
+    def files(self) -> KnownFiles:
+        if self._truth is not None:
+            return self._truth.known
+        if not self.board.document.layout.fs_size:
+            return KnownFiles(absent="the board has no filesystem: layout.fs_size is 0")
+        without = "the update brings no filesystem" if self.images.old_fs else "the old image has no filesystem"
+        return KnownFiles(absent=f"{without}: there is nothing to carry over")
 
     def bench_cells(self) -> list[Cells]:
         return [Cells(part) for part in self.parts]
@@ -155,7 +177,10 @@ class UpdateRig:
         session = self.device.reset(state.cause, journal, trace, ram)
         if trace is not None:
             self._trace_what_checks_read(trace)
-        plot = Plot(self.firmware, self.app, self.bundle, lambda slot: self.image_in(slot, trace))
+        plot = Plot(
+            self.firmware, self.app, self.bundle, lambda slot: self.image_in(slot, trace),
+            lambda slot: self.files_in(slot, trace),
+        )  # fmt: skip
         life = Life(plot, session, state.attempts_left)
         outcome = life.outcome()
         warm = outcome.kind == "reset"
@@ -189,8 +214,31 @@ class UpdateRig:
             return UNKNOWN
         content, filesystem = (chip.cells.view(base + offset, length) for offset, length in ranges)
         if content == self.images.new:
-            return NEW if filesystem == self.images.new_fs else UNKNOWN
+            return NEW if filesystem == self.images.new_fs or self._is_merged(slot, trace) else UNKNOWN
         return OLD if content == self.images.old else UNKNOWN
+
+    def files_in(self, slot: Slot, trace: Trace | None) -> tuple[Files, str] | None:
+        """Which files stand in ``slot``, and why none can be told, "" where they can. None: nobody knows which should.
+        Mounts the cells; costs no time."""
+        if self._truth is None:
+            return None
+        if trace is not None:
+            chip, base = behind(slot)
+            trace.consulted(chip.name, chip.cells, base + slot.fs_offset, slot.fs_size)
+        return self._truth.found_in(slot)
+
+    def _is_merged(self, slot: Slot, trace: Trace | None) -> bool:
+        """Whether a filesystem that is not byte for byte the delivered one still has every file of it."""
+        found = self.files_in(slot, trace)
+        return found is not None and self._truth is not None and self._truth.has_shipped(found[0])
+
+    def _file_truth(self) -> FileTruth | None:
+        """What is known of files: something, where both images have a filesystem."""
+        if not (self.images.old_fs and self.images.new_fs):
+            return None
+        from emu.files import FileTruth  # loads the C library of littlefs
+
+        return FileTruth(EmulatedDevice(self.board), self.images.old_fs, self.images.new_fs)
 
     def _trace_what_checks_read(self, trace: Trace) -> None:
         """Checks follow the config records through every session, so they are in every footprint."""
@@ -226,7 +274,8 @@ class UpdateRig:
             app_version=version_number(self.images.old_version),
             crc=document.verify.crc,
         )
-        install(device, (SlotImage(header, self.images.old), None))
+        old_fs = self.images.old_fs if self._truth is None else self._truth.in_use
+        install(device, (SlotImage(header, self.images.old, old_fs), None))
         other, base = behind(device.layout.slots[1])
         other.load(base, _residue(device.layout.slots[1].flash.geometry.size))
         return DeviceState(tuple(chip.snapshot() for chip in device.chips), "power", 0)

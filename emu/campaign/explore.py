@@ -20,7 +20,7 @@ from emu.campaign.monitor import Monitor
 from emu.campaign.verdict import Coverage, CutPath, Finding, FindingKey, Step, Verdict
 from emu.clock import Stopwatch
 from emu.errors import NothingToRun, ScenarioError
-from emu.events import DECIDED, NEW, OLD, REFUSED
+from emu.events import DECIDED, MERGE_FAILED, NEW, OLD, REFUSED
 from emu.rig import Rig
 from flash.journal import Event, Operation
 from flash.tears import LEAKS_TIER, TEAR_SETS, TearSet
@@ -62,7 +62,9 @@ class Explorer:
         self.notes: list[str] = []
         self._rig = rig
         self._options = self._degraded(options)
-        self._inapplicable = inapplicable(bounds, keeps_new=options.keeps_new, snapshot=rig.capabilities.snapshot)
+        self._inapplicable = inapplicable(
+            bounds, keeps_new=options.keeps_new, snapshot=rig.capabilities.snapshot, no_files=rig.files.absent
+        )
         self.checks: tuple[CheckName, ...] = tuple(name for name in bounds.apply if name not in self._inapplicable)
         self._progress = progress or (lambda coverage, layer, where: None)
         self._exact = rig.capabilities.snapshot and rig.capabilities.deterministic
@@ -241,6 +243,7 @@ class Explorer:
 
 
 def _decisions(chain: Chain) -> list[str]:
-    """What the bootloader decided in each session, in its own words."""
-    events = [e for judged in chain.sessions for e in judged.run.entries if isinstance(e, Event) and e.name == DECIDED]
-    return [f"{rule}: {why}" for rule, _, why in (event.facts for event in events)]
+    """What the bootloader decided in each session, in its own words, and why files could not be carried over."""
+    events = [entry for judged in chain.sessions for entry in judged.run.entries if isinstance(entry, Event)]
+    said = {DECIDED: "{0}: {2}", MERGE_FAILED: "the files cannot be carried over: {0}"}
+    return [said[event.name].format(*event.facts) for event in events if event.name in said]

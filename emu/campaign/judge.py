@@ -16,7 +16,7 @@ from emu.campaign.cache import RunCache
 from emu.campaign.checks import CHECKS, Breach, Erased, Scene, erases_of, monitors_of, worn_out
 from emu.campaign.monitor import Monitor
 from emu.campaign.verdict import Coverage
-from emu.events import DECIDED, NEW, OLD, REFUSED
+from emu.events import DECIDED, MERGE_FAILED, NEW, OLD, REFUSED
 from emu.rig import DeviceState, Outcome, Rig, Run
 from flash.journal import Event
 
@@ -167,4 +167,5 @@ def _refusal(run: Run) -> str:
     events = [e for e in run.entries if isinstance(e, Event)]
     said = [e.facts[0] for e in events if e.name == REFUSED]
     said += [f"{e.facts[0]}: {e.facts[2]}" for e in events if e.name == DECIDED and e.facts[0] != "normal"]
+    said += [f"the files cannot be carried over: {e.facts[0]}" for e in events if e.name == MERGE_FAILED]
     return f" ({said[-1]})" if said else ""

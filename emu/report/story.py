@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from emu.campaign.replay import Session, Story, Torn
 from emu.campaign.verdict import Step
-from emu.events import ARMED, DECIDED, HANDOVER, REFUSED, RETAINED
+from emu.events import ARMED, DECIDED, FILES, HANDOVER, MERGE_FAILED, MERGED, REFUSED, RETAINED
 from emu.words import counted
 from flash.journal import Entry, Event, Misuse, Operation
 
@@ -112,6 +112,12 @@ def _event(event: Event) -> str:
             return f"commit timer armed, {facts[0]} s"
         case _ if event.name == REFUSED:
             return f"update refused: {facts[0]}"
+        case _ if event.name == MERGED:
+            return f"the user's files are carried over: {facts[0]}"
+        case _ if event.name == MERGE_FAILED:
+            return f"the user's files cannot be carried over: {facts[0]}"
+        case _ if event.name == FILES:
+            return f"files of slot {facts[0]}: {facts[3] or ', '.join(path for path, _ in facts[2]) or 'none'}"
         case _ if event.name == RETAINED:
             return f"retained RAM: {facts[0]} = {facts[1]}"
         case _:
