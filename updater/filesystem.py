@@ -55,7 +55,6 @@ class Entry:
 
     path: bytes
     is_folder: bool
-    size: int
 
 
 def shown(path: bytes) -> str:
@@ -138,7 +137,7 @@ class Filesystem:
             inside = sorted(self._in(folder))
             found += inside
             if len(found) > MAX_ENTRIES:
-                raise self._error("listing", f"more than {MAX_ENTRIES} files and folders")
+                raise self._error("listing it", f"more than {MAX_ENTRIES} files and folders")
             folders += [entry.path for entry in inside if entry.is_folder]
             if folder.count(b"/") >= MAX_DEPTH:
                 raise self._error(f"listing {shown(folder)}", f"folders in folders, more than {MAX_DEPTH} deep")
@@ -157,7 +156,7 @@ class Filesystem:
                     raise
 
         self._call(f"looking for {shown(path)}", stat)
-        return Entry(path, found[0].type == lfs.LFSStat.TYPE_DIR, found[0].size) if found else None
+        return Entry(path, found[0].type == lfs.LFSStat.TYPE_DIR) if found else None
 
     # -- files and folders ---------------------------------------------------------------------------------
 
@@ -235,7 +234,7 @@ class Filesystem:
             name = entry.name.encode(TRANSPARENT)
             if name not in (b".", b".."):
                 path = folder + b"/" + name if folder else name
-                yield Entry(path, entry.type == lfs.LFSStat.TYPE_DIR, entry.size)
+                yield Entry(path, entry.type == lfs.LFSStat.TYPE_DIR)
 
     def _stated(self) -> str:
         """What the first superblock says, for the message; "" where none is to be seen."""
