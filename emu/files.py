@@ -1,7 +1,7 @@
 """Which files stand in a slot, and which should: the ground truth of `keeps-files`.
 
 The factory device has been in use: to the filesystem of the old image the rig adds what a user would have written, two
-files of the user's own and a change to the first file that the update ships. From then on the device's firmware is not
+files of the user's own and a change to a file that the update ships. From then on the device's firmware is not
 asked: the cells are mounted here, read-only, and that costs the device no time.
 
 Neighbours: `update_rig` asks, `updater.filesystem` mounts. Loads the C library of littlefs, so it is imported only
@@ -30,8 +30,8 @@ from updater.filesystem import Filesystem, shown
 from updater.merge import mounted
 
 USER_FILES: Mapping[bytes, bytes] = {
-    b"user/settings.ini": b"[user]\nname = brownout\nvolume = 7\n",
-    b"user/log.bin": bytes(range(256)) * 3,
+    b"brownout/settings.ini": b"[user]\nname = brownout\nvolume = 7\n",
+    b"brownout/log.bin": bytes(range(256)) * 3,
 }
 """What the user of the old image has written: a file that fits beside its name, and one that takes a block."""
 CHANGED_IN_USE = b"changed by the user of the old image\n"
@@ -65,7 +65,7 @@ class FileTruth:
                 self._shipped = _files(shipping)
             which = OLD
             with mounted(first, writable=True) as using:
-                _use(using, next((entry.path for entry in entries if not entry.is_folder), None))
+                _use(using, [entry.path for entry in entries if not entry.is_folder])
             with mounted(first) as used:
                 old = _files(used)
         except FilesystemError as wrong:
@@ -92,9 +92,10 @@ class FileTruth:
         return self._shipped.items() <= dict(found).items()
 
 
-def _use(filesystem: Filesystem, shipped: bytes | None) -> None:
-    """Write what a user writes. ``shipped``: a file of the update."""
-    files = dict(USER_FILES) if shipped is None else {**USER_FILES, shipped: CHANGED_IN_USE}
+def _use(filesystem: Filesystem, shipped: list[bytes]) -> None:
+    """Write what a user writes. ``shipped``: the files of the update; the first that can have been there is changed."""
+    changed = [path for path in shipped if _takes_file(filesystem, path)][:1]
+    files = {**USER_FILES, **dict.fromkeys(changed, CHANGED_IN_USE)}
     for path, content in files.items():
         parts = path.split(b"/")
         for end in range(1, len(parts)):
@@ -103,6 +104,15 @@ def _use(filesystem: Filesystem, shipped: bytes | None) -> None:
                 filesystem.make_folder(folder)
         with filesystem.create(path) as file:
             file.write(content)
+
+
+def _takes_file(filesystem: Filesystem, path: bytes) -> bool:
+    """Whether a file of that name is there, or can be: no folder is called like it, and no file like its folder."""
+    try:
+        there = filesystem.find(path)
+    except FilesystemError:
+        return False
+    return there is None or not there.is_folder
 
 
 def _files(filesystem: Filesystem) -> dict[str, str]:

@@ -237,10 +237,10 @@ class Filesystem:
                 yield Entry(path, entry.type == lfs.LFSStat.TYPE_DIR)
 
     def _stated(self) -> str:
-        """What the first superblock says, for the message; "" where none is to be seen."""
+        """What the first superblock says, for the message."""
         start = self._flash.read(0, 32)
         if start[8:16] != b"littlefs":
-            return ""
+            return "; its first block has no superblock"
         size, count = (int.from_bytes(start[at : at + 4], "little") for at in (24, 28))
         return f"; its superblock says {count} of {size}"
 

@@ -140,6 +140,7 @@ class Judge:
         self._cover.exercised["retries"] += 1
         state = State(replace(settled, cause="power", attempts_left=1, ram=()), Monitor())
         breaches: list[Breach] = []
+        why = ""
         for _ in range(self._bounds.max_resets + 1):
             session = self.cache.session(state.device)
             run = session.run
@@ -148,10 +149,11 @@ class Judge:
             monitors = self._monitors(state.monitor, run)
             breaches += self._session(state, run, monitors)
             outcome = run.outcome
+            why = _failed_merge(run) or why
             if outcome.kind == "settled" and outcome.image == NEW and outcome.committed:
                 return breaches
             if outcome.kind != "reset":
-                failed = f"the next update does not succeed: {outcome}{_refusal(run)}"
+                failed = f"the next update does not succeed: {outcome}{why or _refusal(run)}"
                 return [*breaches, Breach("retries", entry, failed)]
             state = State(session.end, monitors[-1])
         return [*breaches, Breach("retries", entry, f"the next update does not settle: {outcome}")]
@@ -162,10 +164,15 @@ class Judge:
         return [Breach("boots", entry, f"boot loop: {self._bounds.max_resets} resets in a row without settling")]
 
 
+def _failed_merge(run: Run) -> str:
+    """Why a session could not carry the user's files over; "" where it did not try, or could."""
+    events = [e for e in run.entries if isinstance(e, Event) and e.name == MERGE_FAILED]
+    return f" (the files cannot be carried over: {events[-1].facts[0]})" if events else ""
+
+
 def _refusal(run: Run) -> str:
     """Why an update came to nothing, in the words of the updater or the bootloader."""
     events = [e for e in run.entries if isinstance(e, Event)]
     said = [e.facts[0] for e in events if e.name == REFUSED]
     said += [f"{e.facts[0]}: {e.facts[2]}" for e in events if e.name == DECIDED and e.facts[0] != "normal"]
-    said += [f"the files cannot be carried over: {e.facts[0]}" for e in events if e.name == MERGE_FAILED]
     return f" ({said[-1]})" if said else ""
