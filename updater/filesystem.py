@@ -163,8 +163,12 @@ class Filesystem:
     @contextmanager
     def open(self, path: bytes) -> Iterator[OpenFile]:
         """A file, to be read. Raises FilesystemError."""
-        handle = self._call(f"opening {shown(path)}", lfs.file_open, _name(path), READ_ONLY, TRANSPARENT)
+        doing = f"opening {shown(path)}"
+        handle = self._call(doing, lfs.file_open, _name(path), READ_ONLY, TRANSPARENT)
         try:
+            size, room = self._call(doing, lfs.file_size, handle), self._flash.geometry.size
+            if size > room:
+                raise self._error(doing, f"it claims {size} bytes in a filesystem of {room}")
             yield OpenFile(self, handle, path)
         finally:
             with suppress(LittleFSError):
@@ -233,6 +237,8 @@ class Filesystem:
         for entry in found:
             name = entry.name.encode(TRANSPARENT)
             if name not in (b".", b".."):
+                if not name or b"/" in name:
+                    raise self._error(doing, f"{shown(name)!r} is no name")
                 path = folder + b"/" + name if folder else name
                 yield Entry(path, entry.type == lfs.LFSStat.TYPE_DIR)
 

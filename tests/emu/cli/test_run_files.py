@@ -66,9 +66,9 @@ def test_without_an_old_filesystem_the_check_does_not_apply_and_says_why(brownou
     [
         (
             {"old_fs": b"no littlefs"},
-            "the old image: filesystem of slot-a: mounting 8 blocks of 4096 bytes: the filesystem is corrupt there; its "
-            "first block has no superblock; files are carried over between littlefs images: give another one, or leave "
-            "the filesystem of the old image out",
+            "the old image: filesystem of slot-a: mounting 8 blocks of 4096 bytes: the filesystem is corrupt there; "
+            "its first block has no superblock; files are carried over between littlefs images: give another one, or "
+            "leave the filesystem of the old image out",
         ),
         ({"fs_size": 0}, "has room for 0 (layout.fs_size)"),
         ({"fs_size": 0x1000, "old_fs": b"1", "new_fs": b"2"}, "4096 bytes hold 1 blocks of 4096; littlefs needs two"),
