@@ -200,8 +200,8 @@ def test_a_shipped_folder_takes_the_place_of_an_old_file() -> None:
 def test_keeps_files_does_not_apply_without_two_filesystems(board: str, changes: dict[str, bytes], why: str) -> None:
     verdict = campaign(files_rig(board, **changes), tears=TEAR_SETS["none"])
     assert verdict.word == "held"
-    (left_out,) = [result for result in verdict.results if result.result == "not applicable"]
-    assert left_out.name == "keeps-files"
+    (left_out,) = [result for result in verdict.results if result.name == "keeps-files"]
+    assert left_out.result == "not applicable"
     assert left_out.reason.startswith(why)
 
 

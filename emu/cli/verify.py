@@ -1,0 +1,134 @@
+"""`brownout verify CERTIFICATE`: run the certified campaign again and compare.
+
+Exit codes: 0 everything is as certified, 1 something is not, 2 the certificate or an input cannot be used.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from emu.campaign.edges import EVENT_NAMES
+from emu.campaign.options import ANY, Options
+from emu.cli.any_depth import certified, explore
+from emu.cli.inputs import Inputs, input_options, make_rig
+from emu.cli.naming import asked
+from emu.errors import UsageError
+from emu.report.certificate import NOT_RUN, SCHEMA, as_text, differences
+from flash.files import read_bounded
+from flash.tears import TEAR_SETS
+from flash.weak import RESOLUTIONS
+
+MAX_SIZE = 1 << 22
+SHOWN = 20
+
+
+@click.command("verify", context_settings={"ignore_unknown_options": True})
+@click.argument("certificate", type=click.Path(path_type=Path))
+@click.argument("overrides", nargs=-1, type=click.UNPROCESSED, metavar="[INPUT OPTIONS]")
+def command(certificate: Path, overrides: tuple[str, ...]) -> int:
+    """Derive a certificate again: run the same campaign, and compare everything but time and versions.
+
+    Inputs are taken from the paths in the certificate; give --from, --to or --board (as for `brownout run`) where files
+    have moved. Exits 0 when everything is as certified, 1 when something is not, 2 when an input is another one.
+    """
+    theirs = _read(certificate)
+    inputs = _inputs([*theirs["arguments"], *overrides])
+    rig = make_rig(inputs)
+    request = asked(rig, inputs)
+    _check_inputs(theirs, {role: item.digest for role, item in request.inputs.items()}, certificate)
+    audit = theirs["audit"]
+    share = None if audit == NOT_RUN else audit["audited"] / max(1, audit["dropped"])
+    explored = explore(rig, _options(theirs, inputs, rig.keeps_new), None, share)
+    verdict = explored.verdict
+    if verdict.word != "held":
+        click.echo(f"NOT VERIFIED: the campaign ends with {verdict.word}")
+        for finding in verdict.findings[:SHOWN]:
+            click.echo(f"  {finding.key.check}: {finding.message}")
+            click.echo(f"    {request.replay_command(verdict.attempts, finding.path, finding.readings)}")
+        return 1
+    ours = certified(explored, rig, request)
+    found = list(differences(ours, theirs))
+    if found:
+        click.echo(f"NOT VERIFIED: {len(found)} of what was certified is otherwise")
+        click.echo("\n".join(f"  {line}" for line in found[:SHOWN]))
+        return 1
+    click.echo(f"VERIFIED: derived again in {verdict.seconds:.1f} s, with nothing otherwise\n")
+    click.echo(as_text(ours))
+    return 0
+
+
+@click.command()
+@input_options
+def _parse(inputs: Inputs) -> Inputs:
+    return inputs
+
+
+def _inputs(arguments: list[str]) -> Inputs:
+    parsed = _parse.main(args=arguments, prog_name="brownout verify", standalone_mode=False)
+    assert isinstance(parsed, Inputs), "input options make inputs: please report"
+    return parsed
+
+
+def _read(path: Path) -> dict[str, Any]:
+    """A certificate. Raises UsageError for anything else."""
+    try:
+        document = json.loads(read_bounded(path, MAX_SIZE))
+    except OSError as wrong:
+        raise UsageError(f"{path}: cannot be read: {wrong.strerror}") from None
+    except (ValueError, RecursionError):
+        raise UsageError(f"{path}: is no certificate: not JSON; give what brownout run --certificate wrote") from None
+    schema = document.get("schema") if isinstance(document, dict) else None
+    if schema != SCHEMA:
+        raise UsageError(f"{path}: schema {schema!r}, this version of brownout verifies {SCHEMA}")
+    return _checked(document, path)
+
+
+def _checked(document: dict[str, Any], path: Path) -> dict[str, Any]:
+    """The document, if it has what is needed to run the campaign again."""
+    try:
+        workload, tears, bound = document["workload"], document["tears"], document["depth"]["bound"]
+        good = (
+            all(isinstance(word, str) for word in document["arguments"])
+            and isinstance(workload["attempts"], int)
+            and workload["attempts"] > 0
+            and set(workload["events"]) <= set(EVENT_NAMES)
+            and tears["set"] in TEAR_SETS
+            and isinstance(tears["seed"], int)
+            and bound == "any"
+            and set(document["resolutions"]) <= set(RESOLUTIONS)
+            and (document["audit"] == NOT_RUN or {"audited", "dropped"} <= set(document["audit"]))
+            and all("sha256" in item for item in (document["board"], *document["inputs"].values()))
+        )
+    except (KeyError, TypeError, AttributeError):
+        good = False
+    if not good:
+        raise UsageError(f"{path}: the certificate is cut short or altered; ask for a new one")
+    return document
+
+
+def _check_inputs(theirs: dict[str, Any], ours: dict[str, str], path: Path) -> None:
+    certified_for = {"board": theirs["board"]["sha256"]}
+    certified_for |= {role: item["sha256"] for role, item in theirs["inputs"].items()}
+    wrong = [role for role, digest in certified_for.items() if ours.get(role) != digest]
+    if wrong:
+        raise UsageError(
+            f"{path}: was made for another {', another '.join(wrong)}; give the files it was made for with --from, --to "
+            "and --board"
+        )
+
+
+def _options(theirs: dict[str, Any], inputs: Inputs, keeps_new: bool) -> Options:
+    workload = theirs["workload"]
+    return Options(
+        tears=replace(TEAR_SETS[theirs["tears"]["set"]], seed=theirs["tears"]["seed"]),
+        depth=ANY,
+        attempts=workload["attempts"],
+        events=tuple(name for name in EVENT_NAMES if name in workload["events"]),
+        resolutions=tuple(theirs["resolutions"]),
+        keeps_new=keeps_new,
+    )
