@@ -7,6 +7,9 @@
 | attempt | | an update attempt begins |
 | staged | | the updater said the new image boots next |
 | refused | message | the updater refused |
+| merged | count | the files of the old slot's filesystem were carried over, ``count`` of them |
+| merge-failed | reason | they could not be; the application restarts without a commit |
+| files | slot, image, files, problem | at a settled end, found by looking at the cells: see `emu.rig.Files` |
 | commit-begun, commit-returned | | around the application's call of commit |
 | timer-armed (seconds), timer-stopped, timer-fed | | what the commit timer is doing from here on |
 | retained | key, value | retained RAM was written |
@@ -24,6 +27,7 @@ from typing import Final
 DECIDED, HANDOVER = "decided", "handover"
 ATTEMPT, STAGED, REFUSED = "attempt", "staged", "refused"
 COMMIT_BEGUN, COMMIT_RETURNED = "commit-begun", "commit-returned"
+MERGED, MERGE_FAILED, FILES = "merged", "merge-failed", "files"
 ARMED, STOPPED, FED = "timer-armed", "timer-stopped", "timer-fed"
 RETAINED = "retained"
 OFFERED, TOLD = "offered", "told"

@@ -5,10 +5,11 @@ Neighbours: works on an `EmulatedDevice` through the bootloader's own header and
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from bootloader.config import INITIAL_SEQUENCER, BootConfig, SlotConfig
 from bootloader.config_store import ConfigStore
+from bootloader.crc import crc_function
 from bootloader.image import ImageHeader, pack_header
 from bootloader.layout import Slot
 from bootloader.verify import verify_image
@@ -21,10 +22,11 @@ from flash.partition import Partition
 
 @dataclass(frozen=True)
 class SlotImage:
-    """An application and the header it is sealed with."""
+    """An application and the header it is sealed with. ``fs``: the filesystem beside it, b"": none."""
 
     header: ImageHeader
     app: bytes
+    fs: bytes = b""
 
 
 SlotImages = tuple[SlotImage, SlotImage | None]
@@ -58,10 +60,20 @@ def install(device: EmulatedDevice, images: SlotImages) -> tuple[SlotConfig, Slo
                 f"the application has {len(image.app)} bytes; {slot.name} of board {board.name} "
                 f"takes 1 to {slot.app_capacity}"
             )
+        if len(image.fs) > slot.fs_size:
+            raise ScenarioError(
+                f"the filesystem has {len(image.fs)} bytes; {slot.name} of board {board.name} has room for "
+                f"{slot.fs_size} (layout.fs_size)"
+            )
         chip, base = behind(slot)
         chip.load(base, pack_header(image.header) + image.app)
         header = image.header
-        described[slot.index] = SlotConfig(header.app_length, header.load_address, header.app_crc, header.app_version)
+        named = SlotConfig(header.app_length, header.load_address, header.app_crc, header.app_version)
+        if image.fs:
+            chip.load(base + slot.fs_offset, image.fs)
+            crc = crc_function(board.document.verify.crc)(image.fs)
+            named = replace(named, fs_offset=slot.fs_offset, fs_length=len(image.fs), fs_crc=crc)
+        described[slot.index] = named
     slots = (described[0], described[1])
     timeout_s = board.document.timers.commit_timeout_s
     ConfigStore(device.layout.configs).write(

@@ -6,6 +6,8 @@ runs it on a `device.Session`. It must not know that it is being tested.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from bootloader.boot import BootReport, boot
 from bootloader.commit import commit
 from bootloader.config_store import ConfigStore
@@ -15,6 +17,9 @@ from updater.context import updater_context_create, updater_finish, updater_proc
 from updater.reception import UpdaterContext
 from updater.slot_writer import SlotWriter
 from updater.target import UpdateTarget
+
+if TYPE_CHECKING:
+    from updater.merge import MergeReport
 
 RUNNING_BUILD = "factory"
 
@@ -40,6 +45,20 @@ class ModelFirmware:
             session.cause,
             refuse_downgrade=board.document.verify.refuse_downgrade,
         )
+
+    def merge(self, session: Session, decision: Decision) -> MergeReport | None:
+        """What the image on trial does before anything else: carry the user's files over. None: no merge is due.
+
+        ``decision.record`` is what the bootloader has just written, so nothing is read to know.
+        """
+        config = decision.record
+        if config is None or not config.merge_fs:
+            return None
+        from updater.merge import is_merge_due, merge_filesystem  # loads the C library of littlefs
+
+        if not is_merge_due(config, session.running_slot):
+            return None
+        return merge_filesystem(session.device.layout, config, session.running_slot)
 
     def commit(self, session: Session) -> None:
         commit(self.store(session), session.timer, session.running_slot)

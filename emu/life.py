@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from bootloader.decision import Decision
 from bootloader.layout import Slot
 from emu.app import APP_MODELS, AppModel
 from emu.device import Session
@@ -21,7 +22,10 @@ from emu.events import (
     COMMIT_BEGUN,
     COMMIT_RETURNED,
     DECIDED,
+    FILES,
     HANDOVER,
+    MERGE_FAILED,
+    MERGED,
     NEW,
     OLD,
     REFUSED,
@@ -29,20 +33,21 @@ from emu.events import (
 )  # fmt: skip
 from emu.firmware import ModelFirmware
 from emu.freezer import Held, freeze, thaw
-from emu.rig import Outcome
+from emu.rig import Files, Outcome
 from updater.reception import UpdaterContext, UpdateState
 
 
 @dataclass(frozen=True)
 class Plot:
     """What stays the same in every session: the code under test, what the new application does, the update as it is
-    sent, and how to tell which image stands in a slot."""
+    sent, and how to tell which image stands in a slot, and which files (None: nobody knows which there should be)."""
 
     firmware: ModelFirmware
     app: AppModel
     bundle: bytes
     image_in: Callable[[Slot], str]
     asked_for_attempts: Callable[[], None] = lambda: None
+    files_in: Callable[[Slot], tuple[Files, str] | None] = lambda slot: None
 
 
 class Life:
@@ -88,6 +93,7 @@ class Life:
         session.running_slot = decision.slot
         committed = not decision.trial
         if decision.trial:
+            self._merge(decision)
             trial = _Trial(session, plot.firmware)
             model = plot.app if image == NEW else APP_MODELS["healthy"]
             model.trial(trial)
@@ -95,11 +101,26 @@ class Life:
         self._now = Held("ready", image, committed, decision)
         return None if image == OLD and committed else self._rest()
 
+    def _merge(self, decision: Decision) -> None:
+        """The image on trial carries the user's files over; it does not stay where that fails."""
+        session = self._session
+        report = self._plot.firmware.merge(session, decision)
+        if report is None:
+            return
+        if report.failed:
+            session.log.note(MERGE_FAILED, report.failed)
+            session.reset("software")
+        session.log.note(MERGED, len(report.carried))
+
     def _rest(self) -> Outcome:
-        """Nothing more is going to happen, unless a timer is running."""
-        if self._session.clock.has_alarm:
-            self._session.clock.run_to_alarm()
-        return Outcome("settled", self._now.image, self._now.committed)
+        """Nothing more is going to happen, unless a timer is running: which files stand beside the image now?"""
+        session, now = self._session, self._now
+        if session.clock.has_alarm:
+            session.clock.run_to_alarm()
+        found = self._plot.files_in(session.device.layout.slots[session.running_slot])
+        if found is not None:
+            session.log.note(FILES, session.running_slot, now.image, *found)
+        return Outcome("settled", now.image, now.committed)
 
     def _begin(self) -> Outcome | None:
         """One attempt begins, if one is left."""

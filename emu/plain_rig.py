@@ -29,7 +29,7 @@ from emu.events import HANG, NEW
 from emu.known_images import KnownImages
 from emu.oracle import Oracle
 from emu.reset import Reset, World
-from emu.rig import Capabilities, DeviceState, Input, Outcome, Place, Places, Run
+from emu.rig import Capabilities, DeviceState, Input, KnownFiles, Outcome, Place, Places, Run
 from flash.cells import Cells
 from flash.device import FlashDevice
 from flash.errors import FlashError
@@ -147,10 +147,18 @@ class PlainRig:
     @property
     def lacks(self) -> Mapping[str, str]:
         """The checks that mean nothing here, each with the reason."""
+        reasons = {"keeps-files": "nobody knows a filesystem of the firmware"}
         if not self.images:
-            return dict.fromkeys(("whole", "reverts", "retries"), "the firmware has no images")
-        reasons = {} if self.commits else {"reverts": "the firmware commits nothing: no image is on trial"}
-        return reasons if self.keeps_new else reasons | {"retries": "the workload brings no new image"}
+            return reasons | dict.fromkeys(("whole", "reverts", "retries"), "the firmware has no images")
+        if not self.commits:
+            reasons["reverts"] = "the firmware commits nothing: no image is on trial"
+        if not self.keeps_new:
+            reasons["retries"] = "the workload brings no new image"
+        return reasons
+
+    @property
+    def files(self) -> KnownFiles:
+        return KnownFiles()
 
     @property
     def keeps_new(self) -> bool:

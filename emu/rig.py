@@ -127,10 +127,25 @@ class Place:
 @dataclass(frozen=True, slots=True)
 class Places:
     """Where the config copies and the slots are, for checks that judge single operations. ``configs``: two, or none
-    where the firmware has no boot configs of ours."""
+    where the firmware has no boot configs of ours. ``fs_size``: bytes at the end of each slot that are its
+    filesystem's."""
 
     configs: tuple[Place, ...]
     slots: tuple[Place, ...]
+    fs_size: int = 0
+
+
+Files = tuple[tuple[str, str], ...]
+"""Files by path, in order, each with the SHA-256 of its content in hex."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownFiles:
+    """The files that must stand beside each image: ``old`` those of the device before the update, ``new`` what the
+    update ships and what it must carry over."""
+
+    old: Files = ()
+    new: Files = ()
 
 
 class Rig(Protocol):
@@ -156,6 +171,11 @@ class Rig(Protocol):
 
     @property
     def places(self) -> Places: ...
+
+    @property
+    def files(self) -> KnownFiles:
+        """What `keeps-files` holds the device to; nothing where the rig lacks it."""
+        ...
 
     @property
     def lacks(self) -> Mapping[str, str]:

@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -28,7 +29,9 @@ from emu.oracle import Oracle
 from emu.rig import (
     Capabilities,
     DeviceState,
+    Files,
     Input,
+    KnownFiles,
     Place,
     Places,
     Run,
@@ -44,6 +47,9 @@ from flash.trace import Trace
 from flash.weak import DEFAULT_RESOLUTION, RESOLUTIONS
 from updater.bundle import Firmware, make_bundle
 
+if TYPE_CHECKING:
+    from emu.files import FileTruth
+
 RESIDUE_SEED = 0x0DD
 
 
@@ -51,7 +57,8 @@ RESIDUE_SEED = 0x0DD
 class ImagePair:
     """The firmware the device leaves the factory with, and the one it is updated to. Versions like ``1.2.3``.
 
-    ``bundle``: the update as it is sent; b"": it is made from ``new``. ``new_fs``: the filesystem image in it.
+    ``bundle``: the update as it is sent; b"": it is made from ``new`` and ``new_fs``. ``new_fs``: the filesystem image
+    in it; ``old_fs``: the one the device left the factory with (b"": none), to which the rig adds files of a user.
     ``old_header``: the header the factory image carries (a signed one, say); None: an unsigned one is made.
     """
 
@@ -62,17 +69,18 @@ class ImagePair:
     bundle: bytes = b""
     new_fs: bytes = b""
     old_header: ImageHeader | None = None
+    old_fs: bytes = b""
 
     @property
     def digests(self) -> tuple[str, str]:
-        return hashlib.sha256(self.old).hexdigest(), hashlib.sha256(self.bundle or self.new).hexdigest()
+        old, new = self.old + self.old_fs, self.bundle or self.new + self.new_fs
+        return hashlib.sha256(old).hexdigest(), hashlib.sha256(new).hexdigest()
 
 
 class UpdateRig:
     """A board, a firmware, a pair of images and an application model. Raises ScenarioError when they do not fit."""
 
     capabilities = Capabilities(snapshot=True, tears=True, deterministic=True, virtual_time=True)
-    lacks: Mapping[str, str] = {}
     oracles: Sequence[Oracle] = ()
 
     def __init__(
@@ -95,7 +103,7 @@ class UpdateRig:
         self.bundle = images.bundle or make_bundle(
             Firmware(
                 name=board.name, platform=board.document.platform, version=images.new_version, build_id="update",
-                app=images.new, load_address=board.document.load_address,
+                app=images.new, load_address=board.document.load_address, fs=images.new_fs,
             )
         )  # fmt: skip
         self._traced = traced
@@ -104,6 +112,7 @@ class UpdateRig:
         self._resolution = resolution
         if images.old == images.new:
             raise ScenarioError("the two images are the same, byte for byte: an update would change nothing")
+        self._truth = self._file_truth()
         self._factory = self._make_factory_state()
 
     # -- the contract --------------------------------------------------------------------------------------
@@ -113,6 +122,8 @@ class UpdateRig:
         old, new = self.images.digests
         versions = f"{self.images.old_version}->{self.images.new_version}"
         workload = f"{self.firmware.name}|{self.app.name}|{self._timing}|{self._seed}|{self._resolution}|{versions}"
+        if self._truth is not None:
+            workload += f"|{self._truth.library}"
         return {
             "board": Input(self.board.name, self.board.digest),
             "from": Input(f"{len(self.images.old)} bytes", old),
@@ -142,7 +153,22 @@ class UpdateRig:
     def places(self) -> Places:
         layout = self.board.document.layout
         configs = tuple(self._place(self.device.partitions[name]) for name in layout.configs)
-        return Places(configs, tuple(self._place(self.device.partitions[name]) for name in layout.slots))
+        slots = tuple(self._place(self.device.partitions[name]) for name in layout.slots)
+        return Places(configs, slots, layout.fs_size)
+
+    @property
+    def files(self) -> KnownFiles:
+        return KnownFiles() if self._truth is None else self._truth.known
+
+    @property
+    def lacks(self) -> Mapping[str, str]:
+        """The checks that mean nothing here, each with the reason."""
+        if self._truth is not None:
+            return {}
+        if not self.board.document.layout.fs_size:
+            return {"keeps-files": "the board has no filesystem: layout.fs_size is 0"}
+        without = "the update brings no filesystem" if self.images.old_fs else "the old image has no filesystem"
+        return {"keeps-files": f"{without}: there is nothing to carry over"}
 
     def bench_cells(self) -> list[Cells]:
         return [Cells(part) for part in self.parts]
@@ -177,8 +203,10 @@ class UpdateRig:
         journal, trace = Journal(interruption), Trace(self.grids) if self._traced else None
         ram = dict(state.ram)
         session = self.device.reset(state.cause, journal, trace, ram)
-        ask = (lambda: None) if trace is None else trace.asked_for_attempts
-        plot = Plot(self.firmware, self.app, self.bundle, lambda slot: self.image_in(slot, trace), ask)
+        plot = Plot(
+            self.firmware, self.app, self.bundle, lambda slot: self.image_in(slot, trace),
+            (lambda: None) if trace is None else trace.asked_for_attempts, lambda slot: self.files_in(slot, trace),
+        )  # fmt: skip
         life = Life(plot, session, state.attempts_left, pausing=pausing)
         outcome = life.outcome(state.volatile)
         keeps_ram = outcome.kind in ("reset", "waypoint")
@@ -215,8 +243,31 @@ class UpdateRig:
             return UNKNOWN
         content, filesystem = (chip.cells.read(base + offset, length) for offset, length in ranges)
         if content == self.images.new:
-            return NEW if filesystem == self.images.new_fs else UNKNOWN
+            return NEW if filesystem == self.images.new_fs or self._is_merged(slot, trace) else UNKNOWN
         return OLD if content == self.images.old else UNKNOWN
+
+    def files_in(self, slot: Slot, trace: Trace | None) -> tuple[Files, str] | None:
+        """Which files stand in ``slot``, and why none can be told, "" where they can. None: nobody knows which should.
+        Mounts the cells; costs no time."""
+        if self._truth is None:
+            return None
+        if trace is not None:
+            chip, base = behind(slot)
+            trace.consulted(chip.name, chip.cells, base + slot.fs_offset, slot.fs_size)
+        return self._truth.found_in(slot)
+
+    def _is_merged(self, slot: Slot, trace: Trace | None) -> bool:
+        """Whether a filesystem that is not byte for byte the delivered one still has every file of it."""
+        found = self.files_in(slot, trace)
+        return found is not None and self._truth is not None and self._truth.has_shipped(found[0])
+
+    def _file_truth(self) -> FileTruth | None:
+        """What is known of files: something, where both images have a filesystem."""
+        if not (self.images.old_fs and self.images.new_fs):
+            return None
+        from emu.files import FileTruth  # loads the C library of littlefs
+
+        return FileTruth(EmulatedDevice(self.board), self.images.old_fs, self.images.new_fs)
 
     def _place(self, partition: Partition) -> Place:
         chip = next(i for i, c in enumerate(self.device.chips) if c is partition.flash)
@@ -246,7 +297,8 @@ class UpdateRig:
             app_version=version_number(self.images.old_version),
             crc=document.verify.crc,
         )
-        install(device, (SlotImage(header, self.images.old), None))
+        old_fs = self.images.old_fs if self._truth is None else self._truth.in_use
+        install(device, (SlotImage(header, self.images.old, old_fs), None))
         other, base = behind(device.layout.slots[1])
         other.load(base, _residue(device.layout.slots[1].flash.geometry.size))
         return DeviceState(tuple(chip.snapshot() for chip in device.chips), "power", 0)

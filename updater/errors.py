@@ -1,9 +1,11 @@
 """How an update can be refused, as one tree.
 
     Exception
-    └── UpdateRefused             the update, or the moment, is wrong; carries the wire's code and message
+    ├── UpdateRefused             the update, or the moment, is wrong; carries the wire's code and message
+    └── FilesystemError           a filesystem that cannot be mounted, read or written to the end; says where and why
 
-Raised and caught inside this floor: callers of `context` get return codes, ``status_msg`` and ``detail``.
+Raised and caught inside this floor: callers of `context` get return codes, ``status_msg`` and ``detail``; callers of
+`merge` get a report. Who mounts a `filesystem` itself meets FilesystemError.
 """
 
 from __future__ import annotations
@@ -17,3 +19,7 @@ class UpdateRefused(Exception):
         self.code = code
         self.message = message
         self.detail = detail
+
+
+class FilesystemError(Exception):
+    """What was tried, on what, and why it did not work: one line."""

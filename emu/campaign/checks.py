@@ -16,13 +16,15 @@ from functools import partial
 from bootloader.config import RECORD_SIZE, Configs, CopyReading, newest_of, read_config
 from emu.board import CheckEntry
 from emu.campaign.monitor import Monitor
-from emu.events import HANDOVER, NEW, TOLD, UNKNOWN
+from emu.events import COMMIT_RETURNED, FILES, HANDOVER, NEW, OLD, TOLD, UNKNOWN
 from emu.oracle import Oracle
-from emu.rig import DeviceState, Place, Places, Rig, Run
+from emu.rig import DeviceState, Files, Place, Places, Rig, Run
 from flash.cells import combined
 from flash.errors import EccFault, UnsteadyRead
 from flash.journal import Event, Misuse, Operation
 from flash.peek import read_snapshot
+
+SHOWN_FILES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +135,9 @@ def _in_place(scene: Scene) -> Iterator[Breach]:
     for index, entry in enumerate(scene.run.entries):
         if isinstance(entry, Event):
             if entry.name == HANDOVER:
-                running = places.slots[entry.facts[0]]
+                running = _protected(places, *entry.facts)
+            elif entry.name == COMMIT_RETURNED:
+                running = places.slots[scene.monitors[index].running]
         elif isinstance(entry, Operation):
             if running is not None and _hits(entry, running, names):
                 yield Breach("in-place", index, f"{entry.kind} at {entry.address:#x} changes the running slot")
@@ -143,6 +147,13 @@ def _in_place(scene: Scene) -> Iterator[Breach]:
                 if copy == configs.newest:
                     yield Breach("in-place", index, f"{entry.kind} changes config copy {copy}, the newest valid one")
                 configs.apply(copy, entry)
+
+
+def _protected(places: Places, slot: int, image: str, trial: bool) -> Place:
+    """What nothing may write while ``slot`` runs: all of it. An image on trial carries files over: until it has
+    committed, its own filesystem is left out."""
+    place = places.slots[slot]
+    return replace(place, size=place.size - places.fs_size) if trial else place
 
 
 def _looks_at_configs(run: Run, at_reset: bool, rig: Rig) -> bool:
@@ -164,6 +175,29 @@ def places_consulted(rows: Sequence[Check], rig: Rig, run: Run, at_reset: bool) 
     if not any(row.consults(run, at_reset, rig) for row in rows):
         return []
     return [replace(place, size=min(place.size, RECORD_SIZE)) for place in rig.places.configs]
+
+
+def _keeps_files(scene: Scene) -> Iterator[Breach]:
+    for index, event, _ in scene.events(FILES):
+        _, image, found, problem = event.facts
+        expected = {OLD: scene.rig.files.old, NEW: scene.rig.files.new}.get(image)
+        if expected is None:  # `whole` has something to say about an unknown image
+            continue
+        wrong = [f"its filesystem cannot be read: {problem}"] if problem else _differences(scene, expected, found)
+        if wrong:
+            rest = f", and {len(wrong) - SHOWN_FILES} more" if len(wrong) > SHOWN_FILES else ""
+            yield Breach("keeps-files", index, f"the {image} image runs: {'; '.join(wrong[:SHOWN_FILES])}{rest}")
+
+
+def _differences(scene: Scene, expected: Files, found: Files) -> list[str]:
+    """In words, what is wrong with the files that were found."""
+    files, before, there = scene.rig.files, dict(scene.rig.files.old), dict(found)
+    wrong = [f"{path} is lost" for path, _ in expected if path not in there]
+    for path, digest in expected:
+        if path in there and there[path] != digest:
+            old_one = there[path] == before.get(path) and expected == files.new
+            wrong.append(f"{path} is the old one, not what was shipped" if old_one else f"{path} has other content")
+    return wrong + [f"{path} is one too many" for path in there if path not in dict(expected)]
 
 
 def _legal_flash(scene: Scene) -> Iterator[Breach]:
@@ -200,6 +234,10 @@ def _operations(scene: Scene) -> int:
     return sum(1 for entry in scene.run.entries if isinstance(entry, Operation))
 
 
+def _looked_at_files(scene: Scene) -> int:
+    return sum(1 for _ in scene.events(FILES))
+
+
 def _erase_count(scene: Scene) -> int:
     return erases_of(scene.run).total()
 
@@ -225,6 +263,7 @@ CHECKS: dict[str, Check] = {
             _on_probation,
         ),
         Check("retries", "from every settled state with the old image, one uncut update succeeds", _nothing, _never),
+        Check("keeps-files", "user files survive, and files shipped in the update win", _keeps_files, _looked_at_files),
         Check(
             "in-place",
             "the running slot and the newest valid config are never written",
@@ -261,9 +300,9 @@ def _session_ends(scene: Scene) -> int:
 def inapplicable(
     bounds: CheckEntry, *, keeps_new: bool, snapshot: bool, configs: bool = True, lacks: Mapping[str, str] | None = None
 ) -> dict[str, str]:
-    """The checks a campaign leaves out, each with its reason. ``keeps_new``: whether the uncut update is meant to stay;
-    ``snapshot``: whether the rig takes snapshots; ``configs``: whether it has boot configs; ``lacks``: what it says
-    itself."""
+    """The checks a campaign leaves out, as the table has them, each with its reason. ``keeps_new``: whether the uncut
+    update is meant to stay; ``snapshot``: whether the rig takes snapshots; ``configs``: whether it has boot configs;
+    ``lacks``: what it says itself."""
     reasons: dict[str, str] = {
         name: "the board does not claim it: checks.apply leaves it out" for name in CHECKS if name not in bounds.apply
     }
@@ -275,7 +314,7 @@ def inapplicable(
         reasons.setdefault("retries", "the new image is not meant to stay with this application model")
     if not snapshot:
         reasons.setdefault("in-place", "the rig takes no snapshots")
-    return reasons
+    return {name: reasons[name] for name in CHECKS if name in reasons}
 
 
 def chosen_checks(

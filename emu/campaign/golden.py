@@ -9,7 +9,7 @@ from emu.campaign.judge import Chain, Judge, State
 from emu.campaign.options import Options
 from emu.campaign.verdict import Coverage
 from emu.errors import NothingToRun, ScenarioError
-from emu.events import DECIDED, NEW, OLD, REFUSED
+from emu.events import DECIDED, MERGE_FAILED, NEW, OLD, REFUSED
 from flash.journal import Event, Operation
 
 
@@ -41,6 +41,7 @@ def golden_chain(judge: Judge, root: State, options: Options, cover: Coverage, *
 
 
 def _decisions(chain: Chain) -> list[str]:
-    """What the bootloader decided in each session, in its own words."""
-    events = [e for judged in chain.sessions for e in judged.run.entries if isinstance(e, Event) and e.name == DECIDED]
-    return [f"{rule}: {why}" for rule, _, why in (event.facts for event in events)]
+    """What the bootloader decided in each session, in its own words, and why files could not be carried over."""
+    events = [entry for judged in chain.sessions for entry in judged.run.entries if isinstance(entry, Event)]
+    said = {DECIDED: "{0}: {2}", MERGE_FAILED: "the files cannot be carried over: {0}"}
+    return [said[event.name].format(*event.facts) for event in events if event.name in said]

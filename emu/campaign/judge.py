@@ -27,7 +27,7 @@ from emu.campaign.checks import (
 )  # fmt: skip
 from emu.campaign.monitor import Monitor
 from emu.campaign.verdict import Coverage
-from emu.events import DECIDED, NEW, OLD, REFUSED
+from emu.events import DECIDED, MERGE_FAILED, NEW, OLD, REFUSED
 from emu.rig import DeviceState, Outcome, Rig, Run
 from flash.journal import Event
 
@@ -197,14 +197,16 @@ class Judge:
         self._cover.exercised["retries"] += 1
         state = State(replace(settled, cause="power", attempts_left=1, ram=()), Monitor())
         breaches: list[Breach] = []
+        runs: list[Run] = []
         for _ in range(self._bounds.max_resets + 1):
             judged = self.judged(state, self._next(state))
             breaches += judged.breaches
+            runs.append(judged.run)
             outcome = judged.session.outcome
             if outcome.kind == "settled" and outcome.image == NEW and outcome.committed:
                 return breaches
             if outcome.kind != "reset":
-                failed = f"the next update does not succeed: {outcome}{refusal(judged.run)}"
+                failed = f"the next update does not succeed: {outcome}{refusal(runs)}"
                 return [*breaches, Breach("retries", entry, failed)]
             state = State(judged.session.end, judged.after)
         return [*breaches, Breach("retries", entry, f"the next update does not settle: {outcome}")]
@@ -215,9 +217,17 @@ class Judge:
         return [Breach("boots", entry, f"boot loop: {self._bounds.max_resets} resets in a row without settling")]
 
 
-def refusal(run: Run) -> str:
-    """Why an update came to nothing, in the words of the updater or the bootloader."""
-    events = [e for e in run.entries if isinstance(e, Event)]
+def refusal(runs: Sequence[Run]) -> str:
+    """Why an update, the sessions of which are ``runs``, came to nothing: files that could not be carried over, or else
+    what updater or bootloader said in the end."""
+    failed = [e.facts[0] for run in runs for e in _events(run) if e.name == MERGE_FAILED]
+    if failed:
+        return f" (the files cannot be carried over: {failed[-1]})"
+    events = _events(runs[-1])
     said = [e.facts[0] for e in events if e.name == REFUSED]
     said += [f"{e.facts[0]}: {e.facts[2]}" for e in events if e.name == DECIDED and e.facts[0] != "normal"]
     return f" ({said[-1]})" if said else ""
+
+
+def _events(run: Run) -> list[Event]:
+    return [entry for entry in run.entries if isinstance(entry, Event)]

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from emu.board import CheckEntry
+from emu.campaign.cache import Session
 from emu.campaign.checks import worn_out
 from emu.campaign.graph import Node
 from emu.campaign.judge import Judge, refusal
@@ -69,8 +70,7 @@ class Lives:
             if "boots" in checks and len(nodes) > bounds.max_resets:
                 yield "boots", f"boot loop: {bounds.max_resets} resets in a row without settling ({_loop(nodes)})"
             if "wear" in checks:
-                sessions = [n.sessions[0] for n in nodes[:-1]] + [nodes[-1].sessions[reading]]
-                erased = self._judge.erased_in(sessions)
+                erased = self._judge.erased_in(_sessions(nodes, reading))
                 yield from (("wear", breach.message) for breach in worn_out(erased, bounds, 0))
 
     def _retries(self, node: Node) -> Iterator[tuple[str, str]]:
@@ -79,7 +79,13 @@ class Lives:
             if len(nodes) > self._bounds.max_resets:
                 yield "retries", f"the next update does not settle: {session.outcome}"
             elif not _succeeded(session.outcome):
-                yield "retries", f"the next update does not succeed: {session.outcome}{refusal(session.run)}"
+                why = refusal([part.run for part in _sessions(nodes, reading)])
+                yield "retries", f"the next update does not succeed: {session.outcome}{why}"
+
+
+def _sessions(nodes: Sequence[Node], reading: int) -> list[Session]:
+    """The sessions of a chain, of the last node number ``reading``."""
+    return [node.sessions[0] for node in nodes[:-1]] + [nodes[-1].sessions[reading]]
 
 
 def _loop(nodes: Sequence[Node]) -> str:

@@ -122,7 +122,9 @@ def make_rig(inputs: Inputs) -> UpdateRig:
         _firmware(given or _demo(bundled), board, inputs)
         for given, bundled in zip((inputs.old, inputs.new), BUNDLED_PAIR, strict=True)
     )
-    images = ImagePair(old.app, new.app, old.version or "1.0.0", new.version or "2.0.0", new.bundle, new.fs, old.header)
+    images = ImagePair(
+        old.app, new.app, old.version or "1.0.0", new.version or "2.0.0", new.bundle, new.fs, old.header, old.fs
+    )
     return UpdateRig(board, images, app=APP_MODELS[inputs.app], timing=inputs.timing,
                      seed=inputs.seed, resolution=inputs.resolution)  # fmt: skip
 

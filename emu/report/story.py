@@ -12,7 +12,19 @@ from typing import Any
 
 from emu.campaign.replay import Session, Story, Torn
 from emu.campaign.verdict import Step
-from emu.events import ARMED, DECIDED, HANDOVER, NOTE, OFFERED, REFUSED, RETAINED, TOLD
+from emu.events import (
+    ARMED,
+    DECIDED,
+    FILES,
+    HANDOVER,
+    MERGE_FAILED,
+    MERGED,
+    NOTE,
+    OFFERED,
+    REFUSED,
+    RETAINED,
+    TOLD,
+)  # fmt: skip
 from emu.words import counted
 from flash.journal import Entry, Event, Misuse, Operation
 
@@ -124,6 +136,12 @@ def event_words(name: str, facts: tuple[Any, ...]) -> str:
             return f"commit timer armed, {facts[0]} s"
         case _ if name == REFUSED:
             return f"update refused: {facts[0]}"
+        case _ if name == MERGED:
+            return f"the user's files are carried over: {facts[0]}"
+        case _ if name == MERGE_FAILED:
+            return f"the user's files cannot be carried over: {facts[0]}"
+        case _ if name == FILES:
+            return f"files of slot {facts[0]}: {facts[3] or ', '.join(path for path, _ in facts[2]) or 'none'}"
         case _ if name == RETAINED:
             return f"retained RAM: {facts[0]} = {facts[1]}"
         case _ if name == NOTE:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 
@@ -12,10 +12,12 @@ from bootloader.config import RECORD_SIZE, BootConfig, SlotConfig, pack_config
 from emu.board import ALL_CHECKS, CheckEntry, CheckName
 from emu.campaign.checks import CHECKS, Breach, ConfigWatch, Scene, erases_of, inapplicable, monitors_of, worn_out
 from emu.campaign.monitor import Monitor
-from emu.events import ATTEMPT, COMMIT_BEGUN, COMMIT_RETURNED, HANDOVER
-from emu.rig import Outcome, Place, Run
+from emu.events import ATTEMPT, COMMIT_BEGUN, COMMIT_RETURNED, FILES, HANDOVER
+from emu.firmware import ModelFirmware
+from emu.rig import Files, KnownFiles, Outcome, Place, Rig, Run
 from flash.journal import Entry, Event, Journal, Misuse, Operation
 from tests.emu.helpers import BOARDS, events, explorer_on, known_edges, life, operations, rig_on
+from tests.mutants.zoo import Campaign
 
 RIG = rig_on("demo")
 STATE = RIG.initial(1)
@@ -42,6 +44,24 @@ def erase(address: int, length: int = 0x1000) -> Operation:
     return Operation("erase", "nor", address, length, b"", 0, 1)
 
 
+class FilesRig:
+    """The same rig, with four blocks of filesystem in each slot. A user has written ``own`` and changed ``both``."""
+
+    places = replace(RIG.places, fs_size=0x4000)
+    files = KnownFiles((("both", "u"), ("gone", "o"), ("own", "u")), (("both", "n"), ("gone", "o"), ("own", "u")))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(RIG, name)
+
+
+WITH_FILES = FilesRig()
+OLD_FILES, NEW_FILES = WITH_FILES.files.old, WITH_FILES.files.new
+
+
+def holds(image: str, files: Files, problem: str = "") -> Event:
+    return Event(FILES, 0, (int(image == "new"), image, files, problem))
+
+
 @dataclass(frozen=True)
 class Case:
     """``at``: the entries at which the check must break; none: it must hold."""
@@ -52,10 +72,11 @@ class Case:
     outcome: Outcome = OLD_RUNS
     start: Monitor = FRESH
     bounds: CheckEntry = BOUNDS
+    rig: Rig = RIG
 
     def scene(self) -> Scene:
         run = Run(list(self.entries), self.outcome, STATE)
-        return Scene(STATE, run, monitors_of(self.start, run), RIG, self.bounds)
+        return Scene(STATE, run, monitors_of(self.start, run), self.rig, self.bounds)
 
 
 TRIED = Monitor(entered=True)
@@ -109,6 +130,41 @@ CASES = {
     "in-place: the bootloader writes the slot the config names": Case("in-place", [erase(A), enters("new")], (0,)),
     "in-place: the bootloader writes the other slot": Case("in-place", [erase(B), enters("old")]),
     "in-place: writes the old config": Case("in-place", [erase(CONFIGS[1].address), program(CONFIGS[1].address)]),
+    "in-place: an image on trial writes its own filesystem": Case(
+        "in-place", [enters("new", trial=True), erase(B + 0xC000), program(B + SLOTS[1].size - 16)], rig=WITH_FILES
+    ),
+    "in-place: an image on trial writes in front of its filesystem": Case(
+        "in-place", [enters("new", trial=True), program(B + 0xBFF0)], (1,), rig=WITH_FILES
+    ),
+    "in-place: an image that has committed writes its own filesystem": Case(
+        "in-place", [enters("new", trial=True), event(COMMIT_RETURNED), program(B + 0xC000)], (2,), rig=WITH_FILES
+    ),
+    "in-place: a filesystem is written outside of a trial": Case(
+        "in-place", [enters("new"), program(B + 0xC000)], (1,), rig=WITH_FILES
+    ),
+    "in-place: the bootloader writes the filesystem of the slot the config names": Case(
+        "in-place", [program(A + 0xC000)], (0,), rig=WITH_FILES
+    ),
+    "in-place: without a filesystem the whole slot is protected in a trial": Case(
+        "in-place", [enters("new", trial=True), program(B + SLOTS[1].size - 16)], (1,)
+    ),
+    "keeps-files: all are there": Case("keeps-files", [holds("old", OLD_FILES)], rig=WITH_FILES),
+    "keeps-files: carried over and shipped": Case("keeps-files", [holds("new", NEW_FILES)], rig=WITH_FILES),
+    "keeps-files: one is lost": Case("keeps-files", [event(ATTEMPT), holds("new", NEW_FILES[:2])], (1,),
+                                     rig=WITH_FILES),
+    "keeps-files: the user's wins over the shipped one": Case(
+        "keeps-files", [holds("new", OLD_FILES)], (0,), rig=WITH_FILES
+    ),
+    "keeps-files: the old image has the shipped one": Case(
+        "keeps-files", [holds("old", NEW_FILES)], (0,), rig=WITH_FILES
+    ),
+    "keeps-files: one is too many": Case(
+        "keeps-files", [holds("old", (*OLD_FILES, ("more", "m")))], (0,), rig=WITH_FILES
+    ),
+    "keeps-files: it cannot be mounted": Case("keeps-files", [holds("old", (), "corrupt")], (0,), rig=WITH_FILES),
+    "keeps-files: an unknown image is the business of whole": Case(
+        "keeps-files", [holds("unknown", ())], rig=WITH_FILES
+    ),
     "legal-flash: a misuse": Case("legal-flash", [Misuse("nor", 0, 1, "unerased", "needs a bit back", 0)], (0,)),
     "legal-flash: operations": Case("legal-flash", [erase(B), program(B)]),
 }  # fmt: skip
@@ -137,6 +193,27 @@ def test_the_table_has_every_check_a_board_may_name() -> None:
     assert all(name == check.name and check.promise for name, check in CHECKS.items())
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("keeps-files: one is lost", "the new image runs: own is lost"),
+        ("keeps-files: the user's wins over the shipped one",
+         "the new image runs: both is the old one, not what was shipped"),
+        ("keeps-files: the old image has the shipped one", "the old image runs: both has other content"),
+        ("keeps-files: one is too many", "the old image runs: more is one too many"),
+        ("keeps-files: it cannot be mounted", "the old image runs: its filesystem cannot be read: corrupt"),
+    ],
+)  # fmt: skip
+def test_keeps_files_says_which_file_and_what_is_wrong_with_it(name: str, words: str) -> None:
+    assert [breach.message for breach in judged(CASES[name])] == [words]
+
+
+def test_keeps_files_names_three_files_and_counts_the_rest() -> None:
+    extra: Files = tuple((f"more{n}", "m") for n in range(5))
+    (breach,) = judged(Case("keeps-files", [holds("old", (*OLD_FILES, *extra))], rig=WITH_FILES))
+    assert breach.message.endswith("more2 is one too many, and 2 more")
+
+
 def test_the_promise_of_reverts_covers_being_stuck() -> None:
     """A hang without any timer is filed under it: the words must say so."""
     assert "never stays" in CHECKS["reverts"].promise
@@ -144,19 +221,23 @@ def test_the_promise_of_reverts_covers_being_stuck() -> None:
 
 
 @pytest.mark.parametrize(
-    ("bounds", "keeps_new", "snapshot", "left_out"),
+    ("bounds", "keeps_new", "snapshot", "lacks", "left_out"),
     [
-        (CheckEntry(), True, True, {}),
-        (CheckEntry(), False, True, {"retries": "not meant to stay"}),
-        (CheckEntry(), True, False, {"in-place": "no snapshots"}),
-        (CheckEntry(apply=ALL_CHECKS[1:]), True, True, {"boots": "the board does not claim it"}),
-        (CheckEntry(apply=("boots",)), False, False, dict.fromkeys(ALL_CHECKS[1:], "the board does not claim it")),
+        (CheckEntry(), True, True, {}, {}),
+        (CheckEntry(), False, True, {}, {"retries": "not meant to stay"}),
+        (CheckEntry(), True, False, {}, {"in-place": "no snapshots"}),
+        (CheckEntry(), True, True, {"keeps-files": "no filesystem"}, {"keeps-files": "no filesystem"}),
+        (CheckEntry(apply=ALL_CHECKS[1:]), True, True, {}, {"boots": "the board does not claim it"}),
+        (
+            CheckEntry(apply=("boots",)), False, False, {"keeps-files": "no filesystem"},
+            dict.fromkeys(ALL_CHECKS[1:], "the board does not claim it"),
+        ),
     ],
-)
+)  # fmt: skip
 def test_a_check_that_does_not_apply_has_a_reason(
-    bounds: CheckEntry, keeps_new: bool, snapshot: bool, left_out: dict[str, str]
+    bounds: CheckEntry, keeps_new: bool, snapshot: bool, lacks: dict[str, str], left_out: dict[str, str]
 ) -> None:
-    reasons = inapplicable(bounds, keeps_new=keeps_new, snapshot=snapshot)
+    reasons = inapplicable(bounds, keeps_new=keeps_new, snapshot=snapshot, lacks=lacks)
     assert reasons.keys() == left_out.keys()
     assert all(why in reasons[name] for name, why in left_out.items())  # type: ignore[index]
 
@@ -165,7 +246,10 @@ def test_a_check_that_does_not_apply_has_a_reason(
 @pytest.mark.parametrize("board", BOARDS)
 def test_what_applies_and_what_a_campaign_judges_are_the_same(board: str, app: str) -> None:
     rig = rig_on(board, app=app)
-    reasons = inapplicable(rig.board.document.checks, keeps_new=rig.keeps_new, snapshot=rig.capabilities.snapshot)
+    reasons = inapplicable(
+        rig.board.document.checks, keeps_new=rig.keeps_new, snapshot=rig.capabilities.snapshot,
+        configs=bool(rig.places.configs), lacks=rig.lacks,
+    )  # fmt: skip
     judged_here = explorer_on(rig).checks
     assert set(judged_here) | set(reasons) == set(ALL_CHECKS)
     assert not set(judged_here) & set(reasons)
@@ -183,7 +267,7 @@ def test_no_check_is_broken_by_a_life_without_interruption(board: str) -> None:
 
 
 def test_a_life_with_a_reboot_exercises_every_check_but_retries() -> None:
-    rig = rig_on("demo")
+    rig = Campaign(board="files").rig(ModelFirmware)
     sessions = life(rig)
     sessions.append((sessions[-1][1].end, rig.run(sessions[-1][1].end)))
     counts = dict.fromkeys(ALL_CHECKS, 0)

@@ -80,7 +80,7 @@ def test_coverage_counts_exactly_the_edges_of_the_uncut_life() -> None:
     kinds = [entry.kind for _, run in sessions for entry in run.entries if isinstance(entry, Operation)]
     assert cover.operations == {"erase": kinds.count("erase"), "program": kinds.count("program")}
     assert cover.edges_executed < cover.edges_inherited
-    assert all(cover.exercised[name] for name in rig.board.document.checks.apply)
+    assert all(cover.exercised[name] for name in explorer_on(rig).checks)
 
 
 @pytest.mark.parametrize(("tears", "events"), [(NONE, EVENT_NAMES), (COARSE, ())])

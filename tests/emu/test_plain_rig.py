@@ -362,11 +362,12 @@ def test_every_input_has_its_role(role: str, change: dict[str, Any]) -> None:
 def test_checks_that_mean_nothing_here_say_why() -> None:
     store, bare, committing = rig(write_once), updatable(_update), updatable(_update, commits=True)
     reasons = campaign(store).inapplicable
-    assert set(reasons) == {"whole", "reverts", "retries", "in-place"}
+    assert set(reasons) == {"whole", "reverts", "retries", "keeps-files", "in-place"}
     assert reasons["whole"] == "the firmware has no images"
     assert "no boot configs" in reasons["in-place"]
-    assert set(campaign(bare).inapplicable) == {"reverts", "in-place"}
-    assert set(campaign(committing).inapplicable) == {"in-place"}
+    assert reasons["keeps-files"] == "nobody knows a filesystem of the firmware"
+    assert set(campaign(bare).inapplicable) == {"reverts", "keeps-files", "in-place"}
+    assert set(campaign(committing).inapplicable) == {"keeps-files", "in-place"}
 
 
 def _update(reset: Reset) -> None:
@@ -392,7 +393,7 @@ def test_an_oracle_is_a_check_like_any_other() -> None:
     assert {finding.message for finding in found} == {"a holds fe", "a holds 80"}
     assert verdict.promise("keeps-a") == "a is blank or done"
     assert verdict.promise("boots").startswith("some valid image runs")
-    assert verdict.results[-5].name == "keeps-a" and verdict.results[-5].exercised
+    assert verdict.results[-6].name == "keeps-a" and verdict.results[-6].exercised
 
 
 def test_reports_name_an_oracle_and_a_story_tells_what_was_told() -> None:

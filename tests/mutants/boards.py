@@ -14,16 +14,20 @@ from flash.part import bundled_part
 
 SLOT_SIZE = 0x2000
 SLOTS_AT = 0x4000
+FS_BLOCKS = 8
 
 
-def small_board(name: str, part: str, summary: str, timers: TimerEntry, checks: CheckEntry | None = None) -> Board:
-    """Two config copies in the first two sectors of ``part``, and two slots of 8 KiB."""
+def small_board(
+    name: str, part: str, summary: str, timers: TimerEntry, checks: CheckEntry | None = None, fs_size: int = 0
+) -> Board:
+    """Two config copies in the first two sectors of ``part``, and two slots of 8 KiB, with a filesystem behind."""
     sector = bundled_part(part).geometry.smallest_sector_size
+    size = SLOT_SIZE + fs_size
     places = (
         ("config-0", 0, sector),
         ("config-1", sector, sector),
-        ("slot-a", SLOTS_AT, SLOT_SIZE),
-        ("slot-b", SLOTS_AT + SLOT_SIZE, SLOT_SIZE),
+        ("slot-a", SLOTS_AT, size),
+        ("slot-b", SLOTS_AT + size, size),
     )
     document = BoardFile(
         name=name,
@@ -31,7 +35,7 @@ def small_board(name: str, part: str, summary: str, timers: TimerEntry, checks: 
         summary=summary,
         flash=(FlashEntry(name="flash", part=part),),
         partition=tuple(PartitionEntry(name=n, flash="flash", offset=at, size=size) for n, at, size in places),
-        layout=LayoutEntry(configs=("config-0", "config-1"), slots=("slot-a", "slot-b")),
+        layout=LayoutEntry(configs=("config-0", "config-1"), slots=("slot-a", "slot-b"), fs_size=fs_size),
         timers=timers,
         checks=checks or CheckEntry(),
     )
@@ -55,6 +59,11 @@ BOARDS: dict[str, Board] = {
             WATCHED, CheckEntry(apply=tuple(check for check in ALL_CHECKS if check != "in-place")),
         ),
         small_board("ecc", "STM32L476", "program-once double words whose torn ones fault when they are read", WATCHED),
+        small_board("files", "W25Q128JV", "eight blocks of littlefs in each slot", WATCHED, fs_size=FS_BLOCKS * 4096),
+        small_board(
+            "ecc-files", "STM32L476", "littlefs on double words that are programmed once", WATCHED,
+            fs_size=FS_BLOCKS * 2048,
+        ),
         small_board("narrow", "STM32L072", "sectors smaller than the image header, erased to 00", WATCHED),
     )
 }  # fmt: skip

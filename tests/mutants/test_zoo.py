@@ -17,10 +17,10 @@ from emu.campaign.verdict import Finding, Verdict
 from emu.errors import ScenarioError
 from emu.firmware import ModelFirmware
 from emu.update_rig import UpdateRig
-from tests.mutants.zoo import CANARY, FAILS_UNCUT, ZOO, Campaign, Mutant
+from tests.mutants.zoo import CANARY, FAILS_UNCUT, FOUND_UNCUT, ZOO, Campaign, Mutant
 
 EACH = pytest.mark.parametrize("mutant", ZOO, ids=lambda mutant: mutant.name)
-TWINS = sorted({(m.twin, m.campaign) for m in ZOO}, key=lambda pair: (pair[0].name, repr(pair[1])))
+TWINS = sorted({(m.twin, m.campaign) for m in ZOO + FOUND_UNCUT}, key=lambda pair: (pair[0].name, repr(pair[1])))
 Twin = tuple[type[ModelFirmware], Campaign]
 
 
@@ -47,7 +47,8 @@ def replayed(mutant: Mutant, finding: Finding) -> Story:
 
 def twin_id(twin: Twin) -> str:
     firmware, c = twin
-    return "-".join([firmware.name, c.board, c.tears, *c.events, f"depth{c.depth}", f"attempts{c.attempts}"])
+    crowded = ["crowded"] if c.crowded else []
+    return "-".join([firmware.name, c.board, *crowded, c.tears, *c.events, f"depth{c.depth}", f"attempts{c.attempts}"])
 
 
 @EACH
@@ -82,6 +83,13 @@ def test_unpatched_twin_holds_in_the_same_campaign(twin: Twin) -> None:
     assert (verdict.word, verdict.findings) == ("held", [])
 
 
+@pytest.mark.parametrize("mutant", FOUND_UNCUT, ids=lambda mutant: mutant.name)
+def test_a_mistake_that_needs_no_cut_is_found_without_one(mutant: Mutant) -> None:
+    found = caught(mutant)[0]
+    assert found.cuts == 0
+    assert mutant.check in {breach.check for breach in replayed(mutant, found).breaches}
+
+
 def test_canary_fails_uncut_and_bricks_with_one_cut() -> None:
     verdict = verdict_of(CANARY.firmware, CANARY.campaign)
     assert verdict.exit_code == 1
@@ -102,4 +110,4 @@ def test_every_check_has_a_mutant() -> None:
 
 
 def test_names_in_the_zoo_are_unique() -> None:
-    assert len({mutant.name for mutant in ZOO}) == len(ZOO)
+    assert len({mutant.name for mutant in ZOO + FOUND_UNCUT}) == len(ZOO + FOUND_UNCUT)

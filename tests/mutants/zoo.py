@@ -11,13 +11,13 @@ alone. Left out, because every promise is kept on every board here: the header p
 slot not verified, both config copies written one after the other. An ignored commit timeout only shows with
 applications that do not commit, which are another workload.
 
-Neighbours: `loaders` and `writers` have the mistakes, `boards` the boards.
+Neighbours: `loaders`, `writers` and `mergers` have the mistakes, `boards` the boards.
 """
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from emu.board import CheckName
 from emu.campaign.edges import EventName
@@ -25,28 +25,48 @@ from emu.campaign.options import Options
 from emu.firmware import ModelFirmware
 from emu.update_rig import ImagePair, UpdateRig
 from flash.tears import TEAR_SETS
-from tests.mutants import loaders, writers
-from tests.mutants.boards import BOARDS
+from tests.filesystems import image_of
+from tests.mutants import loaders, mergers, writers
+from tests.mutants.boards import BOARDS, FS_BLOCKS
 
 IMAGES = ImagePair(hashlib.shake_128(b"old").digest(2048), hashlib.shake_128(b"new").digest(3 * 1024 + 172))
+FACTORY = {b"conf0.json": b"old defaults", b"index.html": b"<p>old</p>" * 20}
+SHIPPED = {b"conf0.json": b"new defaults", b"www/index.html": b"<p>new</p>" * 70}
+
+
+def images_for(board: str, shipped: dict[bytes, bytes]) -> ImagePair:
+    """With filesystems, where the board has room for them."""
+    fs_size = BOARDS[board].document.layout.fs_size
+    if not fs_size:
+        return IMAGES
+    old, new = (image_of(files, fs_size // FS_BLOCKS, FS_BLOCKS) for files in (FACTORY, shipped))
+    return replace(IMAGES, old_fs=old, new_fs=new)
 
 
 @dataclass(frozen=True, slots=True)
 class Campaign:
-    """What is tried: a board's name and options. Rows with equal campaigns share a twin's verdict."""
+    """What is tried: a board's name and options. Rows with equal campaigns share a twin's verdict.
+
+    ``crowded``: the update's filesystem leaves no room for the user's files, so the new image is not meant to stay.
+    """
 
     board: str = "serial"
     depth: int = 1
     tears: str = "none"
     events: tuple[EventName, ...] = ()
     attempts: int = 1
+    crowded: bool = False
 
     @property
     def options(self) -> Options:
-        return Options(tears=TEAR_SETS[self.tears], depth=self.depth, attempts=self.attempts, events=self.events)
+        return Options(
+            tears=TEAR_SETS[self.tears], depth=self.depth, attempts=self.attempts, events=self.events,
+            keeps_new=not self.crowded,
+        )  # fmt: skip
 
     def rig(self, firmware: type[ModelFirmware]) -> UpdateRig:
-        return UpdateRig(BOARDS[self.board], IMAGES, firmware=firmware())
+        film = {b"film": bytes(BOARDS[self.board].document.layout.fs_size // FS_BLOCKS + 1)} if self.crowded else {}
+        return UpdateRig(BOARDS[self.board], images_for(self.board, SHIPPED | film), firmware=firmware())
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +94,44 @@ FAILS_UNCUT: tuple[tuple[str, type[ModelFirmware]], ...] = (
     ("narrow", writers.HeaderSectorsNotErased),
 )
 
+FOUND_UNCUT: tuple[Mutant, ...] = (
+    # keeps-files, each of them: what is wrong is wrong in every update, and the golden run shows it.
+    Mutant(
+        "old-wins", mergers.OldWins, "a file that is shipped is copied as well", "keeps-files", Campaign(board="files")
+    ),
+    Mutant(
+        "top-level-only", mergers.TopLevelOnly, "folders are not carried over", "keeps-files", Campaign(board="files")
+    ),
+    Mutant(
+        "first-piece",
+        mergers.FirstPiece,
+        "a file's first piece alone is copied",
+        "keeps-files",
+        Campaign(board="ecc-files"),
+    ),
+    Mutant("never-merges", mergers.NeverMerges, "nothing is merged", "keeps-files", Campaign(board="files")),
+    Mutant(
+        "failure-ignored",
+        mergers.FailureIgnored,
+        "a failed merge does not end the trial",
+        "keeps-files",
+        Campaign(board="files", crowded=True),
+    ),
+)
+
 ZOO: tuple[Mutant, ...] = (
+    # keeps-files: a cut between commit and the last copy, and nobody will ever copy the rest.
+    Mutant(
+        "merges-after-commit", mergers.MergesAfterCommit, "commit comes before the merge", "keeps-files",
+        Campaign(board="files"),
+    ),
+    # keeps-files: a cut in the self-test, and the old image runs without the user's files.
+    Mutant("moves-files", mergers.MovesFiles, "the originals are removed", "keeps-files", Campaign(board="ecc-files")),
+    # keeps-files: a cut in the self-test; the old image has a stamp, and the next update merges nothing.
+    Mutant(
+        "stamps-the-old", mergers.StampsTheOld, "the old filesystem is marked as merged", "keeps-files",
+        Campaign(board="files"),
+    ),
     # in-place: the uncut update alternates by luck; a roll-back erases the newest record, which is the promise itself.
     Mutant("one-copy-in-place", loaders.OneCopyInPlace, "the bootloader always writes copy 0", "in-place", Campaign()),
     # retries: bootloader and updater disagree about the newest record, so a rolled-back device refuses all updates.
