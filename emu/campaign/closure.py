@@ -205,6 +205,7 @@ class Closure:
             elif "retries" in self.checks and node.mode == "cut" and outcome.kind == "settled" and outcome.image == OLD:
                 following = replace(session.end, cause="power", attempts_left=1, ram=())
                 monitor, mode, how = Monitor(), "uncut", "retry"
+                self.cover.exercised["retries"] += 1
             if following is None:
                 node.ends.append(None)
                 continue
