@@ -5,6 +5,7 @@
     │   ├── BoardError            a board file that is missing, malformed or contradicts itself
     │   ├── ScenarioError         firmware and board do not go together
     │   └── TokenError            a token of another version, or of other inputs
+    ├── EngineLost (3)            nobody is left to do the work of a campaign
     ├── NothingToRun (5)          the workload makes no flash operation
     └── MissingExtra (4)          an optional dependency; the message has the line that installs it
 
@@ -28,6 +29,12 @@ class ScenarioError(UsageError):
 
 class TokenError(UsageError):
     """A token that cannot be replayed with these inputs."""
+
+
+class EngineLost(Exception):
+    """The workers of a campaign are gone and new ones do not start."""
+
+    exit_code = 3
 
 
 class NothingToRun(Exception):

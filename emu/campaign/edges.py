@@ -16,7 +16,7 @@ from bootloader.decision import ResetCause
 from emu.events import ARMED, ATTEMPT, COMMIT_TIMER, FED, HANDOVER, HANG, RETAINED, STOPPED, WATCHDOG
 from emu.rig import DeviceState, Rig, Run
 from flash.cells import Cells
-from flash.journal import Event, Interruption, Operation
+from flash.journal import Entry, Event, Interruption, Operation
 from flash.replay import replay
 from flash.snapshot import Snapshot
 from flash.tears import TearSet, tear_named, tears_of
@@ -73,32 +73,36 @@ class EdgeWalker:
         self._cells = dict(zip(rig.chip_names, rig.bench_cells(), strict=True))
         self._parts = dict(zip(rig.chip_names, rig.parts, strict=True))
 
-    def children(self, state: DeviceState, run: Run) -> Iterator[Child]:
-        """Every edge of the session in journal order, each with its state."""
-        for cells, snapshot in zip(self._cells.values(), state.memory, strict=True):
-            cells.restore(snapshot)
-        workload = _Workload(state)
+    def children(self, state: DeviceState, run: Run, first: int = 0) -> Iterator[Child]:
+        """Every edge of the session in journal order from entry ``first`` on, each with its state."""
+        workload = self._restore(state)
         for index, entry in enumerate(run.entries):
-            yield from self._point(index, run, workload)
-            if isinstance(entry, Operation):
-                yield from self._torn(index, entry, workload)
-                replay(self._cells[entry.device], entry)
-            elif isinstance(entry, Event):
-                workload.apply(entry)
+            if index >= first:
+                yield from self._point(index, run, workload)
+                if isinstance(entry, Operation):
+                    yield from self._torn(index, entry, workload)
+            self._do(entry, workload)
         yield from self._point(len(run.entries), run, workload)
+
+    def counts(self, state: DeviceState, run: Run) -> tuple[int, ...]:
+        """How many edges `children` makes at each entry of the session, and behind the last one. Makes no state."""
+        workload, counts = self._restore(state), []
+        for entry in run.entries:
+            count = 1 + len(self._possible(workload))
+            if isinstance(entry, Operation):
+                cells, part = self._cells[entry.device], self._parts[entry.device]
+                count += sum(1 for _ in tears_of(part, cells, entry, self._tears))
+            counts.append(count)
+            self._do(entry, workload)
+        return (*counts, 1 + len(self._possible(workload)))
 
     def find(self, state: DeviceState, run: Run, entry: int, how: str) -> Child | None:
         """One child, by its edge; None when the session has no such edge. The walker then stands right before it."""
         if entry > len(run.entries):
             return None
-        for cells, snapshot in zip(self._cells.values(), state.memory, strict=True):
-            cells.restore(snapshot)
-        workload = _Workload(state)
+        workload = self._restore(state)
         for done in run.entries[:entry]:
-            if isinstance(done, Operation):
-                replay(self._cells[done.device], done)
-            elif isinstance(done, Event):
-                workload.apply(done)
+            self._do(done, workload)
         children = list(self._point(entry, run, workload))
         following = run.entries[entry] if entry < len(run.entries) else None
         if isinstance(following, Operation):
@@ -109,12 +113,26 @@ class EdgeWalker:
         """The bench cells of one chip, as the walk has left them."""
         return self._cells[chip]
 
+    def _restore(self, state: DeviceState) -> _Workload:
+        """Stand at the beginning of a session."""
+        for cells, snapshot in zip(self._cells.values(), state.memory, strict=True):
+            cells.restore(snapshot)
+        return _Workload(state)
+
+    def _do(self, entry: Entry, workload: _Workload) -> None:
+        """Go on behind ``entry``."""
+        if isinstance(entry, Operation):
+            replay(self._cells[entry.device], entry)
+        elif isinstance(entry, Event):
+            workload.apply(entry)
+
+    def _possible(self, workload: _Workload) -> list[EventName]:
+        return [event for event in self._events if event != TIMER or workload.timer == ARMED]
+
     def _point(self, index: int, run: Run, workload: _Workload) -> Iterator[Child]:
         memory, running = self._memory(), workload.running
         yield Child(Edge(index, CUT, CUT), DeviceState(memory, "power", workload.attempts_left), running)
-        for event in self._events:
-            if event == TIMER and workload.timer != ARMED:
-                continue
+        for event in self._possible(workload):
             cause = self._cause(event, _time_at(run, index), workload)
             ram = () if cause is None else workload.ram
             state = DeviceState(memory, cause or "power", workload.attempts_left, ram)
