@@ -4,6 +4,7 @@
     ├── UsageError (2)            what was asked for cannot be done: the message says what to change
     │   ├── BoardError            a board file that is missing, malformed or contradicts itself
     │   ├── ScenarioError         firmware and board do not go together
+    │   ├── StoreError            the folder of past results cannot be used
     │   └── TokenError            a token of another version, or of other inputs
     ├── EngineLost (3)            nobody is left to do the work of a campaign
     ├── NothingToRun (5)          the workload makes no flash operation
@@ -25,6 +26,10 @@ class BoardError(UsageError):
 
 class ScenarioError(UsageError):
     """Images, board and workload do not go together."""
+
+
+class StoreError(UsageError):
+    """A folder or file of past results that cannot be used."""
 
 
 class TokenError(UsageError):

@@ -55,7 +55,7 @@ class DaskEngine:
         try:
             self._cluster = None if scheduler else _embedded(jobs)
             self._client = distributed.Client(scheduler or self._cluster, timeout=CONNECT_S, set_as_default=False)
-            self._client.wait_for_workers(1, timeout=CONNECT_S)
+            self._client.wait_for_workers(1 if scheduler else jobs, timeout=CONNECT_S)
         except (OSError, ValueError, RuntimeError) as wrong:
             self.close()
             raise UsageError(

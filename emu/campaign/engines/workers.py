@@ -1,8 +1,8 @@
 """The engine of supervised processes: one pipe each, no pool that breaks as a whole.
 
-Items go out in shards, large ones first and single ones at the end. Results come back one at a time, so it is known which
-item a worker was at when it died, and nothing needs to be bisected: that item is given to a worker alone, and the rest of
-its shard to whoever is free. A worker that dies is replaced, between items as well.
+Items go out in shards, large ones first and single ones at the end. Results come back one at a time, so it is known
+which item a worker was at when it died, and nothing needs to be bisected: that item is given to a worker alone, and the
+rest of its shard to whoever is free. A worker that dies is replaced, between items as well.
 
 Neighbours: `process` is one worker. Knows no campaign.
 """
