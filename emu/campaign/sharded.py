@@ -34,7 +34,7 @@ from emu.rig import Rig
 SHARDS_PER_JOB = 16
 MIN_EDGES, MAX_EDGES = 32, 4000
 """Edges of a shard: enough that its pickles do not count, few enough that a killed campaign loses little."""
-SPLIT = 16
+SPLIT = 64
 """Into how many a shard is cut whose worker died, until it is one edge."""
 
 

@@ -9,6 +9,7 @@ import os
 import signal
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 Work = Callable[[Any], Any]
@@ -32,8 +33,7 @@ def sleeps(seconds: float) -> Work:
 
 def is_made(marks: str) -> Work:
     """Leaves a file for every process that makes it."""
-    with open(os.path.join(marks, str(os.getpid())), "w"):
-        pass
+    (Path(marks) / str(os.getpid())).touch()
     return lambda item: item
 
 

@@ -180,7 +180,7 @@ def test_work_that_cannot_be_made_says_why(workers: Any) -> None:
 
 
 def test_workers_that_never_begin_end_the_map(workers: Any) -> None:
-    with pytest.raises(EngineLost, match="8 worker processes in a row .* exit code 5; .* --engine inline"):
+    with pytest.raises(EngineLost, match=r"8 worker processes in a row .* exit code 5; .* --engine inline"):
         workers(spec("dies_being_made")).map([1, 2, 3])
 
 

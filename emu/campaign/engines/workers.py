@@ -81,7 +81,8 @@ class WorkersEngine:
         """Give every idle worker something to do, and start workers for what nobody is there for."""
         for worker in self._workers:
             if worker.is_idle and work.is_waiting:
-                worker.shard, worker.is_alone = work.next_shard()
+                worker.shard = work.next_shard()
+                worker.is_alone = len(worker.shard) == 1
                 worker.watch = Stopwatch()
                 worker.process.send([(index, work.pickled(index)) for index in worker.shard])
                 self._watch(worker)
@@ -180,13 +181,13 @@ class _Map:
     def pickled(self, index: int) -> bytes:
         return pickle.dumps(self._items[index])
 
-    def next_shard(self) -> tuple[deque[int], bool]:
-        """Items for one worker, and whether it is one that must be alone. A share of what is left, so that the last
-        shards are small and all workers end together."""
+    def next_shard(self) -> deque[int]:
+        """Items for one worker: a suspect alone, or a share of what is left, so that the last shards are small and all
+        workers end together."""
         if self._suspects:
-            return deque([self._suspects.popleft()]), True
+            return deque([self._suspects.popleft()])
         size = max(1, min(MAX_SHARD, len(self._open) // (4 * self._jobs)))
-        return deque(self._open.popleft() for _ in range(size)), False
+        return deque(self._open.popleft() for _ in range(size))
 
     def finish(self, index: int, result: Any) -> None:
         self.results[index] = result
