@@ -24,7 +24,7 @@ from flash.tears import TEAR_SETS
 
 ROUNDS = 3
 OPTIONS = Options(tears=TEAR_SETS["T1-coarse"], cache=False)
-IMAGE_SIZE = 192 * 1024
+IMAGE_SIZE = 384 * 1024
 
 
 def _rig():

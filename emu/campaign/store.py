@@ -188,6 +188,8 @@ def _told(path: Path) -> Iterator[None]:
     """What sqlite says, as one line that says where and what to do."""
     try:
         yield
+    except (sqlite3.ProgrammingError, sqlite3.InterfaceError):  # our own fault, and no matter of files
+        raise
     except sqlite3.Error as wrong:
         said = str(wrong)
         if "locked" in said or "busy" in said:

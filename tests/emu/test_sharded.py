@@ -227,6 +227,29 @@ def test_dead_shards_are_cut_until_one_edge_is_left_and_all_others_are_judged(de
     assert engine.maps > 1
 
 
+class Backwards(InlineEngine):
+    """Has the last shard done first."""
+
+    def map(self, items: Sequence[Shard], listener: Listener | None = None) -> list[Any]:
+        told = listener or Listener()
+        results: dict[int, Any] = {}
+        for index in reversed(range(len(items))):
+            results[index] = super().map([items[index]])[0]
+            told.result(index, results[index])
+        return [results[index] for index in range(len(items))]
+
+
+def test_the_order_in_which_shards_are_done_does_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sharded, "MIN_EDGES", 5)
+    board, firmware, options = CAMPAIGNS[1]
+    rig = rig_on(board, firmware=firmware)
+    asked, bounds = options_for(rig, **options), rig.board.document.checks
+    engine = Backwards(shard_spec(rig_spec(rig), rig, bounds, asked))
+    verdict = ShardedExplorer(rig, bounds, asked, engine).explore()
+    assert_same(inline(rig_on(board, firmware=firmware), **options), verdict)
+    assert any(finding.count > 1 for finding in verdict.findings)
+
+
 # -- ending early ----------------------------------------------------------------------------------------
 
 

@@ -263,6 +263,16 @@ def test_a_full_disk_loses_nothing_that_was_there(store: Store) -> None:
     assert len(rows(store, "findings")) == 2
 
 
+def test_a_campaign_is_kept_with_all_its_findings_or_not_at_all(store: Store) -> None:
+    broken = finding(9)
+    broken.message = object()  # type: ignore[assignment]
+    with pytest.raises(sqlite3.Error):
+        keep(store, verdict(finding(5), broken))
+    assert rows(store, "campaigns") == rows(store, "findings") == []
+    keep(store, verdict(finding(5)))
+    assert len(rows(store, "campaigns")) == 1
+
+
 def test_a_file_another_process_holds_is_waited_for_and_then_said(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -169,8 +169,8 @@ def _embedded(jobs: int) -> Any:
     """A quiet cluster of this machine. Its scheduler gives a task up at the death that blames it."""
     with dask.config.set({"distributed.scheduler.allowed-failures": ALONE_DEATHS - 1}):
         return distributed.LocalCluster(
-            n_workers=jobs, threads_per_worker=1, processes=True, scheduler_kwargs={"dashboard": False}, dashboard_address="127.0.0.1:0",
-            silence_logs=logging.CRITICAL,
+            n_workers=jobs, threads_per_worker=1, processes=True, scheduler_kwargs={"dashboard": False},
+            dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL,
         )  # fmt: skip
 
 
