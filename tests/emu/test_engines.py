@@ -215,9 +215,16 @@ def test_an_item_that_hangs_is_named_when_its_time_is_up(workers: Any) -> None:
     assert engine.map(list(range(8))) == [0, 1, 2, Died(3, "time limit of 0.4 s"), 4, 5, 6, 7]
 
 
-def test_the_time_limit_is_for_one_item_not_for_all(workers: Any) -> None:
+def test_the_time_limit_is_for_one_item_not_for_a_shard(workers: Any) -> None:
+    engine, seen = workers(spec("sleeps", 0.05), 1, time_limit_s=0.7), set()
+
+    class Looks(Listener):
+        def tick(self) -> None:
+            seen.update(engine.pids)
+
     items = list(range(80))  # the first shard takes a second
-    assert workers(spec("sleeps", 0.05), 1, time_limit_s=0.7).map(items) == [-item for item in items]
+    assert engine.map(items, Looks()) == [-item for item in items]
+    assert len(seen) == 1
 
 
 def test_killing_workers_at_random_changes_only_the_time(workers: Any) -> None:
