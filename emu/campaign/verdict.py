@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields, replace
 from typing import Literal
 
 import msgspec
@@ -16,6 +16,8 @@ import msgspec
 from emu.campaign.checks import CHECKS
 
 SCHEMA = "brownout/run/1"
+KILLED = "no end: the trial killed its worker"
+"""The outcome of an edge that nobody could judge, because whoever did died."""
 
 VerdictWord = Literal["held", "findings", "inconclusive"]
 ResultWord = Literal["held", "broken", "not exercised", "not applicable", "inconclusive"]
@@ -85,6 +87,18 @@ class Coverage:
     boots: int = 0
     runs: int = 0
     depth_done: int = 0
+
+    def add(self, other: Coverage) -> None:
+        """Count what ``other`` counted as well."""
+        for each in fields(self):
+            setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
+
+    def take(self) -> Coverage:
+        """What was counted so far; counting begins anew."""
+        taken = replace(self)
+        for each in fields(self):
+            setattr(self, each.name, type(getattr(self, each.name))())
+        return taken
 
     @property
     def edges(self) -> int:
