@@ -26,6 +26,7 @@ from __future__ import annotations
 
 import zlib
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Literal
 
 import construct as cs
@@ -127,8 +128,12 @@ class CopyReading:
     reason: str
 
 
+@lru_cache(maxsize=4096)
 def read_config(record: bytes) -> CopyReading:
-    """Take 128 bytes for a record, or say why not. Never raises for content."""
+    """Take 128 bytes for a record, or say why not. Never raises for content.
+
+    Remembered by content alone: campaigns read the same few records over and over.
+    """
     if record == b"\xff" * RECORD_SIZE:
         return CopyReading(None, "erased")
     if record[:4] != MAGIC:

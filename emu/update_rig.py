@@ -218,7 +218,7 @@ class UpdateRig:
             return UNKNOWN
         if any(chip.cells.is_weak(base + offset, length) for offset, length in (*ranges, (0, HEADER_SIZE))):
             return UNKNOWN
-        content, filesystem = (chip.cells.view(base + offset, length) for offset, length in ranges)
+        content, filesystem = (chip.cells.read(base + offset, length) for offset, length in ranges)
         if content == self.images.new:
             return NEW if filesystem == self.images.new_fs else UNKNOWN
         return OLD if content == self.images.old else UNKNOWN

@@ -72,6 +72,18 @@ class Grid:
         base = self._first_piece.get(block)
         return (block,) if base is None else range(base, base + self._pieces)
 
+    def units_changed(self, before: SnapshotTree, after: SnapshotTree, block: int) -> Sequence[int]:
+        """The units of one snapshot block that hold something else in ``after`` (a block that is one unit: always)."""
+        base = self._first_piece.get(block)
+        if base is None:
+            return (block,)
+        old, new = before.block(block).content, after.block(block).content
+        if len(old) != len(new):
+            return range(base, base + self._pieces)
+        return [
+            base + piece for piece, slices in enumerate(self._slices) if any(old[part] != new[part] for part in slices)
+        ]
+
     def extent(self, unit: int) -> tuple[int, int]:
         """(address, length) of a unit."""
         if unit < self.block_count:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from emu.campaign.cache import Session
 from emu.campaign.checks import monitors_of
 from emu.campaign.edges import EVENT_NAMES, Child, EdgeWalker, Workload, time_at
 from emu.campaign.graph import Head, Link, Node, Span, Stop
@@ -115,11 +116,14 @@ class Auditor:
                 made = self._closure.space.print_of(run.end.memory)
                 self._same(self._agrees(made, end.target), dropped, "another state at its end")
             if node.first:
-                self._check_edges(child.state, node.first[reading], dropped)
+                self._check_edges(child.state, session, node.first[reading], dropped)
 
-    def _check_edges(self, state: DeviceState, stop: Stop, dropped: _Dropped) -> None:
-        """Every edge that was made for the node leads from ``state`` to a state that agrees with its target."""
-        entries = stop.session.run.entries
+    def _check_edges(self, state: DeviceState, session: Session, stop: Stop, dropped: _Dropped) -> None:
+        """Every edge that was made for the node leads from ``state`` to a state that agrees with its target.
+
+        ``session`` is the node's own; its stops may have been made in another one that has come by in the same state.
+        """
+        entries = session.run.entries
         bench, workload, at = self._within, Workload(state), 0
         bench.stand(state.memory)
         following: Stop | None = stop
@@ -132,21 +136,21 @@ class Auditor:
                     workload.apply(entries[at])
                     at += 1
                 here = {link.how: link for spot, link in targets if spot == place}
-                self._check_place(bench, stop, place, workload, here, dropped)
+                self._check_place(bench, session, place, workload, here, dropped)
             offset += following.length
             following = following.next
 
     def _check_place(
-        self, bench: EdgeWalker, stop: Stop, place: int, workload: Workload, links: dict[str, Link], dropped: _Dropped
-    ) -> None:
-        run = stop.session.run
+        self, bench: EdgeWalker, session: Session, place: int, workload: Workload, links: dict[str, Link],
+        dropped: _Dropped,
+    ) -> None:  # fmt: skip
+        run = session.run
         memory = bench.memory()
         prints = self._closure.space.print_of(memory)
         pairs = [(child, prints) for child in bench.at_point(place, time_at(run, place), workload)]
         if place < len(run.entries) and isinstance(run.entries[place], Operation):
-            reach = next(link.reach for link in links.values() if link.reach) if len(links) > len(pairs) else 0
-            for child in bench.torn(place, self._together(stop, place), workload):
-                pairs.append((child, self._closure.space.print_from(prints, child.state.memory, reach)))
+            for child in bench.torn(place, self._together(session, place), workload):
+                pairs.append((child, self._closure.space.print_from(prints, memory, child.state.memory)))
         for child, made in pairs:
             link = links.get(child.edge.how)
             if link is not None:
@@ -164,17 +168,17 @@ class Auditor:
             self._bench.advance(entry)
             workload.apply(entry)
         if dropped.tear >= 0:
-            children = list(self._bench.torn(number, self._together(stop, number), workload))
+            children = list(self._bench.torn(number, self._together(session, number), workload))
             return children[dropped.tear % len(children)] if children else None
         if dropped.how in ("cut", *EVENT_NAMES):
             children = list(self._bench.at_point(number, time_at(run, number), workload))
         else:
-            children = list(self._bench.torn(number, self._together(stop, number), workload))
+            children = list(self._bench.torn(number, self._together(session, number), workload))
         return next(child for child in children if child.edge.how == dropped.how)
 
-    def _together(self, stop: Stop, number: int) -> list[Operation]:
+    def _together(self, session: Session, number: int) -> list[Operation]:
         """Operation ``number`` of the session, and those in flight with it."""
-        for piece in stop.session.pieces:
+        for piece in session.pieces:
             index = number - piece.offset
             if index < len(piece.run.entries):
                 others = self._closure.walker.outline(piece.run).together.get(index, ())

@@ -204,6 +204,10 @@ def _erase_count(scene: Scene) -> int:
     return erases_of(scene.run).total()
 
 
+def _met_weak(scene: Scene) -> int:
+    return int(scene.run.met_weak)
+
+
 def _never(scene: Scene) -> int:
     return 0
 
@@ -228,6 +232,7 @@ CHECKS: dict[str, Check] = {
             _operations,
             _looks_at_configs,
         ),
+        Check("steady", "however weak cells happen to read, all other checks hold", _nothing, _met_weak),
         Check("legal-flash", "no operation that silicon ignores, wraps or refuses", _legal_flash, _operations),
         Check(
             "wear", "erases per sector, from a reset until it settles, stay within the bound", _nothing, _erase_count
@@ -273,12 +278,17 @@ def inapplicable(
     return reasons
 
 
-def chosen_checks(rig: Rig, bounds: CheckEntry, *, keeps_new: bool) -> tuple[tuple[str, ...], dict[str, str]]:
-    """The checks of a campaign on ``rig``: the board's, then the rig's own; and those left out, with the reason."""
+def chosen_checks(
+    rig: Rig, bounds: CheckEntry, *, keeps_new: bool, unsteady: str
+) -> tuple[tuple[str, ...], dict[str, str]]:
+    """The checks of a campaign on ``rig``: the board's, then the rig's own; and those left out, with the reason.
+    ``unsteady``: why `steady` has nothing to say, "" where it has."""
     able = rig.capabilities.snapshot
     left_out = inapplicable(
         bounds, keeps_new=keeps_new, snapshot=able, configs=bool(rig.places.configs), lacks=rig.lacks
     )
+    if unsteady:
+        left_out.setdefault("steady", unsteady)
     own = tuple(oracle.name for oracle in rig.oracles) if able else ()
     return (*(name for name in bounds.apply if name not in left_out), *own), left_out
 

@@ -28,7 +28,14 @@ from emu.campaign.walk import Walker
 from emu.clock import Stopwatch
 from emu.events import OLD
 from emu.rig import DeviceState, Rig
-from flash.tears import LEAKS_TIER
+from flash.tears import LEAKS_TIER, WEAK_TIER
+
+
+def _why_not_steady(options: Options) -> str:
+    """Why weak cells cannot show whether a design is steady; "" where they can."""
+    if not any(tier >= WEAK_TIER for tier in options.tears.tiers):
+        return f"tears {options.tears.name} leave no weak cells"
+    return "" if len(options.resolutions) > 1 else "weak cells read in one way only; --resolution all tries all"
 
 
 class Closure:
@@ -42,7 +49,9 @@ class Closure:
         self.rig = rig
         self.bounds = bounds
         self.options = options
-        self.checks, self.left_out = chosen_checks(rig, bounds, keeps_new=options.keeps_new)
+        self.checks, self.left_out = chosen_checks(
+            rig, bounds, keeps_new=options.keeps_new, unsteady=_why_not_steady(options)
+        )
         self._progress = progress or (lambda coverage, layer, where: None)
         self.cover = Coverage()
         merges = not options.exhaustive and LEAKS_TIER not in options.tears.tiers
@@ -197,7 +206,7 @@ class Closure:
                 continue
             entries = sum(len(piece.run.entries) for piece in session.pieces)
             birth = Birth(node, reading, entries, "")
-            prints = self.space.print_from(node.prints, following.memory, self.walker.reach(session))
+            prints = self.space.print_from(node.prints, node.state.memory, following.memory)
             target, agrees, is_new = self.walker.resolve(following, monitor, mode, prints, birth)
             link = Link(node, entries, "", how, target, agrees, 0, 0, settled, is_new, node.generation)
             target.asks_retry = target.asks_retry or how == "retry"

@@ -43,7 +43,9 @@ class Explorer:
         self.notes: list[str] = []
         self._rig = rig
         self._options = self._degraded(options)
-        self.checks, self._inapplicable = chosen_checks(rig, bounds, keeps_new=options.keeps_new)
+        self.checks, self._inapplicable = chosen_checks(
+            rig, bounds, keeps_new=options.keeps_new, unsteady="weak cells read in one way only; --depth any tries all"
+        )
         self._progress = progress or (lambda coverage, layer, where: None)
         self._exact = rig.capabilities.snapshot and rig.capabilities.deterministic
         depths = self._options.depth if rig.capabilities.snapshot else 0

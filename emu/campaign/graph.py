@@ -244,7 +244,8 @@ class Graph:
         """From now on ``node`` stands for every state that agrees with it on what its sessions looked at."""
         node.footprint |= footprint
         if self._merges:
-            self._file(node, node.live | node.footprint)
+            self._file(node, node.live)
+            self._grow(node, node.footprint)
 
     def abandon(self, node: Node) -> None:
         """``node`` is not going to be run: nobody knows what its future looks at, so it may be everything."""

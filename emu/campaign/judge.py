@@ -9,7 +9,7 @@ Neighbours: `cache` runs or recognises sessions, `checks` has the rows, `explore
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
@@ -110,13 +110,18 @@ class Judge:
         self._erased_together: dict[tuple[int, ...], Counter[Erased]] = {}
         self._runs_kept: dict[int, Run] = {}
 
-    def chain(self, state: State) -> Chain:
-        """Let the device run from ``state`` until it settles, and judge every session on the way."""
+    def chain(self, state: State, readings: Iterable[str] = ()) -> Chain:
+        """Let the device run from ``state`` until it settles, and judge every session on the way. ``readings``: for
+        sessions that meet weak cells, one after the other, what these read as."""
+        reading = iter(readings)
         sessions: list[Judged] = []
         breaches: list[Breach] = []
         before = self._cover.runs
         while True:
-            judged = self.judged(state, self._next(state))
+            session = self._next(state)
+            if session.met_weak and (resolution := next(reading, None)) is not None:
+                session = self._next(state, resolution)
+            judged = self.judged(state, session)
             sessions.append(judged)
             breaches += judged.breaches
             end = len(judged.run.entries)
@@ -171,8 +176,8 @@ class Judge:
                 self._erased_together[key] = found
         return found
 
-    def _next(self, state: State) -> Session:
-        session = self.cache.session(state.device)
+    def _next(self, state: State, resolution: str | None = None) -> Session:
+        session = self.cache.session(state.device, resolution)
         self._cover.runs += session.executed
         self._cover.boots += 1
         return session

@@ -83,9 +83,6 @@ class Outline:
         self._ahead = self._suffixes()
         self.rest = _rests(run, timed=timed or bool(self.together))
         self.kills_all = self.kills(0, len(run.entries))
-        self.reach_all = 0
-        for units in self.reach:
-            self.reach_all |= units
 
     def kills(self, first: int, stop: int) -> Units:
         """What is settled by the operations of entries first..stop-1."""

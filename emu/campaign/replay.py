@@ -8,11 +8,12 @@ Neighbours: `judge` judges the chain after the last interruption. Returns a `Sto
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from bootloader.config import Configs
 from emu.campaign.checks import Breach, ConfigWatch, at_once
-from emu.campaign.edges import EVENT_NAMES, TIMER, EdgeWalker
+from emu.campaign.edges import EVENT_NAMES, TIMER, EdgeWalker, tears_in
 from emu.campaign.judge import Judge, State
 from emu.campaign.monitor import Monitor
 from emu.campaign.token import Token
@@ -21,7 +22,7 @@ from emu.errors import TokenError
 from emu.events import HANDOVER, NEW
 from emu.rig import DeviceState, Outcome, Rig, Run
 from flash.journal import Entry, Event, Operation
-from flash.tears import EVERY_TEAR, Tear, TearSet, tear_named
+from flash.tears import EVERY_TEAR, Tear, TearSet
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +63,13 @@ def follow(rig: Rig, judge: Judge, token: Token, seed: int = 0) -> Story:
     Raises TokenError when its inputs or its places do not exist here.
     """
     token.check_inputs(rig.inputs)
+    readings = iter(token.readings)
     state = State(rig.initial(token.attempts), Monitor())
     sessions: list[Session] = []
     breaches: list[Breach] = []
     for step in token.path:
         for number in range(step.run):
-            run = rig.run(state.device)
+            run, _ = _read(rig, state.device, readings)
             if run.outcome.kind != "reset":
                 raise _misplaced(
                     step,
@@ -76,36 +78,44 @@ def follow(rig: Rig, judge: Judge, token: Token, seed: int = 0) -> Story:
                 )
             sessions.append(Session(state.device, run, _configs(rig, state.device)))
             state = State(run.end, _monitor_after(state.monitor, run, len(run.entries)))
-        session = _interrupted(rig, state.device, step, replace(EVERY_TEAR, seed=seed))
+        session = _interrupted(rig, state.device, step, replace(EVERY_TEAR, seed=seed), readings)
         sessions.append(session)
         state = State(session.run.end, _monitor_after(state.monitor, session.run, step.entry))
         is_stuck = session.run.outcome.kind == "hung" and _entered_new(session.run.entries[: step.entry])
         for check, message, _ in at_once(step.how == TIMER, NEW if is_stuck else "", state.device, state.monitor, rig):
             if check in judge.checks:
                 breaches.append(Breach(check, step.entry, message))
-    chain = judge.chain(state)
+    chain = judge.chain(state, readings)
     for judged in chain.sessions:
         sessions.append(Session(judged.state.device, judged.run, _configs(rig, judged.state.device)))
     return Story(sessions, chain.outcome, breaches + chain.breaches)
 
 
-def _interrupted(rig: Rig, state: DeviceState, step: Step, tears: TearSet) -> Session:
+def _read(rig: Rig, state: DeviceState, readings: Iterator[str]) -> tuple[Run, str | None]:
+    """A session; where it meets weak cells, with the next of ``readings``. And what it was run with."""
+    run = rig.run(state)
+    resolution = next(readings, None) if run.met_weak else None
+    return (run, None) if resolution is None else (rig.run(state, resolution=resolution), resolution)
+
+
+def _interrupted(rig: Rig, state: DeviceState, step: Step, tears: TearSet, readings: Iterator[str]) -> Session:
     """Cut the running session, and hold what it leaves against the state a campaign makes for the same edge."""
-    whole = rig.run(state)
+    whole, resolution = _read(rig, state, readings)
     walker = EdgeWalker(rig, tears, EVENT_NAMES)
     child = walker.find(state, whole, step.entry, step.how)
     if child is None:
         raise _misplaced(step, _no_edge(whole, step))
-    run = rig.run(state, child.edge.interruption())
+    run = rig.run(state, child.edge.interruption(), resolution=resolution)
     same = (child.state.cause, child.state.attempts_left, child.state.ram) == (
         run.end.cause, run.end.attempts_left, run.end.ram
     )  # fmt: skip
     same = same and all(made.same(cut) for made, cut in zip(child.state.memory, run.end.memory, strict=True))
     assert same, f"cutting live at {step} differs from replaying the prefix: please report"
     operation = whole.entries[step.entry] if child.edge.is_torn else None
-    torn = (
-        _torn(rig, walker, tear_named(step.how), operation, child.state) if isinstance(operation, Operation) else None
-    )
+    torn = None
+    if isinstance(operation, Operation):
+        tear = tears_in(step.how)[0]
+        torn = None if tear is None else _torn(rig, walker, tear, operation, child.state)
     return Session(state, run, _configs(rig, state), step, torn)
 
 

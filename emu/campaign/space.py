@@ -53,6 +53,7 @@ class Print:
         return {at: hashed for at, hashed in both.items() if hashed}
 
     def unit(self, at: int) -> int:
+        """What stands for one unit."""
         found = self.changed.get(at)
         if found is None:
             found = 0 if self.base is None else self.base.changed.get(at, 0)
@@ -145,15 +146,16 @@ class Space:
                         found[first + unit] = hashed
         return Print(found)
 
-    def print_from(self, base: Print, memory: Sequence[Snapshot], changed: Units) -> Print:
-        """As `print_of`, for a state that differs from the one of ``base`` at most in ``changed``."""
+    def print_from(self, base: Print, before: Sequence[Snapshot], memory: Sequence[Snapshot]) -> Print:
+        """As `print_of``(memory)``, in the time of what differs from ``before``, whose print is ``base``."""
         found: dict[int, int] = {}
-        for at in bits_of(changed):
-            number = self._chip_of(at)
-            unit = at - self._first[number]
-            hashed = self._hash(number, at, unit, self._grids[number].held(memory[number].tree, unit))
-            if hashed != base.unit(at):
-                found[at] = hashed
+        for number, (old, new) in enumerate(zip(before, memory, strict=True)):
+            if old.tree is new.tree:
+                continue
+            grid, first, tree = self._grids[number], self._first[number], new.tree
+            for block in tree.differing(old.tree):
+                for unit in grid.units_changed(old.tree, tree, block):
+                    found[first + unit] = self._hash(number, first + unit, unit, grid.held(tree, unit))
         return Print(found, base)
 
     def difference(self, one: Sequence[Snapshot], other: Sequence[Snapshot]) -> Units:

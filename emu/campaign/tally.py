@@ -70,11 +70,11 @@ class Paths:
                 heapq.heappush(queue, (further, count, target, step))
         return paths
 
-    def path(self, node: Node) -> tuple[CutPath, tuple[str, ...], tuple[str | None, ...]]:
+    def path(self, node: Node) -> tuple[CutPath, tuple[str, ...], tuple[str, ...]]:
         """The interruptions, their kinds, and for every session on the way that met weak cells how these read."""
         steps: list[Step] = []
         kinds: list[str] = []
-        readings: list[str | None] = []
+        readings: list[str] = []
         sessions = 0
         arrivals: list[Arrival] = []
         here: Node | None = node
@@ -82,8 +82,9 @@ class Paths:
             arrivals.append(arrival)
             here = arrival.parent
         for arrival in reversed(arrivals):
-            if arrival.parent.sessions[arrival.reading].met_weak:
-                readings.append(arrival.parent.resolutions[arrival.reading])
+            reading = arrival.parent.resolutions[arrival.reading]
+            if reading is not None and arrival.parent.sessions[arrival.reading].met_weak:
+                readings.append(reading)
             if arrival.how:
                 steps.append(Step(sessions, arrival.entry, arrival.how))
                 kinds.append(arrival.kind)
@@ -158,6 +159,7 @@ class Tally:
                 cover.edge_kinds[link.kind] += times
                 cover.outcomes[self._lives.outcome(link.target)] += times
                 cover.edges_executed += link.is_new
+                cover.executed_kinds[link.kind] += link.is_new
                 cover.edges_merged += times - link.is_new
             for span in stop.spans:
                 self._count_span(stop, span, times)
@@ -181,7 +183,7 @@ class Tally:
         for node in self.paths.arrivals:
             path, kinds, readings = self.paths.path(node)
             for judged, session, resolution in zip(node.judged, node.sessions, node.resolutions, strict=True):
-                here = (*readings, resolution) if session.met_weak else readings
+                here = (*readings, resolution) if session.met_weak and resolution is not None else readings
                 for breach in judged.breaches:
                     self._report(path, kinds, here, breach.check, breach.message, self._lives.outcome(node), node)
             for check, message in self._lives.breaches(node, is_origin=node in self.paths.origins):
@@ -207,13 +209,13 @@ class Tally:
         return count
 
     def _report(
-        self, path: CutPath, kinds: tuple[str, ...], readings: tuple[str | None, ...], check: str, message: str,
+        self, path: CutPath, kinds: tuple[str, ...], readings: tuple[str, ...], check: str, message: str,
         outcome: str, node: Node,
     ) -> None:  # fmt: skip
         if check not in self._closure.checks:
             return
         if "steady" in self._closure.checks and readings:
-            check, message = "steady", f"{check}: {message}; weak cells read {', '.join(map(str, readings))}"
+            check, message = "steady", f"{check}: {message}; weak cells read {', then '.join(readings)}"
         last = path[-1:]
         about = (check, tuple((s.run, s.entry) for s in last), kinds[-1:], outcome)
         known = self._findings.get(about)

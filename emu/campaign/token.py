@@ -6,7 +6,8 @@
     |   attempts
     version
 
-The four digests are cut to 32 bits: enough to notice the wrong file, and short enough for a bug report. Sessions
+A path on which sessions meet weak cells may have one more field: what these read as, session by session
+(`:as-old,seeded`). The four digests are cut to 32 bits: enough to notice the wrong file, and short enough for a bug report. Sessions
 are counted from the last interruption (from the factory state for the first). No character needs quoting in a shell.
 
 Neighbours: `verdict` has the path, `replay` follows it. Knows no rig.
@@ -23,6 +24,7 @@ from emu.campaign.verdict import CutPath, Step
 from emu.errors import TokenError
 from emu.rig import Input
 from flash.errors import FlashError
+from flash.weak import RESOLUTIONS
 
 VERSION = "bo1"
 ROLES = ("board", "from", "to", "workload")
@@ -32,15 +34,18 @@ _STEP = re.compile(r"([0-9]{1,15})\.([0-9]{1,15})\.([a-z0-9_-]{1,120})")
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """``digests`` in the order of ROLES."""
+    """``digests`` in the order of ROLES. ``readings``: resolutions, one for each session on the path that meets weak
+    cells, in order; none: all read as the rig was made."""
 
     attempts: int
     digests: tuple[str, ...]
     path: CutPath
+    readings: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         steps = "+".join(f"{step.run}.{step.entry}.{step.how}" for step in self.path) or UNCUT
-        return ":".join([VERSION, str(self.attempts), *self.digests, steps])
+        read = [",".join(self.readings)] if self.readings else []
+        return ":".join([VERSION, str(self.attempts), *self.digests, steps, *read])
 
     def check_inputs(self, inputs: Mapping[str, Input]) -> None:
         """Raises TokenError naming every input that differs from the one the token was made with."""
@@ -54,8 +59,8 @@ class Token:
             raise TokenError(f"the token was made with other inputs: {'; '.join(wrong)}")
 
 
-def token_for(attempts: int, inputs: Mapping[str, Input], path: CutPath) -> Token:
-    return Token(attempts, _short(inputs), path)
+def token_for(attempts: int, inputs: Mapping[str, Input], path: CutPath, readings: tuple[str, ...] = ()) -> Token:
+    return Token(attempts, _short(inputs), path, readings)
 
 
 def parse_token(text: str) -> Token:
@@ -65,14 +70,23 @@ def parse_token(text: str) -> Token:
         if re.fullmatch(r"bo[0-9]{1,9}", fields[0]):
             raise TokenError(f"this is a {fields[0]} token; this version of brownout reads {VERSION} tokens")
         raise TokenError(f"not a token: it should start with {VERSION}: and came out of brownout run")
-    if len(fields) != 3 + len(ROLES) or not re.fullmatch(r"[0-9]{1,15}", fields[1]):
+    if len(fields) not in (3 + len(ROLES), 4 + len(ROLES)) or not re.fullmatch(r"[0-9]{1,15}", fields[1]):
         raise TokenError(
             f"the token is cut short or altered: {2 + len(ROLES)} fields, the first a number, should follow {VERSION}"
         )
-    for role, digest in zip(ROLES, fields[2:-1], strict=True):
+    steps, *read = fields[2 + len(ROLES) :]
+    for role, digest in zip(ROLES, fields[2:], strict=False):
         if not re.fullmatch(r"[0-9a-f]{8}", digest):
             raise TokenError(f"the token is altered: the {role} digest {digest!r} is not 8 hex digits")
-    return Token(int(fields[1]), tuple(fields[2:-1]), _path(fields[-1]))
+    return Token(int(fields[1]), tuple(fields[2 : 2 + len(ROLES)]), _path(steps), _readings(*read))
+
+
+def _readings(text: str = "") -> tuple[str, ...]:
+    names = tuple(text.split(",")) if text else ()
+    for name in names:
+        if name not in RESOLUTIONS:
+            raise TokenError(f"the token is altered, or of another version: weak cells cannot read {name!r}")
+    return names
 
 
 def _path(text: str) -> CutPath:

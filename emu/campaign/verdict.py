@@ -55,7 +55,7 @@ class Finding:
     torn: int
     message: str
     count: int = 1
-    readings: tuple[str | None, ...] = ()
+    readings: tuple[str, ...] = ()
 
     @property
     def cuts(self) -> int:
@@ -73,6 +73,11 @@ class Coverage:
 
     ``boots``: power sessions that were judged, those of the uncut update that `retries` asks for included; ``runs``:
     those of them that were executed. The others were recognised.
+
+    At any depth: ``states`` were run, each standing for all that its future cannot tell from it; ``edges_executed`` are
+    those that led to them first, ``edges_merged`` those that led to a state another stands for, and the rest of
+    ``edges_inherited`` those of spans in which nothing is touched that any future looks at. ``depth_closed``: fewest
+    interruptions that reach the last of the states.
     """
 
     operations: Counter[str] = field(default_factory=Counter)
@@ -87,6 +92,7 @@ class Coverage:
     boots: int = 0
     runs: int = 0
     depth_done: int = 0
+    executed_kinds: Counter[str] = field(default_factory=Counter)
 
     def add(self, other: Coverage) -> None:
         """Count what ``other`` counted as well."""
@@ -103,6 +109,11 @@ class Coverage:
     @property
     def edges(self) -> int:
         return self.edges_executed + self.edges_inherited
+
+    @property
+    def inherited_kinds(self) -> Counter[str]:
+        """Edges that no state was run for, by kind."""
+        return self.edge_kinds - self.executed_kinds
 
     @property
     def recognised(self) -> int:
@@ -167,6 +178,10 @@ class Verdict:
         else:
             result, reason = "held", ""
         return CheckResult(name, result, exercised, len(found), edges, reason)
+
+    @property
+    def depth_word(self) -> str:
+        return str(self.depth) if self.depth else "any"
 
     @property
     def word(self) -> VerdictWord:

@@ -56,13 +56,6 @@ class Walker:
             found = self._outlines[id(run)] = Outline(run, self._surveyor, self.space, timed=bool(self._events))
         return found
 
-    def reach(self, session: Session) -> Units:
-        """Every unit a session may change, cut or not."""
-        found = 0
-        for piece in session.pieces:
-            found |= self.outline(piece.run).reach_all
-        return found
-
     def footprint(self, session: Session) -> tuple[Units, Units]:
         """What a session looks at in the state it begins with, and what it settles."""
         looked = settled = 0
@@ -94,7 +87,7 @@ class Walker:
         """Make the edges of ``stop``. Yields every node it has to wait for until it was run."""
         self._graph.reset(stop)
         session, index, at = stop.session, stop.piece, stop.entry
-        place = _Place(self, self._bench, stop)
+        place = _Place(self.space, self._bench, stop)
         workload, killed, length = stop.workload.copy(), 0, 0
         heads: tuple[Head, ...] | None = None
         while True:
@@ -135,7 +128,7 @@ class Walker:
                 continue
             place.go(index, at)
             operations = [entry, *(run.entries[other] for other in outline.together.get(at, ()))]
-            self._torn(stop, length, place.prints, monitors[at], workload, operations, outline, at, killed)
+            self._torn(stop, length, place, monitors[at], workload, operations, outline, at, killed)
             place.go(index, at + 1)
             killed |= outline.kills(at, at + 1)
             following = self._stop(
@@ -180,13 +173,13 @@ class Walker:
         return tuple(heads)
 
     def _torn(
-        self, stop: Stop, length: int, base: Print, monitor: Monitor, workload: Workload, operations: list[Entry],
+        self, stop: Stop, length: int, place: _Place, monitor: Monitor, workload: Workload, operations: list[Entry],
         outline: Outline, at: int, killed: Units,
     ) -> None:  # fmt: skip
         """Edges inside the operation before which the bench stands."""
         reach, inputs = outline.reach[at], outline.inputs[at]
         for child in self._bench.torn(stop.at + length, operations, workload):
-            prints = self.space.print_from(base, child.state.memory, reach)
+            prints = self.space.print_from(place.prints, place.memory, child.state.memory)
             self._link(stop, length, child, monitor, prints, killed, reach, inputs)
 
     def _link(
@@ -214,8 +207,8 @@ class Walker:
 class _Place:
     """Where a walk is in its session: ``memory`` and its ``prints``, made from the nearest place before."""
 
-    def __init__(self, walker: Walker, bench: EdgeWalker, stop: Stop) -> None:
-        self._walker = walker
+    def __init__(self, space: Space, bench: EdgeWalker, stop: Stop) -> None:
+        self._space = space
         self._bench = bench
         self._session = stop.session
         self._piece, self._entry = stop.piece, stop.entry
@@ -224,20 +217,15 @@ class _Place:
     def go(self, piece: int, entry: int) -> None:
         """To the point before ``entry`` of ``piece``; the bench stands there too."""
         while self._piece < piece:
-            changed = self._walker.outline(self._session.pieces[self._piece].run).reach_all
             self._piece, self._entry = self._piece + 1, 0
-            self._set(self._session.pieces[self._piece].start.memory, changed)
+            self._set(self._session.pieces[self._piece].start.memory)
         self._bench.stand(self.memory)
         if entry > self._entry:
-            run = self._session.pieces[piece].run
-            outline, changed = self._walker.outline(run), 0
-            for index in range(self._entry, entry):
-                self._bench.advance(run.entries[index])
-                changed |= outline.reach[index]
+            for done in self._session.pieces[piece].run.entries[self._entry : entry]:
+                self._bench.advance(done)
             self._entry = entry
-            self._set(self._bench.memory(), changed)
+            self._set(self._bench.memory())
 
-    def _set(self, memory: tuple[Snapshot, ...], changed: Units) -> None:
-        if changed:
-            self.prints = self._walker.space.print_from(self.prints, memory, changed).flat
+    def _set(self, memory: tuple[Snapshot, ...]) -> None:
+        self.prints = self._space.print_from(self.prints, self.memory, memory).flat
         self.memory = memory

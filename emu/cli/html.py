@@ -24,7 +24,7 @@ def html_page(rig: UpdateRig, explorer: Explorer, verdict: Verdict, asked: Asked
     judge = Judge(rig, rig.board.document.checks, checks=explorer.checks, cache=True, cover=Coverage())
     cases = []
     for group in to_tell(verdict.findings):
-        token = token_for(verdict.attempts, rig.inputs, group.mildest.path)
+        token = token_for(verdict.attempts, rig.inputs, group.mildest.path, group.mildest.readings)
         story = follow(rig, judge, token, asked.seed)
         cases.append(Case(verdict.findings.index(group.mildest), story, group.others))
     return to_html(document, explorer.update_map(regions_of(rig.board)), cases)

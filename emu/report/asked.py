@@ -28,12 +28,12 @@ class Asked:
     versions: tuple[str, str]
     arguments: tuple[str, ...] = ()
 
-    def token(self, attempts: int, path: CutPath) -> str:
-        return str(token_for(attempts, self.inputs, path))
+    def token(self, attempts: int, path: CutPath, readings: tuple[str, ...] = ()) -> str:
+        return str(token_for(attempts, self.inputs, path, readings))
 
-    def replay_command(self, attempts: int, path: CutPath) -> str:
+    def replay_command(self, attempts: int, path: CutPath, readings: tuple[str, ...] = ()) -> str:
         """One line for a shell that replays ``path``. Attempts are in the token."""
-        words = ("brownout", "replay", self.token(attempts, path), *self.arguments)
+        words = ("brownout", "replay", self.token(attempts, path, readings), *self.arguments)
         return " ".join(map(_quoted, words))
 
 

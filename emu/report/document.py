@@ -30,7 +30,7 @@ def to_document(verdict: Verdict, asked: Asked) -> dict[str, Any]:
         "seed": asked.seed,
         "resolution": asked.resolution,
         "versions": {"from": asked.versions[0], "to": asked.versions[1]},
-        "depth": verdict.depth,
+        "depth": verdict.depth or "any",
         "complete": verdict.complete,
         "depth_done": cover.depth_done,
         "attempts": verdict.attempts,
@@ -39,6 +39,9 @@ def to_document(verdict: Verdict, asked: Asked) -> dict[str, Any]:
         "edges": cover.edges,
         "edges_executed": cover.edges_executed,
         "edges_inherited": cover.edges_inherited,
+        "edges_merged": cover.edges_merged,
+        "states": cover.states,
+        "depth_closed": cover.depth_closed,
         "edge_kinds": dict(sorted(cover.edge_kinds.items())),
         "boots": cover.boots,
         "runs": cover.runs,
@@ -72,13 +75,14 @@ def _result(result: CheckResult, verdict: Verdict) -> dict[str, Any]:
 def _finding(finding: Finding, verdict: Verdict, asked: Asked) -> dict[str, Any]:
     return {
         "check": finding.key.check,
-        "token": asked.token(verdict.attempts, finding.path),
-        "replay": asked.replay_command(verdict.attempts, finding.path),
+        "token": asked.token(verdict.attempts, finding.path, finding.readings),
+        "replay": asked.replay_command(verdict.attempts, finding.path, finding.readings),
         "cuts": finding.cuts,
         "count": finding.count,
         "message": finding.message,
         "outcome": finding.key.outcome,
         "tears": list(finding.key.tears),
+        "readings": list(finding.readings),
     }
 
 
@@ -104,7 +108,7 @@ def to_junit(verdict: Verdict, asked: Asked) -> str:
         if result.result == "broken":
             mildest = next(finding for finding in verdict.findings if finding.key.check == result.name)
             failure = ElementTree.SubElement(case, "failure", message=mildest.message)
-            command = asked.replay_command(verdict.attempts, mildest.path)
+            command = asked.replay_command(verdict.attempts, mildest.path, mildest.readings)
             failure.text = f"{counted(result.findings, 'finding')}; the mildest:\n{command}"
         elif result in skipped:
             ElementTree.SubElement(case, "skipped", message=f"{result.result}: {result.reason}")
@@ -120,7 +124,7 @@ def _properties(verdict: Verdict, asked: Asked) -> list[tuple[str, str]]:
     """What the verdict holds for, for a reader who has the JUnit file alone."""
     return [
         *((role, f"{item.label}, SHA-256 {item.digest}") for role, item in asked.inputs.items()),
-        ("depth", str(verdict.depth)),
+        ("depth", verdict.depth_word),
         ("attempts", str(verdict.attempts)),
         ("tears", verdict.tears),
         ("events", ", ".join(verdict.events) or "none"),

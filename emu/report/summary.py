@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from emu.campaign.verdict import CheckResult, Verdict
+from emu.campaign.verdict import CheckResult, Coverage, Verdict
 from emu.report.asked import Asked
 from emu.report.groups import Group, grouped, places
 from emu.words import counted
@@ -25,7 +25,9 @@ def summary(verdict: Verdict, asked: Asked) -> str:
     """Headline, what was tried, what was checked, what was found."""
     cover = verdict.coverage
     operations = ", ".join(counted(count, kind) for kind, count in sorted(cover.operations.items()))
-    cuts = "one interruption" if verdict.depth == 1 else f"up to {verdict.depth} interruptions"
+    cuts = {0: "any number of interruptions", 1: "one interruption"}.get(
+        verdict.depth, f"up to {verdict.depth} interruptions"
+    )
     recognised = f" ({cover.recognised / cover.boots:.1%})" if cover.boots else ""
     lines = [
         HEADLINES[verdict.word],
@@ -37,9 +39,9 @@ def summary(verdict: Verdict, asked: Asked) -> str:
         f"workload   app {asked.app}, timing {asked.timing}, seed {asked.seed}, weak bits read {asked.resolution}",
         f"tried      {cuts} in {counted(verdict.attempts, 'update attempt')}, tears {verdict.tears}, "
         f"events {', '.join(verdict.events) or 'none'}",
-        f"edges      {cover.edges:,} in {verdict.seconds:.1f} s: {cover.edges_executed:,} executed, "
-        f"{cover.edges_inherited:,} inherited",
+        f"edges      {cover.edges:,} in {verdict.seconds:.1f} s: {cover.edges_executed:,} executed, {_inherited(cover)}",
         f"           {_kinds(cover.edge_kinds)}",
+        *_states(verdict),
         f"sessions   {cover.boots:,} judged: {cover.runs:,} run, {cover.recognised:,} recognised{recognised}",
     ]
     if not verdict.complete:
@@ -61,6 +63,20 @@ def _input(asked: Asked, role: str) -> str:
     return f"{known.label}, SHA-256 {known.digest[:8]}..."
 
 
+def _inherited(cover: Coverage) -> str:
+    if not cover.states:
+        return f"{cover.edges_inherited:,} inherited"
+    return f"{cover.edges_merged:,} merged, {cover.edges_inherited - cover.edges_merged:,} inherited"
+
+
+def _states(verdict: Verdict) -> list[str]:
+    cover = verdict.coverage
+    if not cover.states:
+        return []
+    closed = f"none is new after {counted(cover.depth_closed, 'interruption')}" if verdict.complete else "so far"
+    return [f"states     {cover.states:,}, {closed}"]
+
+
 def _kinds(kinds: Mapping[str, int]) -> str:
     return ", ".join(f"{count:,} {kind}" for kind, count in sorted(kinds.items()))
 
@@ -68,6 +84,8 @@ def _kinds(kinds: Mapping[str, int]) -> str:
 def _how_far(verdict: Verdict) -> str:
     done = verdict.coverage.depth_done
     finished = f"; depth {done} is complete" if done else ""
+    if not verdict.depth:
+        return f"{'; '.join(verdict.notes)}{finished}; what takes more interruptions was not reached"
     return f"{'; '.join(verdict.notes)}, within depth {done + 1} of {verdict.depth}{finished}"
 
 
@@ -108,7 +126,7 @@ def _group(group: Group, verdict: Verdict, asked: Asked) -> list[str]:
     how = " then ".join(mildest.key.tears)
     lines = [
         f"  {mildest.message} [{how}; {counted(mildest.count, 'edge')}]" if how else f"  {mildest.message} [uncut]",
-        f"    {asked.replay_command(verdict.attempts, mildest.path)}",
+        f"    {asked.replay_command(verdict.attempts, mildest.path, mildest.readings)}",
     ]
     if others:
         lines.append(f"    and {len(others):,} more like it, at {places(others, SHOWN_PLACES)}")

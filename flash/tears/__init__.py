@@ -54,6 +54,7 @@ __all__ = [
     "LEAKS_TIER",
     "TEARS",
     "TEAR_SETS",
+    "WEAK_TIER",
     "Tear",
     "TearRow",
     "TearSet",
@@ -66,6 +67,8 @@ __all__ = [
 ]
 
 TEARS: tuple[TearRow, ...] = (*PROGRAM_ROWS, *ERASE_ROWS, *REGISTER_ROWS, *TIER_3_ROWS)
+WEAK_TIER = 3
+"""Rows from this tier on leave cells that may read one way or the other."""
 LEAKS_TIER = 4
 """Rows of this tier let an erase change what the sectors beside it read as."""
 

@@ -125,6 +125,8 @@ def _events(document: Mapping[str, Any]) -> str:
 def _depth(document: Mapping[str, Any]) -> str:
     depth, done = document["depth"], document["depth_done"]
     if document["complete"]:
+        if depth == "any":
+            return "any number of interruptions in a row"
         return "one interruption" if depth == 1 else f"up to {depth} interruptions in a row"
     return f"depth {done} of {depth} complete"
 
@@ -149,12 +151,22 @@ def _tiles(document: Mapping[str, Any]) -> Markup:
         _tile("Sessions judged", f"{boots:,}",
               f"{document['runs']:,} run + {document['recognised']:,} recognised ({share})"),
         _tile("Operations", f"{document['operations']:,}", f"{kinds} in the uncut update"),
-        _tile("Depth", f"{document['depth_done']} of {document['depth']}",
-              f"complete; {counted(document['attempts'], 'update attempt')}"),
+        _tile("Depth", *_depth_tile(document)),
         _tile("Findings", f"{len(document['findings']):,}", lead),
         _tile("Took", f"{document['seconds']:,.1f} s", f"seed {document['seed']}"),
         class_="tiles",
     )  # fmt: skip
+
+
+def _depth_tile(document: Mapping[str, Any]) -> tuple[str, str]:
+    attempts = counted(document["attempts"], "update attempt")
+    if document["depth"] != "any":
+        return f"{document['depth_done']} of {document['depth']}", f"complete; {attempts}"
+    states = counted(document["states"], "state")
+    if document["complete"]:
+        after = counted(document["depth_closed"], "interruption")
+        return "any", f"{states}, none new after {after}; {attempts}"
+    return f"{document['depth_done']} of any", f"complete; {states} so far; {attempts}"
 
 
 def _share(part: int, whole: int) -> str:
