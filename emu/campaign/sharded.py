@@ -28,7 +28,17 @@ from emu.campaign.explore import Explorer, torn_in
 from emu.campaign.judge import Chain, Judge, State
 from emu.campaign.options import Options, Progress
 from emu.campaign.shards import Counts, Known, Partial, Piece, Position, Shard, StateKey
-from emu.campaign.verdict import KILLED, Coverage, CutPath, Finding, FindingKey, Step
+from emu.campaign.verdict import (
+    KILLED,
+    KILLED_NOTE,
+    Coverage,
+    CutPath,
+    Finding,
+    FindingKey,
+    Step,
+    check_of_killed,
+    killed_by,
+)  # fmt: skip
 from emu.errors import ScenarioError
 from emu.rig import Rig
 
@@ -172,10 +182,10 @@ class ShardedExplorer(Explorer):
         path, kinds = self._edge_of(piece)
         self._killed += 1
         if self._killed == 1:
-            self.notes.append("a trial that kills its worker kills brownout replay as well: its token leads there")
-        check = "boots" if "boots" in self.checks or not self.checks else self.checks[0]
+            self.notes.append(KILLED_NOTE)
+        check = check_of_killed(self.checks)
         key = FindingKey(check, tuple((step.run, step.entry) for step in path), kinds, KILLED)
-        finding = Finding(key, path, torn_in(kinds), f"the trial killed its worker: {how}")
+        finding = Finding(key, path, torn_in(kinds), killed_by(how))
         cover = Coverage(edge_kinds=Counter([kinds[-1]]), outcomes=Counter([KILLED]), edges_executed=1)
         tally = {(path[0].run, path[0].entry): Counter([KILLED])}
         return Partial(cover, [finding], Known(), {}, tally)

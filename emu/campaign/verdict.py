@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Literal
 
@@ -18,6 +19,7 @@ from emu.campaign.checks import CHECKS
 SCHEMA = "brownout/run/1"
 KILLED = "no end: the trial killed its worker"
 """The outcome of an edge that nobody could judge, because whoever did died."""
+KILLED_NOTE = "a trial that kills its worker kills brownout replay as well: its token leads there"
 
 VerdictWord = Literal["held", "findings", "inconclusive"]
 ResultWord = Literal["held", "broken", "not exercised", "not applicable", "inconclusive"]
@@ -119,6 +121,16 @@ class Coverage:
     def recognised(self) -> int:
         """Sessions that were not run, because one that was run stands for them."""
         return self.boots - self.runs
+
+
+def killed_by(how: str) -> str:
+    """What a finding says of a trial that took every worker along, by ``how``."""
+    return f"the trial killed its worker: {how}"
+
+
+def check_of_killed(checks: Sequence[str]) -> str:
+    """The check under which such a finding stands: nothing could be judged, so it is ``boots`` or one that applies."""
+    return "boots" if "boots" in checks or not checks else checks[0]
 
 
 @dataclass(frozen=True, slots=True)
