@@ -73,3 +73,8 @@ class Stopwatch:
     @property
     def seconds(self) -> float:
         return time.perf_counter() - self._start
+
+
+def now_utc() -> str:
+    """The date and time of this machine, as in 2024-02-29T12:00:00Z: for records of what was done when."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())

@@ -4,7 +4,9 @@
     ├── UsageError (2)            what was asked for cannot be done: the message says what to change
     │   ├── BoardError            a board file that is missing, malformed or contradicts itself
     │   ├── ScenarioError         firmware and board do not go together
+    │   ├── StoreError            the folder of past results cannot be used
     │   └── TokenError            a token of another version, or of other inputs
+    ├── EngineLost (3)            nobody is left to do the work of a campaign
     ├── NothingToRun (5)          the workload makes no flash operation
     └── MissingExtra (4)          an optional dependency; the message has the line that installs it
 
@@ -26,8 +28,18 @@ class ScenarioError(UsageError):
     """Images, board and workload do not go together."""
 
 
+class StoreError(UsageError):
+    """A folder or file of past results that cannot be used."""
+
+
 class TokenError(UsageError):
     """A token that cannot be replayed with these inputs."""
+
+
+class EngineLost(Exception):
+    """The workers of a campaign are gone and new ones do not start."""
+
+    exit_code = 3
 
 
 class NothingToRun(Exception):

@@ -140,6 +140,11 @@ class UpdateRig:
         return [chip.name for chip in self.device.chips]
 
     @property
+    def drawn(self) -> tuple[TimingMode, int, str]:
+        """What durations and weak bits are drawn by: timing, seed, resolution."""
+        return self._timing, self._seed, self._resolution
+
+    @property
     def keeps_new(self) -> bool:
         """Whether the uncut update is expected to end with the new image."""
         timed = self.board.document.timers.commit_timeout_s > 0

@@ -79,6 +79,11 @@ class SnapshotTree:
     def block(self, index: int) -> Block:
         return self._groups[index // FAN_OUT].blocks[index % FAN_OUT]
 
+    def blocks(self) -> Iterator[Block]:
+        """All of them, in order."""
+        for group in self._groups:
+            yield from group.blocks
+
     def part(self, indexes: Iterable[int]) -> TreePart:
         """Some blocks of this tree, to be held against other trees."""
         by_group: dict[int, list[int]] = {}

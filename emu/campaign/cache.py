@@ -115,16 +115,14 @@ class RunCache:
         self._grids = [rig.grids[name] for name in rig.chip_names] if rig.capabilities.snapshot else []
         self._chip = {name: number for number, name in enumerate(rig.chip_names)}
         self._trees: dict[tuple[object, ...], _Tree] = {}
-        self._enabled = enabled and rig.capabilities.deterministic and rig.capabilities.snapshot
+        self.is_enabled = enabled and rig.capabilities.deterministic and rig.capabilities.snapshot
         self.hits = 0
         self.misses = 0
 
     def session(self, state: DeviceState, resolution: str | None = None) -> Session:
         """The session from ``state``: executed, or recognised."""
-        if not self._enabled:
-            self.misses += 1
-            run = self._rig.run(state, resolution=resolution)
-            return Session((Piece(run, state, 0, True, None),), run.end)
+        if not self.is_enabled:
+            return self.unshared(state, self._rig.run(state, resolution=resolution))
         pieces: list[Piece] = []
         offset = 0
         while True:
@@ -134,6 +132,11 @@ class RunCache:
             offset += len(piece.run.entries)
             if piece.run.outcome.kind != "waypoint":
                 return Session(tuple(pieces), state)
+
+    def unshared(self, state: DeviceState, run: Run) -> Session:
+        """A whole session from ``state``, which stands for no other: what is made of a run when nothing is cached."""
+        self.misses += 1
+        return Session((Piece(run, state, 0, True, None),), run.end)
 
     def recognise(self, state: DeviceState, offset: int, resolution: str | None = None) -> Piece | None:
         """The stretch from ``state``, if it needs no run."""

@@ -10,20 +10,23 @@ into a verdict. Knows the rig's contract only.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from emu.board import CheckEntry
+from emu.campaign.cache import Session
 from emu.campaign.checks import chosen_checks
+from emu.campaign.engines import Died, Engine
 from emu.campaign.golden import golden_chain
 from emu.campaign.graph import Birth, Graph, Link, Node, Stop
 from emu.campaign.judge import Judge, State
 from emu.campaign.lives import Lives
 from emu.campaign.monitor import Monitor
 from emu.campaign.options import BudgetSpent, Options, Progress
+from emu.campaign.runner import Runner
 from emu.campaign.space import Space, Units
 from emu.campaign.tally import Tally
-from emu.campaign.verdict import Coverage, Verdict
+from emu.campaign.verdict import KILLED_NOTE, Coverage, Verdict
 from emu.campaign.walk import Walker
 from emu.clock import Stopwatch
 from emu.events import OLD
@@ -41,13 +44,21 @@ def _why_not_steady(options: Options) -> str:
     return "" if len(options.resolutions) > 1 else "weak cells read in one way only; --resolution all tries all"
 
 
+BATCH = 256
+"""States that are run before any of them is judged: enough for many workers, few enough to lose when time is up."""
+
+
 class Closure:
     """One campaign of any depth on one rig. ``bounds`` are the board's checks and limits.
 
-    Needs a rig that is deterministic and takes snapshots.
+    Needs a rig that is deterministic and takes snapshots. ``engine``, made with `runner.runner_spec`, executes what has
+    to be run; None: this process does. The result is the same.
     """
 
-    def __init__(self, rig: Rig, bounds: CheckEntry, options: Options, progress: Progress | None = None) -> None:
+    def __init__(
+        self, rig: Rig, bounds: CheckEntry, options: Options, progress: Progress | None = None,
+        engine: Engine | None = None,
+    ) -> None:  # fmt: skip
         self.notes: list[str] = []
         self.rig = rig
         self.bounds = bounds
@@ -61,6 +72,7 @@ class Closure:
         if not merges and not options.exhaustive:
             self.notes.append("leaking cells change sectors no footprint names: nothing is merged")
         self.judge = Judge(rig, bounds, checks=self.checks, cache=merges, cover=self.cover)
+        self._runner = Runner(rig, self.judge.cache, engine)
         self._root = State(rig.initial(options.attempts), Monitor())
         self.space = Space(rig, self._root.device.memory)
         self.graph = Graph(self.space, merges=merges)
@@ -168,29 +180,52 @@ class Closure:
 
     def _run(self, nodes: Iterable[Node]) -> None:
         """Run and judge nodes that were met; then what follows them is met."""
-        for node in list(nodes):
-            self._pending.pop(node, None)
-            if node.was_run:
-                continue
-            self._check_limits()
-            self._run_one(node)
-            self._follow(node)
-            self._progress(self.cover, self.layer + 1, f"{len(self.graph.nodes):,} states")
+        due = [node for node in dict.fromkeys(nodes) if not node.was_run and not node.killed_by]
+        for start in range(0, len(due), BATCH):
+            self._run_batch(due[start : start + BATCH])
 
-    def _run_one(self, node: Node) -> None:
+    def _run_batch(self, nodes: Sequence[Node]) -> None:
+        """Run all of ``nodes``, under one resolution after another as long as they meet weak cells. Whatever ends that
+        early, those that were run are judged and followed, in order."""
+        found: dict[Node, list[Session]] = {node: [] for node in nodes}
+        going = list(nodes)
+        try:
+            for resolution in self.options.resolutions:
+                asked = [(node.state, resolution) for node in going]
+                for node, session in zip(going, self._runner.sessions(asked, self._check_limits), strict=True):
+                    if isinstance(session, Died):
+                        node.killed_by = session.how
+                    else:
+                        found[node].append(session)
+                going = [node for node in going if not node.killed_by and found[node][-1].met_weak]
+        finally:
+            for node, sessions in found.items():
+                if node.killed_by:
+                    self._was_killed(node)
+                elif len(sessions) == len(self.options.resolutions) or (sessions and not sessions[-1].met_weak):
+                    self._was_run(node, sessions)
+
+    def _was_run(self, node: Node, sessions: list[Session]) -> None:
+        self._pending.pop(node, None)
         state = State(node.state, node.monitor)
         looked: Units = 0
-        for resolution in self.options.resolutions:
-            session = self.judge.cache.session(node.state, resolution)
+        for session, resolution in zip(sessions, self.options.resolutions, strict=False):
             self.cover.boots += 1
             self.cover.runs += session.executed
             node.sessions.append(session)
             node.judged.append(self.judge.judged(state, session))
             node.resolutions.append(resolution)
             looked |= self.walker.footprint(session)[0]
-            if not session.met_weak:
-                break
         self.graph.was_run(node, looked)
+        self._follow(node)
+        self._progress(self.cover, self.layer + 1, f"{len(self.graph.nodes):,} states")
+
+    def _was_killed(self, node: Node) -> None:
+        """Nobody lives to tell what follows ``node``: that is a finding, and its future may look at everything."""
+        self._pending.pop(node, None)
+        if KILLED_NOTE not in self.notes:
+            self.notes.append(KILLED_NOTE)
+        self.graph.abandon(node)
 
     def _follow(self, node: Node) -> None:
         """Meet what follows the sessions of ``node``: the next one, or the update that `retries` asks for."""

@@ -84,18 +84,32 @@ class EdgeWalker:
         self._cells = dict(zip(rig.chip_names, rig.bench_cells(), strict=True))
         self._parts = dict(zip(rig.chip_names, rig.parts, strict=True))
 
-    def children(self, state: DeviceState, run: Run) -> Iterator[Child]:
-        """Every edge of the session in journal order, each with its state."""
+    def children(self, state: DeviceState, run: Run, first: int = 0) -> Iterator[Child]:
+        """Every edge of the session in journal order from entry ``first`` on, each with its state."""
         self.stand(state.memory)
         workload, together = Workload(state), flights(run.entries)
         for index, entry in enumerate(run.entries):
-            yield from self.at_point(index, time_at(run, index), workload)
-            if isinstance(entry, Operation):
-                others = [run.entries[other] for other in together.get(index, ())]
-                yield from self.torn(index, [entry, *others], workload)
+            if index >= first:
+                yield from self.at_point(index, time_at(run, index), workload)
+                if isinstance(entry, Operation):
+                    others = [run.entries[other] for other in together.get(index, ())]
+                    yield from self.torn(index, [entry, *others], workload)
             self.advance(entry)
             workload.apply(entry)
         yield from self.at_point(len(run.entries), run.end_us, workload)
+
+    def counts(self, state: DeviceState, run: Run) -> tuple[int, ...]:
+        """How many edges `children` makes at each entry of the session, and behind the last one. Makes no state."""
+        self.stand(state.memory)
+        workload, together, counts = Workload(state), flights(run.entries), []
+        for index, entry in enumerate(run.entries):
+            count = 1 + len(self._possible(workload))
+            if isinstance(entry, Operation):
+                count += sum(1 for _ in self._ways([entry, *(run.entries[o] for o in together.get(index, ()))]))
+            counts.append(count)
+            self.advance(entry)
+            workload.apply(entry)
+        return (*counts, 1 + len(self._possible(workload)))
 
     def find(self, state: DeviceState, run: Run, entry: int, how: str) -> Child | None:
         """One child, by its edge; None when the session has no such edge. The walker then stands right before it."""
@@ -135,9 +149,7 @@ class EdgeWalker:
         """The edges at the point before entry ``number`` of a session, where the walker stands."""
         memory, running = self.memory(), workload.running
         yield Child(Edge(number, CUT, CUT), DeviceState(memory, "power", workload.attempts_left), running)
-        for event in self._events:
-            if event == TIMER and workload.timer != ARMED:
-                continue
+        for event in self._possible(workload):
             cause = self._cause(event, now_us, workload)
             ram = () if cause is None else workload.ram
             state = DeviceState(memory, cause or "power", workload.attempts_left, ram)
@@ -153,7 +165,8 @@ class EdgeWalker:
             return
         cells = self._cells[operation.device]
         before = cells.snapshot()
-        for tear in list(tears_of(self._parts[operation.device], cells, operation, self._tears)):
+        for (tear,) in list(self._ways(operations)):
+            assert tear is not None, "a tear of an operation that is alone: please report"
             tear.apply(cells, operation)
             state = DeviceState(self.memory(), "power", workload.attempts_left)
             cells.restore(before)
@@ -162,10 +175,7 @@ class EdgeWalker:
     def _torn_together(self, number: int, operations: Sequence[Entry], workload: Workload) -> Iterator[Child]:
         in_flight = [op for op in operations if isinstance(op, Operation)]
         before = self.memory()
-        ways = tears_together([(self._parts[op.device], self._cells[op.device], op) for op in in_flight], self._tears)
-        for tears in list(ways):
-            if not any(tears):
-                continue
+        for tears in list(self._ways(operations)):
             for tear, operation in zip(tears, in_flight, strict=True):
                 if tear is not None:
                     tear.apply(self._cells[operation.device], operation)
@@ -174,6 +184,19 @@ class EdgeWalker:
             how = TOGETHER.join(UNTOUCHED if tear is None else tear.name for tear in tears)
             kind = TOGETHER.join(UNTOUCHED if tear is None else tear.row.name for tear in tears)
             yield Child(Edge(number, how, kind), state, workload.running)
+
+    def _ways(self, operations: Sequence[Entry]) -> Iterator[tuple[Tear | None, ...]]:
+        """Every way of tearing operations in flight together: the tear of each."""
+        in_flight = [
+            (self._parts[op.device], self._cells[op.device], op) for op in operations if isinstance(op, Operation)
+        ]
+        if len(in_flight) == 1:
+            yield from ((tear,) for tear in tears_of(*in_flight[0], self._tears))
+        else:
+            yield from (tears for tears in tears_together(in_flight, self._tears) if any(tears))
+
+    def _possible(self, workload: Workload) -> list[EventName]:
+        return [event for event in self._events if event != TIMER or workload.timer == ARMED]
 
     def _cause(self, event: EventName, now_us: int, workload: Workload) -> ResetCause | None:
         """What resets the device after ``event``; None: nothing does."""

@@ -28,7 +28,7 @@ from flash.tears import LEAKS_TIER, TEAR_SETS
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
+class Seen:
     """What is known of a state: the layer it was first met in, how it ends, what it breaks."""
 
     layer: int
@@ -50,7 +50,7 @@ class Explorer:
         self._exact = rig.capabilities.snapshot and rig.capabilities.deterministic
         depths = self._options.depth if rig.capabilities.snapshot else 0
         self._walkers = [EdgeWalker(rig, self._options.tears, self._options.events) for _ in range(depths)]
-        self._seen: dict[tuple[bytes, Monitor], _Seen] = {}
+        self._seen: dict[tuple[bytes, Monitor], Seen] = {}
         self._met_at: dict[tuple[str, tuple[bytes, Monitor], str], int] = {}
         self._findings: dict[FindingKey, Finding] = {}
         self._cover = Coverage()
@@ -74,8 +74,7 @@ class Explorer:
         complete = True
         try:
             for layer in range(1, self._options.depth + 1):
-                self._expanded.clear()
-                self._descend(golden, (), (), layer, layer)
+                self._walk(golden, layer)
                 self._cover.depth_done = layer
         except (BudgetSpent, KeyboardInterrupt) as stop:
             complete = False
@@ -84,6 +83,11 @@ class Explorer:
         return self._verdict(complete)
 
     # -- layers --------------------------------------------------------------------------------------------
+
+    def _walk(self, golden: Chain, layer: int) -> None:
+        """Judge every edge of one layer."""
+        self._expanded.clear()
+        self._descend(golden, (), (), layer, layer)
 
     def _descend(self, chain: Chain, path: CutPath, kinds: tuple[str, ...], layer: int, target: int) -> None:
         """Walk every edge of every session of ``chain``; ``layer`` counts down to the one that is judged."""
@@ -119,9 +123,10 @@ class Explorer:
         known = self._seen.get(key)
         if known is None or not self._options.cache:
             chain = self.judge.chain(state)
+            self._followed(state, chain, layer)
             executed = chain.executed
             facts = tuple((breach.check, breach.message) for breach in chain.breaches)
-            met = _Seen(layer, str(chain.outcome), facts)
+            met = Seen(layer, str(chain.outcome), facts)
             known = self._seen.setdefault(key, met) if self._exact else met
             assert (known.outcome, known.breaches) == (met.outcome, met.breaches), "one state, two ends: please report"
         else:
@@ -138,12 +143,14 @@ class Explorer:
                 self._report(path, kinds, check, message, known.outcome)
         self._progress(self._cover, layer, f"{self._where}, at {path[0].entry}")
 
+    def _followed(self, state: State, chain: Chain, layer: int) -> None:
+        """Told what follows a state that was not seen before (of every state, without the cache)."""
+
     def _report(self, path: CutPath, kinds: tuple[str, ...], check: str, message: str, outcome: str) -> None:
         if check not in self.checks:
             return
         key = FindingKey(check, tuple((step.run, step.entry) for step in path), kinds, outcome)
-        torn = sum(1 for kind in kinds if kind not in (CUT, *EVENT_NAMES))
-        finding = Finding(key, path, torn, message)
+        finding = Finding(key, path, torn_in(kinds), message)
         known = self._findings.setdefault(key, finding)
         if known is not finding:
             known.count += 1
@@ -203,3 +210,8 @@ class Explorer:
         """Share of sessions that were recognised instead of run."""
         total = self.judge.cache.hits + self.judge.cache.misses
         return self.judge.cache.hits / total if total else 0.0
+
+
+def torn_in(kinds: tuple[str, ...]) -> int:
+    """How many of a path's interruptions tear an operation."""
+    return sum(1 for kind in kinds if kind not in (CUT, *EVENT_NAMES))

@@ -15,6 +15,7 @@ from emu.campaign.cache import Session
 from emu.campaign.checks import worn_out
 from emu.campaign.graph import Node
 from emu.campaign.judge import Judge, refusal
+from emu.campaign.verdict import KILLED, check_of_killed, killed_by
 from emu.events import NEW
 from emu.rig import Outcome
 
@@ -36,9 +37,12 @@ class Lives:
 
     def _outcomes(self, node: Node) -> Iterator[str]:
         if not node.was_run:
-            yield "not run"
+            yield KILLED if node.killed_by else "not run"
         for nodes, reading in self._chains(node):
-            if len(nodes) > self._bounds.max_resets:
+            end = nodes[-1].ends[reading] if reading < len(nodes[-1].ends) else None
+            if end is not None and end.kind == "end" and end.target.killed_by:
+                yield KILLED
+            elif len(nodes) > self._bounds.max_resets:
                 yield f"boot loop, {nodes[-1].sessions[reading].outcome} again and again"
             else:
                 yield str(nodes[-1].sessions[reading].outcome)
@@ -62,6 +66,8 @@ class Lives:
         """What only shows in the whole uncut life from ``node``. ``is_origin``: an interruption leads to it, or it is
         the factory state; others are part of such lives."""
         checks, bounds = self._judge.checks, self._bounds
+        if node.killed_by:
+            yield check_of_killed(checks), killed_by(node.killed_by)
         if node.asks_retry and "retries" in checks:
             yield from self._retries(node)
         if node.mode == "uncut" or not is_origin:

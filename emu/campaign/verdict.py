@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields, replace
 from typing import Literal
 
 import msgspec
@@ -16,6 +17,9 @@ import msgspec
 from emu.campaign.checks import CHECKS
 
 SCHEMA = "brownout/run/1"
+KILLED = "no end: the trial killed its worker"
+"""The outcome of an edge that nobody could judge, because whoever did died."""
+KILLED_NOTE = "a trial that kills its worker kills brownout replay as well: its token leads there"
 
 VerdictWord = Literal["held", "findings", "inconclusive"]
 ResultWord = Literal["held", "broken", "not exercised", "not applicable", "inconclusive"]
@@ -90,8 +94,19 @@ class Coverage:
     boots: int = 0
     runs: int = 0
     depth_done: int = 0
-
     executed_kinds: Counter[str] = field(default_factory=Counter)
+
+    def add(self, other: Coverage) -> None:
+        """Count what ``other`` counted as well."""
+        for each in fields(self):
+            setattr(self, each.name, getattr(self, each.name) + getattr(other, each.name))
+
+    def take(self) -> Coverage:
+        """What was counted so far; counting begins anew."""
+        taken = replace(self)
+        for each in fields(self):
+            setattr(self, each.name, type(getattr(self, each.name))())
+        return taken
 
     @property
     def edges(self) -> int:
@@ -106,6 +121,16 @@ class Coverage:
     def recognised(self) -> int:
         """Sessions that were not run, because one that was run stands for them."""
         return self.boots - self.runs
+
+
+def killed_by(how: str) -> str:
+    """What a finding says of a trial that took every worker along, by ``how``."""
+    return f"the trial killed its worker: {how}"
+
+
+def check_of_killed(checks: Sequence[str]) -> str:
+    """The check under which such a finding stands: nothing could be judged, so it is ``boots`` or one that applies."""
+    return "boots" if "boots" in checks or not checks else checks[0]
 
 
 @dataclass(frozen=True, slots=True)

@@ -89,10 +89,10 @@ def _say(text: str) -> None:
 
 
 def _failed(wrong: Exception) -> int:
-    from emu.errors import MissingExtra, NothingToRun, UsageError
+    from emu.errors import EngineLost, MissingExtra, NothingToRun, UsageError
     from flash.errors import FlashError
 
-    if isinstance(wrong, UsageError | NothingToRun | MissingExtra):
+    if isinstance(wrong, UsageError | EngineLost | NothingToRun | MissingExtra):
         _say(f"brownout: {printable(str(wrong))}")
         return wrong.exit_code
     if isinstance(wrong, FlashError):

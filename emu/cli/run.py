@@ -6,7 +6,6 @@ Neighbours: `inputs` makes the rig, `campaign.explore` does the work, `report` s
 from __future__ import annotations
 
 import json
-import re
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -15,13 +14,14 @@ from typing import Any
 import click
 
 from emu.campaign.edges import EVENT_NAMES, EventName
-from emu.campaign.explore import Explorer
 from emu.campaign.options import Options, Progress
 from emu.campaign.verdict import Coverage
+from emu.cli.engine import EngineChoice, engine_options, explorer_on, seconds
 from emu.cli.html import html_page
 from emu.cli.inputs import Inputs, input_files, input_options, make_rig
 from emu.cli.naming import asked
 from emu.cli.output import check_apart, check_writable, owns_stdout, write_text
+from emu.cli.store import StoreChoice, opened, store_options
 from emu.errors import UsageError
 from emu.report.document import to_document, to_junit
 from emu.report.summary import summary
@@ -79,8 +79,11 @@ _SHOW_EVERY = 500
     help="Write the result as one offline HTML page; -: to stdout, without the text page.",
 )
 @click.option("--no-cache", is_flag=True, help="Execute every edge, recognise none: slow, for measuring.")
+@engine_options
+@store_options
 def command(inputs: Inputs, tears: str, depth: int, attempts: int, events: str, budget: str, json_file: Path | None,
-            junit_file: Path | None, html_file: Path | None, no_cache: bool) -> int:  # fmt: skip
+            junit_file: Path | None, html_file: Path | None, no_cache: bool, engine: EngineChoice,
+            store: StoreChoice) -> int:  # fmt: skip
     """Cut the power at every flash write of an update, and judge what survives.
 
     Records what the update does to flash once, makes every state a power cut can leave (before, inside and after
@@ -90,24 +93,28 @@ def command(inputs: Inputs, tears: str, depth: int, attempts: int, events: str, 
     check_apart(("--json", json_file), ("--junit", junit_file), ("--html", html_file))
     rig = make_rig(inputs)
     for target in (json_file, junit_file, html_file):
-        check_writable(target, input_files(inputs, rig.board))
+        check_writable(target, (*input_files(inputs, rig.board), store.file))
     options = Options(
         tears=replace(TEAR_SETS[tears], seed=inputs.seed),
         depth=depth,
         attempts=attempts,
         events=_events(events),
-        budget_s=_seconds(budget),
+        budget_s=seconds("--budget", budget),
         cache=not no_cache,
         keeps_new=rig.keeps_new,
     )
-    explorer = Explorer(rig, rig.board.document.checks, options, _progress(depth))
-    verdict = explorer.explore()
-    _clear_progress()
     request = asked(rig, inputs)
+    with opened(store) as keeper:
+        keeper.replay_past(rig, options)
+        with explorer_on(engine, rig, options, _progress(depth)) as explorer:
+            verdict = explorer.explore()
+        _clear_progress()
+        document = to_document(verdict, request)
+        keeper.record(verdict, request, options, document)
     if not owns_stdout(json_file, junit_file, html_file):
         click.echo(summary(verdict, request))
     if json_file is not None:
-        write_text(json_file, json.dumps(to_document(verdict, request), indent=2))
+        write_text(json_file, json.dumps(document, indent=2))
     if junit_file is not None:
         write_text(junit_file, to_junit(verdict, request))
     if html_file is not None:
@@ -125,17 +132,6 @@ def _events(text: str) -> tuple[EventName, ...]:
     return tuple(name for name in EVENT_NAMES if name in names)
 
 
-def _seconds(text: str) -> float:
-    if not text:
-        return 0.0
-    found = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)(s|m|h)?", text)
-    if found is None:
-        raise UsageError(f"--budget: {text!r} is no time; write 60s, 5m or 1h")
-    if not float(found.group(1)):
-        raise UsageError(f"--budget: {text!r} leaves no time to try anything; leave --budget out for no limit")
-    return float(found.group(1)) * {"s": 1, "m": 60, "h": 3600, None: 1}[found.group(2)]
-
-
 def _progress(depth: int) -> Progress:
     """A line that rewrites itself on a terminal; nothing where stderr is a file."""
     if not sys.stderr.isatty():
@@ -143,9 +139,12 @@ def _progress(depth: int) -> Progress:
     from rich.console import Console
 
     console: Any = Console(stderr=True)
+    shown = 0
 
     def show(coverage: Coverage, layer: int, where: str) -> None:
-        if coverage.edges % _SHOW_EVERY == 0:
+        nonlocal shown
+        if coverage.edges >= shown + _SHOW_EVERY:  # edges come one by one, or by the shard
+            shown = coverage.edges
             console.print(f"depth {layer} of {depth}, {where}: {coverage.edges:,} edges", end="\r", highlight=False)
 
     return show

@@ -1,0 +1,95 @@
+"""A rig as plain data, so that another process can make the same one.
+
+Content travels, not paths: what is on disk may change while a campaign runs. Part files and key files are in the data
+as well. Neighbours: `update_rig` is what is made; engines of `campaign` carry the spec and do not look inside.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
+
+from bootloader.verify import VerifyPolicy
+from emu.app import APP_MODELS
+from emu.board import Board, BoardFile
+from emu.campaign.engines import WorkSpec
+from emu.errors import ScenarioError
+from emu.firmware import ModelFirmware
+from emu.update_rig import ImagePair, UpdateRig
+from flash.part import Part
+from flash.timing import TimingMode
+from updater.signature import key_text, read_key
+
+
+@dataclass(frozen=True, slots=True)
+class BoardData:
+    """A `Board`. ``document`` and ``parts`` are msgspec JSON, ``keys`` PEM, ``update_keys`` as in a board file."""
+
+    document: bytes
+    parts: tuple[tuple[str, bytes], ...]
+    policy: VerifyPolicy
+    keys: tuple[bytes, ...]
+    update_keys: tuple[str, ...]
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class RigData:
+    """An `UpdateRig`. ``firmware``: "module:class", to be called without arguments. ``app``: a name of `emu.app`."""
+
+    board: BoardData
+    images: ImagePair
+    firmware: str
+    app: str
+    timing: TimingMode
+    seed: int
+    resolution: str
+
+
+def rig_spec(rig: UpdateRig) -> WorkSpec:
+    """What makes the like of ``rig`` elsewhere. Raises ScenarioError for a rig that cannot be said as data."""
+    firmware = type(rig.firmware)
+    if APP_MODELS.get(rig.app.name) != rig.app:
+        raise ScenarioError(f"application model {rig.app.name!r} is none of emu.app; another process cannot make it")
+    if "<locals>" in firmware.__qualname__:
+        raise ScenarioError(f"firmware {firmware.__qualname__} is made in a function; another process cannot import it")
+    name = f"{firmware.__module__}:{firmware.__qualname__}"
+    timing, seed, resolution = rig.drawn
+    data = RigData(_board_data(rig.board), rig.images, name, rig.app.name, timing, seed, resolution)
+    return WorkSpec("emu.rig_spec:rig_from", (data,))
+
+
+def rig_from(data: RigData) -> UpdateRig:
+    """The rig of `rig_spec`."""
+    firmware: ModelFirmware = WorkSpec(data.firmware).resolve()
+    return UpdateRig(
+        _board_from(data.board), data.images, firmware=firmware, app=APP_MODELS[data.app], timing=data.timing,
+        seed=data.seed, resolution=data.resolution,
+    )  # fmt: skip
+
+
+def _board_data(board: Board) -> BoardData:
+    parts = tuple((name, msgspec.json.encode(part)) for name, part in board.parts.items())
+    keys = tuple(key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo) for key in board.policy.keys)
+    update_keys = tuple("" if key is None else key_text(key) for key in board.update_keys)
+    policy = replace(board.policy, keys=())
+    return BoardData(msgspec.json.encode(board.document), parts, policy, keys, update_keys, board.digest)
+
+
+def _board_from(data: BoardData) -> Board:
+    return Board(
+        msgspec.json.decode(data.document, type=BoardFile),
+        {name: msgspec.json.decode(part, type=Part) for name, part in data.parts},
+        replace(data.policy, keys=tuple(_key(raw) for raw in data.keys)),
+        tuple(read_key(text) if text else None for text in data.update_keys),
+        data.digest,
+    )
+
+
+def _key(raw: bytes) -> ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey:
+    key = load_pem_public_key(raw)
+    assert isinstance(key, ed25519.Ed25519PublicKey | ec.EllipticCurvePublicKey), "a board's key: please report"
+    return key
