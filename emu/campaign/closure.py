@@ -86,6 +86,7 @@ class Closure:
         self._watch = Stopwatch()
         self.layer = 0
         self.interrupted = False
+        self.tally: Tally | None = None
 
     def explore(self) -> Verdict:
         """Run the campaign. Ctrl-C and the budget end it early; what is known is kept and ``complete`` is False."""
@@ -99,8 +100,8 @@ class Closure:
             complete = False
             self.interrupted = isinstance(stop, KeyboardInterrupt)
             self.notes.append("stopped by the user" if self.interrupted else str(stop))
-        tally = Tally(self, golden)
-        return tally.verdict(complete=complete, seconds=self._watch.seconds)
+        self.tally = Tally(self, golden)
+        return self.tally.verdict(complete=complete, seconds=self._watch.seconds)
 
     # -- layers --------------------------------------------------------------------------------------------
 

@@ -204,7 +204,7 @@ def _told(path: Path) -> Iterator[None]:
 
 def _is_tried(path: CutPath, options: Options) -> bool:
     """Whether a campaign with ``options`` makes interruptions like those of ``path``."""
-    if len(path) > options.depth:
+    if options.depth and len(path) > options.depth:
         return False
     for step in path:
         if step.how in EVENT_NAMES:

@@ -20,6 +20,7 @@ EXIT_USAGE, EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_BROKEN_PIPE = 2, 70, 130, 141
 COMMANDS = {
     "run": "Cut the power at every flash write of an update, and judge what survives.",
     "replay": "Reproduce one finding, step by step.",
+    "verify": "Derive a certificate again: run the same campaign and compare.",
     "bench": "Chunk throughput of an update on a board, and which limit binds.",
     "pack": "Make a firmware .zip from an image, and sign it.",
     "inspect": "Explain a firmware .zip, an image file or the content of a flash.",

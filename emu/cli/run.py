@@ -14,9 +14,11 @@ from typing import Any
 import click
 
 from emu.campaign.edges import EVENT_NAMES, EventName
-from emu.campaign.options import Options, Progress
-from emu.campaign.verdict import Coverage
-from emu.cli.engine import EngineChoice, engine_options, explorer_on, seconds
+from emu.campaign.options import ANY, Options, Progress
+from emu.campaign.verdict import Coverage, Verdict
+from emu.cli.campaign import campaign_on
+from emu.cli.depth import DepthChoice, depth_options
+from emu.cli.engine import EngineChoice, engine_options
 from emu.cli.html import html_page
 from emu.cli.inputs import Inputs, input_files, input_options, make_rig
 from emu.cli.naming import asked
@@ -40,23 +42,13 @@ _SHOW_EVERY = 500
     show_default=True,
     help="; ".join(f"{s.name}: {s.help}" for s in TEAR_SETS.values()) + ".",
 )
-@click.option(
-    "--depth", type=click.IntRange(1, 2), default=1, show_default=True, help="How many interruptions in a row."
-)
-@click.option(
-    "--attempts",
-    type=click.IntRange(1, 8),
-    default=1,
-    show_default=True,
-    help="How many update attempts the workload has.",
-)
+@depth_options
 @click.option(
     "--events",
     default="",
     metavar="LIST",
     help="Besides power cuts, place at every point: reset, hang, timer, or all (comma separated).",
 )
-@click.option("--budget", default="", metavar="TIME", help="Stop after this long, e.g. 60s or 5m: inconclusive.")
 @click.option(
     "--json",
     "json_file",
@@ -78,48 +70,73 @@ _SHOW_EVERY = 500
     metavar="FILE|-",
     help="Write the result as one offline HTML page; -: to stdout, without the text page.",
 )
+@click.option(
+    "--certificate",
+    "certificate_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE|-",
+    help="Write a certificate if everything held; `brownout verify FILE` derives it again.",
+)
 @click.option("--no-cache", is_flag=True, help="Execute every edge, recognise none: slow, for measuring.")
 @engine_options
 @store_options
-def command(inputs: Inputs, tears: str, depth: int, attempts: int, events: str, budget: str, json_file: Path | None,
-            junit_file: Path | None, html_file: Path | None, no_cache: bool, engine: EngineChoice,
-            store: StoreChoice) -> int:  # fmt: skip
+def command(inputs: Inputs, tears: str, depth: DepthChoice, events: str, json_file: Path | None,
+            junit_file: Path | None, html_file: Path | None, certificate_file: Path | None, no_cache: bool,
+            engine: EngineChoice, store: StoreChoice) -> int:  # fmt: skip
     """Cut the power at every flash write of an update, and judge what survives.
 
-    Records what the update does to flash once, makes every state a power cut can leave (before, inside and after
-    each operation), boots each of them, and holds the result against the board's checks. Without --from and --to,
-    a bundled pair of firmware images is used.
+    Makes every state that any number of power cuts can leave (before, inside and after each flash operation, torn
+    states cut again), boots each of them or one that stands for it, and holds the result against the board's checks.
+    Without --from and --to, a bundled pair of firmware images is used.
     """
-    check_apart(("--json", json_file), ("--junit", junit_file), ("--html", html_file))
+    outputs = (
+        ("--json", json_file),
+        ("--junit", junit_file),
+        ("--html", html_file),
+        ("--certificate", certificate_file),
+    )
+    check_apart(*outputs)
+    if certificate_file is not None and depth.number != ANY:
+        raise UsageError("--certificate is for --depth any: what is tried at depth 1 or 2 certifies nothing deeper")
     rig = make_rig(inputs)
-    for target in (json_file, junit_file, html_file):
+    for _, target in outputs:
         check_writable(target, (*input_files(inputs, rig.board), store.file))
-    options = Options(
-        tears=replace(TEAR_SETS[tears], seed=inputs.seed),
-        depth=depth,
-        attempts=attempts,
-        events=_events(events),
-        budget_s=seconds("--budget", budget),
-        cache=not no_cache,
-        keeps_new=rig.keeps_new,
+    options = depth.applied(
+        Options(
+            tears=replace(TEAR_SETS[tears], seed=inputs.seed),
+            events=_events(events),
+            cache=not no_cache,
+            keeps_new=rig.keeps_new,
+        ),
+        inputs,
     )
     request = asked(rig, inputs)
     with opened(store) as keeper:
         keeper.replay_past(rig, options)
-        with explorer_on(engine, rig, options, _progress(depth)) as explorer:
-            verdict = explorer.explore()
+        with campaign_on(engine, rig, options, _progress(depth.word), depth.audit) as campaign:
+            verdict = campaign.explore()
         _clear_progress()
         document = to_document(verdict, request)
         keeper.record(verdict, request, options, document)
-    if not owns_stdout(json_file, junit_file, html_file):
-        click.echo(summary(verdict, request))
+    if not owns_stdout(*(target for _, target in outputs)):
+        click.echo(summary(verdict, request, campaign.audit))
     if json_file is not None:
         write_text(json_file, json.dumps(document, indent=2))
     if junit_file is not None:
         write_text(junit_file, to_junit(verdict, request))
+    certificate = campaign.certificate(request) if verdict.word == "held" and depth.number == ANY else None
     if html_file is not None:
-        write_text(html_file, html_page(rig, explorer, verdict, request))
-    return EXIT_INTERRUPTED if explorer.interrupted else verdict.exit_code
+        write_text(html_file, html_page(rig, campaign, verdict, request, certificate))
+    if certificate_file is not None:
+        _write_certificate(certificate_file, certificate, verdict)
+    return EXIT_INTERRUPTED if campaign.interrupted else verdict.exit_code
+
+
+def _write_certificate(target: Path, certificate: dict[str, Any] | None, verdict: Verdict) -> None:
+    if certificate is None:
+        click.echo(f"no certificate: the campaign ends with {verdict.word}, and only what held is certified", err=True)
+        return
+    write_text(target, json.dumps(certificate, indent=2))
 
 
 def _events(text: str) -> tuple[EventName, ...]:
@@ -132,7 +149,7 @@ def _events(text: str) -> tuple[EventName, ...]:
     return tuple(name for name in EVENT_NAMES if name in names)
 
 
-def _progress(depth: int) -> Progress:
+def _progress(depth: str) -> Progress:
     """A line that rewrites itself on a terminal; nothing where stderr is a file."""
     if not sys.stderr.isatty():
         return lambda coverage, layer, where: None
@@ -143,9 +160,9 @@ def _progress(depth: int) -> Progress:
 
     def show(coverage: Coverage, layer: int, where: str) -> None:
         nonlocal shown
-        if coverage.edges >= shown + _SHOW_EVERY:  # edges come one by one, or by the shard
-            shown = coverage.edges
-            console.print(f"depth {layer} of {depth}, {where}: {coverage.edges:,} edges", end="\r", highlight=False)
+        if coverage.boots >= shown + _SHOW_EVERY:  # sessions come one by one, or by the shard
+            shown = coverage.boots
+            console.print(f"depth {layer} of {depth}, {where}: {coverage.boots:,} sessions", end="\r", highlight=False)
 
     return show
 

@@ -14,7 +14,8 @@ import click
 
 from emu.campaign.edges import EVENT_NAMES
 from emu.campaign.options import ANY, Options
-from emu.cli.any_depth import certified, explore
+from emu.cli.campaign import campaign_on
+from emu.cli.engine import EngineChoice, engine_options
 from emu.cli.inputs import Inputs, input_options, make_rig
 from emu.cli.naming import asked
 from emu.errors import UsageError
@@ -30,7 +31,8 @@ SHOWN = 20
 @click.command("verify", context_settings={"ignore_unknown_options": True})
 @click.argument("certificate", type=click.Path(path_type=Path))
 @click.argument("overrides", nargs=-1, type=click.UNPROCESSED, metavar="[INPUT OPTIONS]")
-def command(certificate: Path, overrides: tuple[str, ...]) -> int:
+@engine_options
+def command(certificate: Path, overrides: tuple[str, ...], engine: EngineChoice) -> int:
     """Derive a certificate again: run the same campaign, and compare everything but time and versions.
 
     Inputs are taken from the paths in the certificate; give --from, --to or --board (as for `brownout run`) where files
@@ -43,15 +45,16 @@ def command(certificate: Path, overrides: tuple[str, ...]) -> int:
     _check_inputs(theirs, {role: item.digest for role, item in request.inputs.items()}, certificate)
     audit = theirs["audit"]
     share = None if audit == NOT_RUN else audit["audited"] / max(1, audit["dropped"])
-    explored = explore(rig, _options(theirs, inputs, rig.keeps_new), None, share)
-    verdict = explored.verdict
+    options = _options(theirs, inputs, rig.keeps_new)
+    with campaign_on(engine, rig, options, None, share) as campaign:
+        verdict = campaign.explore()
     if verdict.word != "held":
         click.echo(f"NOT VERIFIED: the campaign ends with {verdict.word}")
         for finding in verdict.findings[:SHOWN]:
             click.echo(f"  {finding.key.check}: {finding.message}")
             click.echo(f"    {request.replay_command(verdict.attempts, finding.path, finding.readings)}")
         return 1
-    ours = certified(explored, rig, request)
+    ours = campaign.certificate(request)
     found = list(differences(ours, theirs))
     if found:
         click.echo(f"NOT VERIFIED: {len(found)} of what was certified is otherwise")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from emu.campaign.audit import Audit
 from emu.campaign.verdict import CheckResult, Coverage, Verdict
 from emu.report.asked import Asked
 from emu.report.groups import Group, grouped, places
@@ -21,7 +22,7 @@ HEADLINES = {
 }
 
 
-def summary(verdict: Verdict, asked: Asked) -> str:
+def summary(verdict: Verdict, asked: Asked, audit: Audit | None = None) -> str:
     """Headline, what was tried, what was checked, what was found."""
     cover = verdict.coverage
     operations = ", ".join(counted(count, kind) for kind, count in sorted(cover.operations.items()))
@@ -43,6 +44,7 @@ def summary(verdict: Verdict, asked: Asked) -> str:
         f"{_inherited(cover)}",
         f"           {_kinds(cover.edge_kinds)}",
         *_states(verdict),
+        *_audit(audit),
         f"sessions   {cover.boots:,} judged: {cover.runs:,} run, {cover.recognised:,} recognised{recognised}",
     ]
     if not verdict.complete:
@@ -76,6 +78,12 @@ def _states(verdict: Verdict) -> list[str]:
         return []
     closed = f"none is new after {counted(cover.depth_closed, 'interruption')}" if verdict.complete else "so far"
     return [f"states     {cover.states:,}, {closed}"]
+
+
+def _audit(audit: Audit | None) -> list[str]:
+    if audit is None:
+        return []
+    return [f"audit      {audit.audited:,} of {audit.dropped:,} dropped states run for real: every one agreed"]
 
 
 def _kinds(kinds: Mapping[str, int]) -> str:

@@ -1,0 +1,140 @@
+"""A campaign from the command line's point of view, whatever its depth: run, audited, certified, mapped.
+
+Neighbours: `run` and `verify` come here, so that what one certifies the other derives in the same way; `engine` has
+what carries the work.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Protocol
+
+from emu.campaign.audit import Audit, Auditor
+from emu.campaign.closure import Closure
+from emu.campaign.closure_map import layers_of, map_of_closure
+from emu.campaign.explore import Explorer
+from emu.campaign.options import ANY, Options, Progress
+from emu.campaign.tally import Tally
+from emu.campaign.update_map import Layer, UpdateMap, regions_of
+from emu.campaign.verdict import Verdict
+from emu.cli.engine import EngineChoice, engine_on, explorer_on
+from emu.report.asked import Asked
+from emu.report.certificate import to_certificate
+from emu.update_rig import UpdateRig
+
+
+class Campaign(Protocol):
+    """What `run` does with a campaign. ``audit`` None: there was none."""
+
+    audit: Audit | None
+
+    @property
+    def interrupted(self) -> bool: ...
+
+    @property
+    def checks(self) -> tuple[str, ...]: ...
+
+    def explore(self) -> Verdict: ...
+
+    def update_map(self) -> UpdateMap: ...
+
+    def layers(self) -> tuple[Layer, ...]: ...
+
+    def certificate(self, asked: Asked) -> dict[str, Any]:
+        """Of a campaign of any depth that held."""
+        ...
+
+
+class _Layers:
+    """Depth 1 and 2: brute force."""
+
+    audit: Audit | None = None
+
+    def __init__(self, rig: UpdateRig, explorer: Explorer) -> None:
+        self._rig = rig
+        self._explorer = explorer
+
+    @property
+    def interrupted(self) -> bool:
+        return self._explorer.interrupted
+
+    @property
+    def checks(self) -> tuple[str, ...]:
+        return self._explorer.checks
+
+    def explore(self) -> Verdict:
+        return self._explorer.explore()
+
+    def update_map(self) -> UpdateMap:
+        return self._explorer.update_map(regions_of(self._rig.board))
+
+    def layers(self) -> tuple[Layer, ...]:
+        return ()
+
+    def certificate(self, asked: Asked) -> dict[str, Any]:
+        raise AssertionError("brute force certifies nothing: please report")
+
+
+class _AnyDepth:
+    """A closure, and an audit of it when it is complete."""
+
+    def __init__(self, rig: UpdateRig, closure: Closure, audit_share: float | None) -> None:
+        self.audit: Audit | None = None
+        self._rig = rig
+        self._closure = closure
+        self._audit_share = audit_share
+        self._verdict: Verdict | None = None
+
+    @property
+    def interrupted(self) -> bool:
+        return self._closure.interrupted
+
+    @property
+    def checks(self) -> tuple[str, ...]:
+        return self._closure.checks
+
+    def explore(self) -> Verdict:
+        self._verdict = self._closure.explore()
+        if self._verdict.complete and self._audit_share is not None:
+            self.audit = Auditor(self._closure).audit(self._audit_share, self._closure.options.tears.seed)
+        return self._verdict
+
+    def update_map(self) -> UpdateMap:
+        verdict = self._verdict
+        assert verdict is not None, "a map of a campaign that was not run: please report"
+        return map_of_closure(self._tally, verdict.findings, regions_of(self._rig.board))
+
+    def layers(self) -> tuple[Layer, ...]:
+        return layers_of(self._tally)
+
+    def certificate(self, asked: Asked) -> dict[str, Any]:
+        assert self._verdict is not None, "a certificate of a campaign that was not run: please report"
+        options = self._closure.options
+        return to_certificate(
+            self._verdict,
+            asked,
+            parts=dict(zip(self._rig.chip_names, self._rig.parts, strict=True)),
+            tears=options.tears,
+            resolutions=[name or asked.resolution for name in options.resolutions],
+            audit=self.audit,
+            arguments=asked.arguments,
+        )
+
+    @property
+    def _tally(self) -> Tally:
+        assert self._closure.tally is not None, "a tally of a campaign that was not run: please report"
+        return self._closure.tally
+
+
+@contextmanager
+def campaign_on(
+    choice: EngineChoice, rig: UpdateRig, options: Options, progress: Progress | None, audit_share: float | None
+) -> Iterator[Campaign]:
+    """A campaign that is about to begin, on an engine for as long as it is needed."""
+    if options.depth != ANY:
+        with explorer_on(choice, rig, options, progress or (lambda coverage, layer, where: None)) as explorer:
+            yield _Layers(rig, explorer)
+        return
+    with engine_on(choice, rig) as engine:
+        yield _AnyDepth(rig, Closure(rig, rig.board.document.checks, options, progress, engine), audit_share)
