@@ -8,7 +8,7 @@ Neighbours: `flash.tears` lists tears, `explore` walks. Knows no check and no ve
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
 from typing import Literal
@@ -34,6 +34,12 @@ TOGETHER, UNTOUCHED = "_", "none"
 def tears_in(how: str) -> list[Tear | None]:
     """The tears an edge's name says, the operation it is in first. Raises FlashError for one nobody knows."""
     return [None if name == UNTOUCHED else tear_named(name) for name in how.split(TOGETHER)]
+
+
+def harshness(hows: Iterable[str]) -> int:
+    """The tiers of the tears of some interruptions, added up; 0: nothing is torn."""
+    torn = (how for how in hows if how not in ("", CUT, *EVENT_NAMES))
+    return sum(tear.row.tier for how in torn for tear in tears_in(how) if tear is not None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 from emu.board import CheckEntry
 from emu.campaign.checks import at_once, chosen_checks
-from emu.campaign.edges import CUT, EVENT_NAMES, RESET, TIMER, Child, EdgeWalker, LiveWalker
+from emu.campaign.edges import RESET, TIMER, Child, EdgeWalker, LiveWalker, harshness
 from emu.campaign.golden import golden_chain
 from emu.campaign.judge import Chain, Judge, Judged, State
 from emu.campaign.monitor import Monitor
@@ -150,7 +150,7 @@ class Explorer:
         if check not in self.checks:
             return
         key = FindingKey(check, tuple((step.run, step.entry) for step in path), kinds, outcome)
-        finding = Finding(key, path, torn_in(kinds), message)
+        finding = Finding(key, path, harshness(step.how for step in path), message)
         known = self._findings.setdefault(key, finding)
         if known is not finding:
             known.count += 1
@@ -210,8 +210,3 @@ class Explorer:
         """Share of sessions that were recognised instead of run."""
         total = self.judge.cache.hits + self.judge.cache.misses
         return self.judge.cache.hits / total if total else 0.0
-
-
-def torn_in(kinds: tuple[str, ...]) -> int:
-    """How many of a path's interruptions tear an operation."""
-    return sum(1 for kind in kinds if kind not in (CUT, *EVENT_NAMES))

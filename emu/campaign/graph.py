@@ -47,8 +47,8 @@ class Node:
 
     ``sessions``: what happens from it, once for each resolution of weak cells that makes a difference. ``cuts``: fewest
     interruptions it is known to take; ``resets``: of the path it was met on, resets since the last of them.
-    ``asks_retry``: the update that `retries` asks for begins here. ``killed_by``: how the worker ended that ran it, each
-    time; it has no sessions then.
+    ``asks_retry``: the update that `retries` asks for begins here. ``killed_by``: how the worker ended that ran it; it
+    has no sessions then.
     """
 
     number: int

@@ -22,9 +22,9 @@ from itertools import accumulate, islice
 from typing import Any
 
 from emu.board import CheckEntry
-from emu.campaign.edges import Child
+from emu.campaign.edges import Child, harshness
 from emu.campaign.engines import Died, Engine, Listener
-from emu.campaign.explore import Explorer, torn_in
+from emu.campaign.explore import Explorer
 from emu.campaign.judge import Chain, Judge, State
 from emu.campaign.options import Options, Progress
 from emu.campaign.shards import Counts, Known, Partial, Piece, Position, Shard, StateKey
@@ -185,7 +185,7 @@ class ShardedExplorer(Explorer):
             self.notes.append(KILLED_NOTE)
         check = check_of_killed(self.checks)
         key = FindingKey(check, tuple((step.run, step.entry) for step in path), kinds, KILLED)
-        finding = Finding(key, path, torn_in(kinds), killed_by(how))
+        finding = Finding(key, path, harshness(step.how for step in path), killed_by(how))
         cover = Coverage(edge_kinds=Counter([kinds[-1]]), outcomes=Counter([KILLED]), edges_executed=1)
         tally = {(path[0].run, path[0].entry): Counter([KILLED])}
         return Partial(cover, [finding], Known(), {}, tally)

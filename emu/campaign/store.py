@@ -43,7 +43,7 @@ _STEPS: tuple[tuple[str, ...], ...] = (
                document TEXT NOT NULL)""",
         """CREATE TABLE findings (
                token TEXT NOT NULL, name TEXT NOT NULL, board TEXT NOT NULL, old TEXT NOT NULL, new TEXT NOT NULL,
-               workload TEXT NOT NULL, message TEXT NOT NULL, outcome TEXT NOT NULL, torn INTEGER NOT NULL,
+               workload TEXT NOT NULL, message TEXT NOT NULL, outcome TEXT NOT NULL, harsh INTEGER NOT NULL,
                first_seen TEXT NOT NULL, last_seen TEXT NOT NULL,
                PRIMARY KEY (token, name, board, old, new, workload))""",
         "CREATE INDEX findings_of ON findings (board, workload)",
@@ -107,7 +107,7 @@ class Store:
         with _told(self.path):
             rows = self._connection.execute(
                 "SELECT DISTINCT token, name, outcome FROM findings WHERE board = ? AND workload = ? "
-                "ORDER BY torn, last_seen DESC, token",
+                "ORDER BY harsh, last_seen DESC, token",
                 (inputs["board"].digest, inputs["workload"].digest),
             ).fetchall()
         found: dict[tuple[str, CutPath], PastFinding] = {}
@@ -135,10 +135,10 @@ class Store:
             self._connection.executemany(
                 "INSERT INTO findings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) "
                 "ON CONFLICT DO UPDATE SET last_seen = excluded.last_seen, message = excluded.message, "
-                "outcome = excluded.outcome, torn = excluded.torn",
+                "outcome = excluded.outcome, harsh = excluded.harsh",
                 [
                     (str(token_for(verdict.attempts, inputs, f.path)), f.key.check, *digests, f.message, f.key.outcome,
-                     f.torn, now, now)
+                     f.harsh, now, now)
                     for f in verdict.findings
                 ],
             )  # fmt: skip

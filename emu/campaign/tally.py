@@ -1,7 +1,8 @@
 """From the graph of a closure to its verdict: shortest paths, findings, outcomes, and how many edges stand behind them.
 
 The graph has one node where many states behave alike, so a shortest path in it is a shortest path of the device: every
-step of it can be taken for real. Paths are ranked by interruptions, then by torn ones among them, then by place.
+step of it can be taken for real. Paths are ranked by interruptions, then by the tiers of the tears among them, then by
+place.
 
 Neighbours: `closure` hands over its graph; `verdict` is the result. Runs nothing.
 """
@@ -14,7 +15,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from emu.campaign.edges import CUT, EVENT_NAMES
+from emu.campaign.edges import harshness
 from emu.campaign.graph import Graph, Node, Span, Stop
 from emu.campaign.judge import Chain
 from emu.campaign.outline import TearCounter
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from emu.campaign.closure import Closure
 
 Distance = tuple[int, int]
-"""Interruptions, and torn ones among them."""
+"""Interruptions, and how harsh they are together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,8 +66,7 @@ class Paths:
                 if step.how:
                     paths.origins[target] = None
                 count += 1
-                torn = bool(step.how) and step.how not in (CUT, *EVENT_NAMES)
-                further = (distance[0] + bool(step.how), distance[1] + torn)
+                further = (distance[0] + bool(step.how), distance[1] + harshness((step.how,)))
                 heapq.heappush(queue, (further, count, target, step))
         return paths
 
@@ -219,9 +219,9 @@ class Tally:
         last = path[-1:]
         about = (check, tuple((s.run, s.entry) for s in last), kinds[-1:], outcome)
         known = self._findings.get(about)
-        torn = sum(1 for kind in kinds if kind not in (CUT, *EVENT_NAMES))
+        harsh = harshness(step.how for step in path)
         place = tuple((step.run, step.entry) for step in path)
-        finding = Finding(FindingKey(check, place, kinds, outcome), path, torn, message, readings=readings)
+        finding = Finding(FindingKey(check, place, kinds, outcome), path, harsh, message, readings=readings)
         if known is None:
             self._findings[about] = finding
         elif finding.rank < known.rank:

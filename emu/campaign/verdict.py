@@ -54,7 +54,7 @@ class Finding:
 
     key: FindingKey
     path: CutPath
-    torn: int
+    harsh: int
     message: str
     count: int = 1
     readings: tuple[str, ...] = ()
@@ -65,8 +65,8 @@ class Finding:
 
     @property
     def rank(self) -> tuple[object, ...]:
-        """Fewest cuts first, clean cuts before torn ones, then the earliest."""
-        return (self.cuts, self.torn, self.path, self.key.check)
+        """Fewest cuts first, clean cuts before torn ones and tame tears before harsh ones, then the earliest."""
+        return (self.cuts, self.harsh, self.path, self.key.check)
 
 
 @dataclass(slots=True)

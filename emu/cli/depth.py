@@ -78,7 +78,7 @@ def depth_options(function: F) -> F:
                          help="At any depth: run this share of the states that others stand for, at least 1,000, and "
                               "insist that they behave alike; e.g. 1%."),
             click.option("--exhaustive", is_flag=True,
-                         help="At any depth: take states for one only when they are equal in everything. Small boards."),
+                         help="At any depth: take states for one only when all of them is equal. For small boards."),
             click.option("--keep-going", is_flag=True, help="At any depth: go deeper than the first finding."),
             click.option("--budget", default="", metavar="TIME",
                          help="Stop after this long, e.g. 60s or 5m: inconclusive."),

@@ -24,8 +24,10 @@ from emu.cli.inputs import Inputs, input_files, input_options, make_rig
 from emu.cli.naming import asked
 from emu.cli.output import check_apart, check_writable, owns_stdout, write_text
 from emu.cli.store import StoreChoice, opened, store_options
+from emu.cli.stories import Teller, tellable
 from emu.errors import UsageError
 from emu.report.document import to_document, to_junit
+from emu.report.story import tell
 from emu.report.summary import summary
 from flash.tears import TEAR_SETS
 
@@ -120,6 +122,9 @@ def command(inputs: Inputs, tears: str, depth: DepthChoice, events: str, json_fi
         keeper.record(verdict, request, options, document)
     if not owns_stdout(*(target for _, target in outputs)):
         click.echo(summary(verdict, request, campaign.audit))
+        for finding in tellable(verdict)[:1]:
+            story = Teller(rig, campaign.checks, verdict, inputs.seed).story(finding)
+            click.echo(f"\nthe mildest path, step by step\n\n{tell(story)}")
     if json_file is not None:
         write_text(json_file, json.dumps(document, indent=2))
     if junit_file is not None:

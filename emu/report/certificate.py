@@ -82,7 +82,7 @@ def to_certificate(
 
 def statement(verdict: Verdict) -> str:
     """What the certificate says, in one sentence."""
-    cuts = "any number of power cuts" if not verdict.depth else f"up to {verdict.depth} power cuts"
+    cuts = "power cuts, however many" if not verdict.depth else f"up to {verdict.depth} power cuts"
     events = f", and of {', '.join(verdict.events)} at every point" if verdict.events else ""
     attempts = f"{verdict.attempts} update attempt{'s' if verdict.attempts > 1 else ''}"
     return (

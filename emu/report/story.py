@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from bootloader.config import Configs, CopyReading
 from emu.campaign.replay import Session, Story, Torn
 from emu.campaign.verdict import Step
 from emu.events import (
@@ -36,20 +37,54 @@ NEAR = 4096
 def tell(story: Story) -> str:
     """The whole story as text."""
     lines: list[str] = []
-    for number, session in enumerate(story.sessions, 1):
-        lines.append(f"session {number}: reset by {session.state.cause}")
-        end = len(session.run.entries) if session.step is None else session.step.entry
-        lines += [f"  {line.entry:>5}  {line.text}" for line in lines_of(session.run.entries[:end])]
-        if session.step is None:
-            lines.append(f"  => {session.run.outcome}")
-        else:
-            lines += [f"  {line}" for line in _interruption(session, session.step)]
+    told: list[list[str]] = [_session(session) for session in story.sessions]
+    number = 0
+    while number < len(told):
+        same = number + 1
+        while same < len(told) and told[same] == told[number]:
+            same += 1
+        lines.append(f"session {number + 1}: reset by {story.sessions[number].state.cause}")
+        lines += told[number]
+        if same > number + 1:
+            lines.append(f"  ... and the same again in sessions {number + 2} to {same}")
         lines.append("")
+        number = same
     if story.breaches:
         lines += [f"BROKEN {breach.check}: {breach.message}" for breach in story.breaches]
     else:
         lines.append("every check held on this path")
     return "\n".join(lines)
+
+
+def _session(session: Session) -> list[str]:
+    """What it read, what it did, how it ended."""
+    end = len(session.run.entries) if session.step is None else session.step.entry
+    lines = [f"         {line}" for line in readings_of(session.configs)]
+    lines += [f"  {line.entry:>5}  {line.text}" for line in lines_of(session.run.entries[:end])]
+    if session.step is None:
+        return [*lines, f"  => {session.run.outcome}"]
+    return [*lines, *(f"  {line}" for line in _interruption(session, session.step))]
+
+
+def readings_of(configs: Configs | None) -> list[str]:
+    """What the boot found on flash: every config copy in words, and which one counts; nothing where there are none."""
+    if configs is None:
+        return []
+    return [
+        f"reads config {copy}: {reading_words(reading)}{'  <- counts' if copy == configs.newest else ''}"
+        for copy, reading in enumerate(configs.copies)
+    ]
+
+
+def reading_words(reading: CopyReading) -> str:
+    """One copy in words. What cannot be read for sure has no content that anything may rely on."""
+    config = reading.config
+    if config is None:
+        unsure = "not readable for sure (error correction refuses it, or bits of it are weak)"
+        return unsure if reading.reason == "uncorrectable" else reading.reason
+    revert = "none" if config.revert_slot is None else f"slot {config.revert_slot}"
+    state = "committed" if config.committed else "first boot pending" if config.first_boot else "entered, not committed"
+    return f"sequencer {config.sequencer:#010x}, active slot {config.active_slot}, revert {revert}, {state}"
 
 
 def hexdump(before: bytes, after: bytes, address: int, weak: bytes = b"") -> Iterator[str]:

@@ -126,7 +126,9 @@ def test_a_loader_that_runs_half_written_images_is_found_with_clean_cuts_first()
     assert mixes[0].key.tears == ("cut",)
     assert mixes[0].message == "slot 1 runs, and is none of the known images"
     assert [f.rank for f in verdict.findings] == sorted(f.rank for f in verdict.findings)
-    assert [f.torn for f in verdict.findings] == sorted(f.torn for f in verdict.findings), "clean cuts before torn ones"
+    assert [f.harsh for f in verdict.findings] == sorted(f.harsh for f in verdict.findings), (
+        "clean cuts before torn ones"
+    )
 
 
 def test_findings_are_grouped_by_check_place_tear_and_outcome() -> None:
@@ -147,7 +149,7 @@ def test_findings_are_grouped_by_check_place_tear_and_outcome() -> None:
 def test_a_finding_carries_the_mildest_path_to_it() -> None:
     verdict = eager()
     finding = next(f for f in verdict.findings if f.key.tears == ("prefix",))
-    assert (finding.cuts, len(finding.path), finding.torn) == (1, 1, 1)
+    assert (finding.cuts, len(finding.path), finding.harsh) == (1, 1, 1)
     assert finding.path[0].how == "prefix-1"
 
 

@@ -124,7 +124,7 @@ def test_findings_rank_by_cuts_then_clean_before_torn_then_place() -> None:
         return Finding(FindingKey("boots", (), (), ""), steps, torn, "")
 
     uncut, clean, late = ranked(), ranked(Step(0, 9, "cut")), ranked(Step(1, 2, "cut"))
-    torn = ranked(Step(0, 1, "prefix-1"), torn=1)
+    torn = ranked(Step(0, 1, "prefix-1"), harsh=1)
     twice = ranked(Step(0, 1, "cut"), Step(0, 1, "cut"))
     order = [uncut, clean, late, torn, twice]
     assert sorted([twice, torn, uncut, late, clean], key=lambda f: f.rank) == order

@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
-from bootloader.config import Configs, CopyReading
+from bootloader.config import Configs
 from emu.campaign.replay import Session, Story, Torn
 from emu.campaign.update_map import Span
 from emu.campaign.verdict import Finding
 from emu.report.groups import Group, grouped, places
 from emu.report.html.markup import Column, Markup, Row, element, joined, table, text
 from emu.report.html.path_graph import path_graph, struck_us
-from emu.report.story import hexdump, interruption_words, lines_of
+from emu.report.story import hexdump, interruption_words, lines_of, reading_words
 from emu.words import counted
 
 MAX_CASES = 12
@@ -150,22 +150,11 @@ def _configs(configs: Configs | None) -> list[Markup]:
         element(
             "li",
             f"config copy {copy}: ",
-            _reading(reading),
+            reading_words(reading),
             element("b", f" ← counts ({configs.why})") if copy == configs.newest else "",
         )
         for copy, reading in enumerate(configs.copies)
     ]
-
-
-def _reading(reading: CopyReading) -> str:
-    """One copy in words. What cannot be read for sure has no content that anything may rely on."""
-    config = reading.config
-    if config is None:
-        unsure = "not readable for sure (error correction refuses it, or bits of it are weak)"
-        return unsure if reading.reason == "uncorrectable" else reading.reason
-    revert = "none" if config.revert_slot is None else f"slot {config.revert_slot}"
-    state = "committed" if config.committed else "first boot pending" if config.first_boot else "entered, not committed"
-    return f"sequencer {config.sequencer:#010x}, active slot {config.active_slot}, revert {revert}, {state}"
 
 
 def _dump(torn: Torn) -> Markup:
