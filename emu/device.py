@@ -67,8 +67,8 @@ class EmulatedDevice:
 
     @property
     def reads_plainly(self) -> bool:
-        """Whether no cell is weak or broken: then reads leave nothing behind in the sense amplifiers."""
-        return all(chip.cells.weak is None and not chip.cells.has_broken for chip in self.chips)
+        """Whether no read of this session has met a weak or broken cell: the sense amplifiers hold nothing."""
+        return all(chip.sensing.is_fresh(chip.cells) for chip in self.chips)
 
     def reset(self, cause: ResetCause, journal: Journal, trace: Trace | None, ram: dict[str, int]) -> Session:
         """Power is on and the processor starts at its reset vector."""

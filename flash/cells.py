@@ -79,11 +79,6 @@ class Cells:
         hits = np.flatnonzero(self.broken[first:last])
         return [((first + int(hit)) * unit, int(self.broken[first + hit])) for hit in hits]
 
-    @property
-    def has_broken(self) -> bool:
-        """Whether error correction has something to say about any unit."""
-        return self._broken_count > 0
-
     def is_weak(self, address: int, length: int) -> bool:
         """Whether a bit of the range is weak, whatever it would read as now."""
         return self.weak is not None and self.weak.any_in(address, length)

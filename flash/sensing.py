@@ -49,6 +49,10 @@ class Sensing:
         if cells.weak is not None:
             cells.weak.new_session()
 
+    def is_fresh(self, cells: Cells) -> bool:
+        """Whether nothing is counted or noted since `new_session`."""
+        return self.status == EccStatus() and not self._unstable_reads and (cells.weak is None or cells.weak.is_fresh)
+
     def read(self, cells: Cells, address: int, length: int) -> bytes:
         """The bytes a read returns. Raises EccFault where the part signals instead of answering."""
         faulty = self._check_correction(cells, address, length)

@@ -79,6 +79,11 @@ class WeakPlane:
         self._reads.clear()
         self.was_undecided = False
 
+    @property
+    def is_fresh(self) -> bool:
+        """Whether no weak byte was read since `new_session`."""
+        return not self._reads
+
     def any_in(self, address: int, length: int) -> bool:
         return bool(self.mask[address : address + length].any())
 

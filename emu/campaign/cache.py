@@ -91,11 +91,16 @@ class Session:
 
 @dataclass(slots=True)
 class _Node:
-    """Asks for ``unit``, or is a leaf with a ``known`` stretch."""
+    """Asks for ``unit``; or is a leaf, with a ``known`` stretch and what it consults from here on.
+
+    A leaf is opened only as far as another stretch goes the same way: most differ in the first units they ask for.
+    """
 
     unit: UnitAddress | None = None
     children: dict[bytes, _Node] = field(default_factory=dict)
     known: Known | None = None
+    asked: tuple[UnitAddress, ...] = ()
+    held: tuple[bytes, ...] = ()
 
 
 @dataclass(slots=True)
@@ -104,6 +109,9 @@ class _Tree:
 
     root: _Node = field(default_factory=_Node)
     last: Known | None = None
+
+
+ENDED_AND_WENT_ON = "a stretch ended and went on from the same footprint: please report"
 
 
 class RunCache:
@@ -202,7 +210,9 @@ class RunCache:
     def _find(self, node: _Node | None, state: DeviceState) -> Known | None:
         while node is not None and node.unit is not None:
             node = node.children.get(self._digest(state, node.unit))
-        return None if node is None else node.known
+        if node is None or node.known is None or not self._fits(node.known, state):
+            return None
+        return node.known
 
     def _digest(self, state: DeviceState, unit: UnitAddress) -> bytes:
         if unit is ATTEMPTS or unit == ATTEMPTS:
@@ -211,16 +221,30 @@ class RunCache:
         return self._grids[chip].held(state.memory[chip].tree, unit[1])
 
     def _insert(self, node: _Node, state: DeviceState, run: Run, trace: Trace) -> Known:
-        for unit in trace.consulted_units:
-            assert node.known is None, "a stretch ended and went on from the same footprint: please report"
-            if node.unit is None:
-                node.unit = unit
-            assert node.unit == unit, "two stretches with one past consult different units: please report"
-            node = node.children.setdefault(self._digest(state, unit), _Node())
         asks = state.attempts_left > 0 if ATTEMPTS in trace.consulted_units else None
         chips = tuple(self._chip_share(number, state, run, trace) for number in range(len(state.memory)))
-        node.known = Known(run, state.attempts_left - run.end.attempts_left, asks, chips)
-        return node.known
+        known = Known(run, state.attempts_left - run.end.attempts_left, asks, chips)
+        asked = tuple(trace.consulted_units)
+        at = 0
+        while True:
+            if node.known is not None:
+                assert at < len(asked) and node.asked, ENDED_AND_WENT_ON
+                self._open(node)
+            if node.unit is None:
+                held = tuple(self._digest(state, unit) for unit in asked[at:])
+                node.known, node.asked, node.held = known, asked[at:], held
+                return known
+            assert at < len(asked), ENDED_AND_WENT_ON
+            assert node.unit == asked[at], "two stretches with one past consult different units: please report"
+            node = node.children.setdefault(self._digest(state, asked[at]), _Node())
+            at += 1
+
+    @staticmethod
+    def _open(leaf: _Node) -> None:
+        """Ask for the first unit of a leaf's stretch here, and for the rest of them one step on."""
+        further = _Node(None, {}, leaf.known, leaf.asked[1:], leaf.held[1:])
+        leaf.unit, leaf.children = leaf.asked[0], {leaf.held[0]: further}
+        leaf.known, leaf.asked, leaf.held = None, (), ()
 
     def _chip_share(self, number: int, state: DeviceState, run: Run, trace: Trace) -> _Chip:
         grid, name = self._grids[number], self._rig.chip_names[number]
