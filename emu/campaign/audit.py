@@ -16,6 +16,8 @@ from typing import TYPE_CHECKING
 from emu.campaign.cache import Session
 from emu.campaign.checks import monitors_of
 from emu.campaign.edges import EVENT_NAMES, Child, EdgeWalker, Workload, time_at
+from emu.campaign.engines import WorkSpec
+from emu.campaign.fresh import differences, fresh_records, record_of
 from emu.campaign.graph import Head, Link, Node, Span, Stop
 from emu.campaign.space import Print, bits_of
 from emu.rig import DeviceState
@@ -27,15 +29,19 @@ if TYPE_CHECKING:
 
 LEAST = 1000
 """States an audit takes at least, if there are as many."""
+REPEATED = 32
+"""Sessions that are repeated in a fresh interpreter."""
 AUDIT_SEED = 0x41554449
 
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """How many dropped states were run for real, of how many. They all agreed: a difference is raised, not counted."""
+    """How many dropped states were run for real, of how many; how many sessions were ``repeated`` in a fresh interpreter.
+    They all agreed: a difference is raised, not counted."""
 
     audited: int
     dropped: int
+    repeated: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +65,9 @@ class Auditor:
         self._bench = closure.walker.bench
         self._within = EdgeWalker(closure.rig, closure.options.tears, closure.options.events)
 
-    def audit(self, share: float, seed: int) -> Audit:
-        """Run a ``share`` (0 to 1) of what was dropped, at least LEAST states. AssertionError: a difference."""
+    def audit(self, share: float, seed: int, spec: WorkSpec | None = None) -> Audit:
+        """Run a ``share`` (0 to 1) of what was dropped, at least LEAST states; and repeat some sessions in a fresh
+        interpreter, where ``spec`` makes the rig (None: none are). Raises AssertionError at a difference."""
         stops = list(self._closure.graph.stops.values())
         merged = [(stop, link) for stop in stops for link in stop.links if not link.is_new]
         spans = [(stop, span) for stop in stops for span in stop.spans if span.stop > span.first]
@@ -73,7 +80,20 @@ class Auditor:
                 self._check(_Dropped(stop, link.entry, link.how, link.target))
             else:
                 self._check(self._inside(spans, number - len(merged), seed))
-        return Audit(wanted, total)
+        return Audit(wanted, total, 0 if spec is None else self._repeat(spec, seed))
+
+    def _repeat(self, spec: WorkSpec, seed: int) -> int:
+        """Sessions that were run after all others have to be the same where nothing has run before."""
+        nodes = [node for node in self._closure.graph.nodes if node.was_run]
+        chosen = [nodes[number] for number in self._drawn(len(nodes), min(len(nodes), REPEATED), seed)]
+        states = [node.state for node in chosen]
+        records = [record_of(self._rig.run(state)) for state in states]
+        for difference in differences(records, fresh_records(spec, states)):
+            raise AssertionError(
+                f"something survives a reset that no device keeps: state {chosen[difference.number].number}: "
+                f"{difference.what}: please report"
+            )
+        return len(chosen)
 
     # -- the sample ----------------------------------------------------------------------------------------
 

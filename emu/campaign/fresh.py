@@ -5,7 +5,7 @@ a device. So a share of the sessions is repeated in a fresh interpreter, each in
 right after the imports: journal, outcome and the state that is left have to be the same.
 
 Neighbours: an explorer hands over states it has run, or what became of them. Knows the rig's contract; which rig it is,
-a `RigSpec` says by name.
+a `WorkSpec` says by name.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
+from emu.campaign.engines import WorkSpec
 from emu.errors import ScenarioError
 from emu.rig import DeviceState, Rig, Run
 from flash.journal import Entry, Event, Misuse, Operation
@@ -27,23 +28,13 @@ from flash.journal import Entry, Event, Misuse, Operation
 TIMEOUT_S = 600
 
 
-@dataclass(frozen=True)
-class RigSpec:
-    """How any process makes the same rig. ``factory``: "package.module:function", called with ``data``: plain data."""
-
-    factory: str
-    data: tuple[Any, ...] = ()
-
-    def make(self) -> Rig:
-        """Raises ScenarioError for a factory that is not there; what it raises itself is passed on."""
-        module, _, name = self.factory.partition(":")
-        try:
-            make = getattr(importlib.import_module(module), name)
-        except (ImportError, AttributeError, ValueError) as missing:
-            raise ScenarioError(
-                f"no rig is made by {self.factory!r}: {missing}; give package.module:function"
-            ) from None
-        return cast(Rig, make(*self.data))
+def rig_of(spec: WorkSpec) -> Rig:
+    """The rig ``spec`` makes. Raises ScenarioError for a factory that is not there; what it raises itself is passed on."""
+    try:
+        make = spec.find()
+    except (ImportError, AttributeError, ValueError) as missing:
+        raise ScenarioError(f"no rig is made by {spec.function!r}: {missing}; give package.module:function") from None
+    return cast(Rig, make(*spec.arguments))
 
 
 @dataclass(frozen=True)
@@ -92,9 +83,9 @@ def _line(entry: Entry) -> str:
             return f"misuse: {entry.message} at {entry.time_us} us"
 
 
-def repeat_in_fresh_interpreter(spec: RigSpec, states: Sequence[DeviceState]) -> list[Difference]:
+def repeat_in_fresh_interpreter(spec: WorkSpec, states: Sequence[DeviceState]) -> list[Difference]:
     """Run the session of each state here, after all that ran here before, and in a fresh interpreter."""
-    rig = spec.make()
+    rig = rig_of(spec)
     return differences([record_of(rig.run(state)) for state in states], fresh_records(spec, states))
 
 
@@ -105,7 +96,7 @@ def differences(records: Sequence[Record], fresh: Sequence[Record]) -> list[Diff
     return [Difference(number, what) for number, what in found if what]
 
 
-def fresh_records(spec: RigSpec, states: Sequence[DeviceState]) -> list[Record]:
+def fresh_records(spec: WorkSpec, states: Sequence[DeviceState]) -> list[Record]:
     """The session of each state, run where nothing has run before.
 
     Raises ScenarioError when the other interpreter cannot do it, with its own last words.
@@ -137,11 +128,11 @@ def fresh_records(spec: RigSpec, states: Sequence[DeviceState]) -> list[Record]:
 def _answer(request: bytes) -> bytes:
     """Repeat every session of a request, each in a process that has done nothing else."""
     spec, states = pickle.loads(request)
-    importlib.import_module(spec.factory.partition(":")[0])
+    importlib.import_module(spec.function.partition(":")[0])
     return pickle.dumps([pickle.loads(_forked(spec, state)) for state in states])
 
 
-def _forked(spec: RigSpec, state: DeviceState) -> bytes:
+def _forked(spec: WorkSpec, state: DeviceState) -> bytes:
     """One session in a child of this process; what the child leaves behind dies with it."""
     reading, writing = os.pipe()
     child = os.fork()
@@ -150,7 +141,7 @@ def _forked(spec: RigSpec, state: DeviceState) -> bytes:
         status = 1
         try:
             with os.fdopen(writing, "wb") as sink:
-                sink.write(pickle.dumps(record_of(spec.make().run(state))))
+                sink.write(pickle.dumps(record_of(rig_of(spec).run(state))))
             status = 0
         except Exception as wrong:
             print(f"{type(wrong).__name__}: {wrong}", file=sys.stderr, flush=True)

@@ -21,6 +21,7 @@ from emu.campaign.verdict import Verdict
 from emu.cli.engine import EngineChoice, engine_on, explorer_on
 from emu.report.asked import Asked
 from emu.report.certificate import to_certificate
+from emu.rig_spec import rig_spec
 from emu.update_rig import UpdateRig
 
 
@@ -97,7 +98,8 @@ class _AnyDepth:
     def explore(self) -> Verdict:
         self._verdict = self._closure.explore()
         if self._verdict.complete and self._audit_share is not None:
-            self.audit = Auditor(self._closure).audit(self._audit_share, self._closure.options.tears.seed)
+            seed = self._closure.options.tears.seed
+            self.audit = Auditor(self._closure).audit(self._audit_share, seed, rig_spec(self._rig))
         return self._verdict
 
     def update_map(self) -> UpdateMap:

@@ -67,7 +67,7 @@ def to_certificate(
         "merges": cover.edges_merged,
         "outcomes": dict(sorted(cover.outcomes.items())),
         "audit": NOT_RUN if audit is None else {
-            "audited": audit.audited, "dropped": audit.dropped, "result": "every one agreed"
+            "audited": audit.audited, "dropped": audit.dropped, "repeated": audit.repeated, "result": "every one agreed"
         },
         "mutants": NOT_RUN,
         "key_bits": 8 * KEY_BYTES,

@@ -83,7 +83,9 @@ def _states(verdict: Verdict) -> list[str]:
 def _audit(audit: Audit | None) -> list[str]:
     if audit is None:
         return []
-    return [f"audit      {audit.audited:,} of {audit.dropped:,} dropped states run for real: every one agreed"]
+    said = f"audit      {audit.audited:,} of {audit.dropped:,} dropped states run for real: every one agreed"
+    fresh = f"           {audit.repeated:,} sessions repeated in a fresh interpreter: no difference"
+    return [said, fresh] if audit.repeated else [said]
 
 
 def _kinds(kinds: Mapping[str, int]) -> str:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import pytest
 
+from emu.campaign.engines import WorkSpec
 from emu.campaign.fresh import (
     Difference,
     Record,
-    RigSpec,
     differences,
     fresh_records,
     record_of,
     repeat_in_fresh_interpreter,
+    rig_of,
 )
 from emu.errors import ScenarioError
 from emu.plain_rig import PlainRig
@@ -42,14 +43,14 @@ def demo() -> UpdateRig:
     return rig_on("demo")
 
 
-def spec(what: str) -> RigSpec:
-    return RigSpec("tests.emu.test_fresh:talkative", (what,))
+def spec(what: str) -> WorkSpec:
+    return WorkSpec("tests.emu.test_fresh:talkative", (what,))
 
 
 def test_the_model_firmware_runs_alike_everywhere() -> None:
     rig = demo()
     states = [rig.initial(1), rig.run(rig.initial(1)).end, rig.run(rig.initial(1), Interruption(9)).end]
-    assert repeat_in_fresh_interpreter(RigSpec("tests.emu.test_fresh:demo"), states) == []
+    assert repeat_in_fresh_interpreter(WorkSpec("tests.emu.test_fresh:demo"), states) == []
 
 
 def test_what_is_kept_between_sessions_shows_in_all_but_the_first() -> None:
@@ -68,7 +69,7 @@ def test_what_a_firmware_prints_is_no_answer() -> None:
 
 
 def test_nothing_to_repeat_needs_no_interpreter() -> None:
-    assert fresh_records(RigSpec("nowhere:nothing"), []) == []
+    assert fresh_records(WorkSpec("nowhere:nothing"), []) == []
 
 
 @pytest.mark.parametrize(
@@ -82,7 +83,7 @@ def test_nothing_to_repeat_needs_no_interpreter() -> None:
 )
 def test_a_rig_that_cannot_be_made_there_is_one_clear_line(factory: str, data: tuple[str, ...], message: str) -> None:
     with pytest.raises(ScenarioError) as wrong:
-        fresh_records(RigSpec(factory, data), [talkative("nothing").initial(1)])
+        fresh_records(WorkSpec(factory, data), [talkative("nothing").initial(1)])
     assert message in str(wrong.value)
     assert "\n" not in str(wrong.value)
 
@@ -90,7 +91,7 @@ def test_a_rig_that_cannot_be_made_there_is_one_clear_line(factory: str, data: t
 @pytest.mark.parametrize("factory", ["tests.emu.test_fresh:missing", "no.such.module:at_all", "nocolon", ""])
 def test_a_spec_that_names_nothing_says_what_to_give(factory: str) -> None:
     with pytest.raises(ScenarioError, match=r"give package\.module:function"):
-        RigSpec(factory).make()
+        rig_of(WorkSpec(factory))
 
 
 def test_the_first_difference_is_named() -> None:

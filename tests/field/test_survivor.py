@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from emu.campaign.engines import WorkSpec
 from emu.campaign.explore import Explorer, Options
-from emu.campaign.fresh import RigSpec, record_of, repeat_in_fresh_interpreter
+from emu.campaign.fresh import record_of, repeat_in_fresh_interpreter
 from emu.rig import DeviceState
 from flash.tears import TEAR_SETS
 from tests.campaigns.exhaustive import exhaustive
@@ -15,8 +16,8 @@ from tests.field.survivor import make
 NONE = TEAR_SETS["none"]
 
 
-def spec(variant: str) -> RigSpec:
-    return RigSpec("tests.field.survivor:make", (variant,))
+def spec(variant: str) -> WorkSpec:
+    return WorkSpec("tests.field.survivor:make", (variant,))
 
 
 def states(variant: str) -> list[DeviceState]:

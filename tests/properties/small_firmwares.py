@@ -20,7 +20,7 @@ from typing import Any
 import msgspec
 
 from emu.board import ALL_CHECKS, CheckEntry
-from emu.campaign.fresh import RigSpec
+from emu.campaign.engines import WorkSpec
 from emu.plain_rig import PlainRig
 from emu.reset import Reset
 from flash.part import Erase, Program, Runs
@@ -67,9 +67,9 @@ class SmallFirmware:
     attempts: int
 
     @property
-    def spec(self) -> RigSpec:
+    def spec(self) -> WorkSpec:
         """How any process makes its rig."""
-        return RigSpec("tests.properties.small_firmwares:rig_of", (self,))
+        return WorkSpec("tests.properties.small_firmwares:rig_of", (self,))
 
 
 def rig_of(firmware: SmallFirmware) -> PlainRig:

@@ -18,7 +18,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, cast
 
 from emu.errors import UsageError
 
@@ -36,11 +36,15 @@ class WorkSpec:
 
     def resolve(self) -> Any:
         """What the function returns. For an engine that is a callable, item -> result."""
+        return self.find()(*self.arguments)
+
+    def find(self) -> Callable[..., Any]:
+        """The function. Raises ImportError, AttributeError or ValueError where there is none of that name."""
         module, _, name = self.function.partition(":")
         found: Any = importlib.import_module(module)
         for piece in name.split("."):
             found = getattr(found, piece)
-        return found(*self.arguments)
+        return cast(Callable[..., Any], found)
 
 
 @dataclass(frozen=True, slots=True)
