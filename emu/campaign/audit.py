@@ -36,7 +36,7 @@ AUDIT_SEED = 0x41554449
 
 @dataclass(frozen=True, slots=True)
 class Audit:
-    """How many dropped states were run for real, of how many; how many sessions were ``repeated`` in a fresh interpreter.
+    """How many dropped states were run for real, of how many; sessions ``repeated`` in a fresh interpreter.
     They all agreed: a difference is raised, not counted."""
 
     audited: int

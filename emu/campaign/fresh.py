@@ -29,7 +29,7 @@ TIMEOUT_S = 600
 
 
 def rig_of(spec: WorkSpec) -> Rig:
-    """The rig ``spec`` makes. Raises ScenarioError for a factory that is not there; what it raises itself is passed on."""
+    """The rig ``spec`` makes. ScenarioError: the factory is not there; what it raises itself is passed on."""
     try:
         make = spec.find()
     except (ImportError, AttributeError, ValueError) as missing:
