@@ -1,12 +1,15 @@
 """A rig as plain data, so that another process can make the same one.
 
 Content travels, not paths: what is on disk may change while a campaign runs. Part files and key files are in the data
-as well. Neighbours: `update_rig` is what is made; engines of `campaign` carry the spec and do not look inside.
+as well. A rig of one's own travels as the name of the function that makes it.
+
+Neighbours: `update_rig` is what is made; engines of `campaign` carry the spec and do not look inside.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
@@ -18,6 +21,7 @@ from emu.board import Board, BoardFile
 from emu.campaign.engines import WorkSpec
 from emu.errors import ScenarioError
 from emu.firmware import ModelFirmware
+from emu.rig import Rig
 from emu.update_rig import ImagePair, UpdateRig
 from flash.part import Part
 from flash.timing import TimingMode
@@ -60,6 +64,23 @@ def rig_spec(rig: UpdateRig) -> WorkSpec:
     timing, seed, resolution = rig.drawn
     data = RigData(_board_data(rig.board), rig.images, name, rig.app.name, timing, seed, resolution)
     return WorkSpec("emu.rig_spec:rig_from", (data,))
+
+
+def spec_by_name(factory: str, rig: Rig, *data: Any) -> WorkSpec:
+    """What makes the like of a rig of one's own, say a `plain_rig`: ``factory`` is "package.module:function", called
+    with ``data`` wherever the work is done.
+
+    Raises ScenarioError when it does not make the like of ``rig``.
+    """
+    spec = WorkSpec(factory, data)
+    try:
+        made: Rig = spec.resolve()
+    except (ImportError, AttributeError, ValueError, TypeError) as wrong:
+        raise ScenarioError(f"no rig is made by {factory!r}: {wrong}; give package.module:function") from None
+    for role, item in rig.inputs.items():
+        if role not in made.inputs or made.inputs[role].digest != item.digest:
+            raise ScenarioError(f"{factory!r} makes another rig: its {role!r} differs from this one's")
+    return spec
 
 
 def rig_from(data: RigData) -> UpdateRig:

@@ -14,9 +14,10 @@ from typing import Any, TypeVar, cast
 
 import click
 
-from emu.campaign.engines import ENGINES, EngineName, make_engine
+from emu.campaign.engines import ENGINES, Engine, EngineName, make_engine
 from emu.campaign.explore import Explorer
 from emu.campaign.options import Options, Progress
+from emu.campaign.runner import runner_spec
 from emu.campaign.sharded import ShardedExplorer
 from emu.campaign.shards import shard_spec
 from emu.errors import UsageError
@@ -72,6 +73,17 @@ def explorer_on(choice: EngineChoice, rig: UpdateRig, options: Options, progress
     spec = shard_spec(rig_spec(rig), rig, bounds, options)
     with closing(make_engine(choice.name, spec, choice.jobs, choice.scheduler, choice.limit_s)) as engine:
         yield ShardedExplorer(rig, bounds, options, engine, progress)
+
+
+@contextmanager
+def engine_on(choice: EngineChoice, rig: UpdateRig) -> Iterator[Engine | None]:
+    """The engine of a campaign of any depth, for as long as it is needed; None: this process does the work."""
+    if choice.name == "inline":
+        yield None
+        return
+    spec = runner_spec(rig_spec(rig), rig)
+    with closing(make_engine(choice.name, spec, choice.jobs, choice.scheduler, choice.limit_s)) as engine:
+        yield engine
 
 
 def seconds(option: str, text: str) -> float:
