@@ -19,12 +19,14 @@ from emu.campaign.engines.dask import DaskEngine
 from emu.campaign.engines.process import WorkFailed, WorkRaised
 from emu.campaign.explore import Explorer
 from emu.campaign.options import Options
+from emu.campaign.runner import runner_spec
 from emu.campaign.sharded import ShardedExplorer
 from emu.campaign.shards import shard_spec
 from emu.errors import UsageError
 from emu.rig_spec import rig_spec
 from tests.emu.broken import EagerLoader
 from tests.emu.helpers import COARSE, rig_on
+from tests.emu.test_runner import assert_same, closure
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -118,6 +120,12 @@ def test_a_campaign_on_a_cluster_has_the_digest_of_one_process(address: str) -> 
     assert verdict.digest == one.digest
     assert [(f.key, f.path, f.count) for f in verdict.findings] == [(f.key, f.path, f.count) for f in one.findings]
     assert verdict.findings
+
+
+def test_a_campaign_of_any_depth_on_a_cluster_has_the_graph_of_one_process(address: str) -> None:
+    one, other = (rig_on("demo") for _ in range(2))
+    with closing(make_engine("dask", runner_spec(rig_spec(other), other), 1, address)) as engine:
+        assert_same(closure(one), closure(other, engine))
 
 
 def test_a_scheduler_that_cannot_be_is_refused() -> None:
