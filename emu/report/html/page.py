@@ -158,6 +158,18 @@ def _tiles(document: Mapping[str, Any]) -> Markup:
     )  # fmt: skip
 
 
+def _inherited(document: Mapping[str, Any]) -> str:
+    if document["depth"] == "any":
+        return (
+            "Inherited ones lead to a state that agrees with one already run on everything that any future of it looks "
+            "at, so whatever is done to it, by any number of further cuts, ends the same way."
+        )
+    return (
+        "Inherited ones lead to a state that agrees with one already run on every block that run looked at, so they end "
+        "the same way."
+    )
+
+
 def _depth_tile(document: Mapping[str, Any]) -> tuple[str, str]:
     attempts = counted(document["attempts"], "update attempt")
     if document["depth"] != "any":
@@ -187,8 +199,7 @@ def _asked(document: Mapping[str, Any]) -> Markup:
     return element(
         "p",
         "An edge is one interruption: between two entries of the journal, or inside one operation, which then leaves "
-        "one of the states its tears name. Executed edges ran the firmware. Inherited ones lead to a state that agrees "
-        "with one already run on every block that run looked at, so they end the same way. "
+        f"one of the states its tears name. Executed edges ran the firmware. {_inherited(document)} "
         f"Workload: application {document['app']}, timing {document['timing']}, seed {document['seed']}, weak bits "
         f"read {document['resolution']}.",
         class_="aside prose",
