@@ -99,6 +99,8 @@ class Closure:
             while self.graph.stale or self.walker.new_stops:
                 self._walk_all()
                 self._run_layer(self.layer + 1)
+            if any(node.cuts <= self.layer for node in self._open):
+                continue  # met when something was walked again: part of this layer
             self.layer += 1
             self.cover.depth_done = self.layer
             if self._open and not self.options.keep_going and self._finds_something():

@@ -12,6 +12,7 @@ Neighbours: `walk` makes links, `closure` runs nodes. Knows units and monitors; 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -41,13 +42,20 @@ class Birth:
     how: str
 
 
+def resets_before(birth: Birth | None, mode: Mode) -> int:
+    """Resets since the last interruption, of a path that ends like this; the update that `retries` asks for begins anew."""
+    if birth is None or birth.how or birth.parent.mode != mode:
+        return 0
+    return birth.parent.resets + 1
+
+
 @dataclass(eq=False, slots=True)
 class Node:
     """A state that stands for all that agree with it on ``live``.
 
     ``sessions``: what happens from it, once for each resolution of weak cells that makes a difference. ``cuts``: fewest
-    interruptions it is known to take; ``resets``: of the path it was met on, resets since the last of them. ``asks_retry``: the update that `retries` asks
-    for begins here.
+    interruptions it is known to take; ``resets``: fewest since the last of them, on any path that is known.
+    ``asks_retry``: the update that `retries` asks for begins here.
     """
 
     number: int
@@ -229,11 +237,8 @@ class Graph:
 
     def add(self, state: DeviceState, monitor: Monitor, mode: Mode, prints: Print, birth: Birth | None) -> Node:
         """A new node, to be run."""
-        cuts = resets = 0
-        if birth is not None:
-            cuts = birth.parent.cuts + bool(birth.how)
-            resets = 0 if birth.how else birth.parent.resets + 1
-        node = Node(len(self.nodes), state, monitor, mode, prints, cuts, resets, birth)
+        cuts = 0 if birth is None else birth.parent.cuts + bool(birth.how)
+        node = Node(len(self.nodes), state, monitor, mode, prints, cuts, resets_before(birth, mode), birth)
         self.nodes.append(node)
         if not self._merges:
             node.live = node.footprint = self._space.everything
@@ -246,6 +251,19 @@ class Graph:
         if self._merges:
             self._file(node, node.live)
             self._grow(node, node.footprint)
+
+    def sooner(self, node: Node, resets: int) -> Iterator[Node]:
+        """``node`` takes ``resets`` on another path. Yields what follows it and was given up because of longer ones."""
+        waiting = [(node, resets)]
+        while waiting:
+            here, resets = waiting.pop()
+            if resets >= here.resets:
+                continue
+            here.resets = resets
+            if here.is_abandoned:
+                here.is_abandoned = False
+                yield here
+            waiting += [(end.target, resets + 1) for end in here.ends if end is not None and end.kind == "end"]
 
     def abandon(self, node: Node) -> None:
         """``node`` is not going to be run: nobody knows what its future looks at, so it may be everything."""

@@ -29,14 +29,15 @@ Distance = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """The last step of the mildest path to a node: session ``reading`` of ``parent``, interrupted by ``how`` at
-    ``entry``; "" : it ended by itself. None: the factory state."""
+    """The last step of a path to a node: session ``reading`` of ``parent``, interrupted by ``how`` at ``entry``; "" : it
+    ended by itself. ``before``: the step that led to ``parent``. None: the factory state."""
 
     parent: Node
     reading: int
     entry: int
     how: str
     kind: str
+    before: Arrival | None
 
 
 @dataclass
@@ -48,26 +49,31 @@ class Paths:
     origins: dict[Node, None] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, graph: Graph) -> Paths:
-        """Breadth first from the factory state; every stop is left once, by the mildest path that comes by."""
+    def of(cls, graph: Graph, max_resets: int) -> Paths:
+        """Breadth first from the factory state; every stop is left once, by the mildest path that comes by. A node is
+        left again by a path with fewer resets since its last interruption: more than ``max_resets`` nobody follows."""
         paths = cls()
         root = graph.nodes[0]
         paths.origins[root] = None
         left: set[Stop] = set()
         count = 0
-        queue: list[tuple[Distance, int, Node, Arrival | None]] = [((0, 0), 0, root, None)]
+        fewest: dict[Node, int] = {}
+        queue: list[tuple[Distance, int, int, Node, Arrival | None]] = [((0, 0), 0, 0, root, None)]
         while queue:
-            distance, _, node, arrival = heapq.heappop(queue)
-            if node in paths.arrivals:
+            distance, resets, _, node, arrival = heapq.heappop(queue)
+            if resets >= fewest.get(node, max_resets + 1):
                 continue
-            paths.arrivals[node], paths.distances[node] = arrival, distance
-            for target, step in _steps(node, left):
+            fewest[node] = resets
+            if node not in paths.arrivals:
+                paths.arrivals[node], paths.distances[node] = arrival, distance
+            for target, step in _steps(node, arrival, left):
                 if step.how:
                     paths.origins[target] = None
                 count += 1
                 torn = bool(step.how) and step.how not in (CUT, *EVENT_NAMES)
                 further = (distance[0] + bool(step.how), distance[1] + torn)
-                heapq.heappush(queue, (further, count, target, step))
+                again = resets + 1 if step.kind == "end" else 0
+                heapq.heappush(queue, (further, again, count, target, step))
         return paths
 
     def path(self, node: Node) -> tuple[CutPath, tuple[str, ...], tuple[str, ...]]:
@@ -77,10 +83,10 @@ class Paths:
         readings: list[str] = []
         sessions = 0
         arrivals: list[Arrival] = []
-        here: Node | None = node
-        while here is not None and (arrival := self.arrivals[here]) is not None:
-            arrivals.append(arrival)
-            here = arrival.parent
+        here = self.arrivals[node]
+        while here is not None:
+            arrivals.append(here)
+            here = here.before
         for arrival in reversed(arrivals):
             reading = arrival.parent.resolutions[arrival.reading]
             if reading is not None and arrival.parent.sessions[arrival.reading].met_weak:
@@ -94,17 +100,17 @@ class Paths:
         return tuple(steps), tuple(kinds), tuple(readings)
 
 
-def _steps(node: Node, left: set[Stop]) -> Iterator[tuple[Node, Arrival]]:
+def _steps(node: Node, before: Arrival | None, left: set[Stop]) -> Iterator[tuple[Node, Arrival]]:
     for reading, end in enumerate(node.ends):
         if end is not None:
-            yield end.target, Arrival(node, reading, end.entry, "", end.kind)
+            yield end.target, Arrival(node, reading, end.entry, "", end.kind, before)
     for reading, first in enumerate(node.first):
         stop: Stop | None = first
         offset = 0
         while stop is not None and stop not in left:
             left.add(stop)
             for link in stop.links:
-                yield link.target, Arrival(node, reading, offset + link.entry, link.how, link.kind)
+                yield link.target, Arrival(node, reading, offset + link.entry, link.how, link.kind, before)
             offset += stop.length
             stop = stop.next
 
@@ -120,7 +126,7 @@ class Tally:
         self._counter = TearCounter(closure.rig, closure.options.tears)
         self._findings: dict[tuple[object, ...], Finding] = {}
         self._lives = closure.lives
-        self.paths = Paths.of(closure.graph)
+        self.paths = Paths.of(closure.graph, closure.bounds.max_resets)
 
     def verdict(self, *, complete: bool, seconds: float) -> Verdict:
         closure, options = self._closure, self._closure.options
@@ -186,8 +192,9 @@ class Tally:
                 here = (*readings, resolution) if session.met_weak and resolution is not None else readings
                 for breach in judged.breaches:
                     self._report(path, kinds, here, breach.check, breach.message, self._lives.outcome(node), node)
-            for check, message in self._lives.breaches(node, is_origin=node in self.paths.origins):
-                self._report(path, kinds, readings, check, message, self._lives.outcome(node), node)
+            for check, message, read in self._lives.breaches(node, is_origin=node in self.paths.origins):
+                below = (*readings, *read)
+                self._report(path, kinds, below, check, message, self._lives.outcome(node), node)
             self._find_at_edges(node, path, kinds)
 
     def _find_at_edges(self, node: Node, path: CutPath, kinds: tuple[str, ...]) -> None:
@@ -205,7 +212,7 @@ class Tally:
     def _sessions_since_cut(self, node: Node) -> int:
         count, arrival = 0, self.paths.arrivals[node]
         while arrival is not None and not arrival.how:
-            count, arrival = count + 1, self.paths.arrivals[arrival.parent]
+            count, arrival = count + 1, arrival.before
         return count
 
     def _report(

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from emu.campaign.cache import Session
 from emu.campaign.checks import at_once
 from emu.campaign.edges import EVENT_NAMES, TIMER, Child, EdgeWalker, EventName, Workload, time_at
-from emu.campaign.graph import Birth, EdgeBreach, Graph, Head, Link, Mode, Node, Span, Stop
+from emu.campaign.graph import Birth, EdgeBreach, Graph, Head, Link, Mode, Node, Span, Stop, resets_before
 from emu.campaign.monitor import Monitor
 from emu.campaign.outline import Outline, Surveyor
 from emu.campaign.space import Print, Space, Units
@@ -85,6 +85,8 @@ class Walker:
         kind = (state.cause, state.attempts_left, state.ram, monitor, mode)
         found = self._graph.find(kind, prints)
         if found is not None:
+            for given_up in self._graph.sooner(found[0], resets_before(birth, mode)):
+                self._meet(given_up)
             return *found, False
         node = self._graph.add(state, monitor, mode, prints, birth)
         self._meet(node)
@@ -106,7 +108,7 @@ class Walker:
                 for head in heads:
                     if not head.node.was_run:
                         yield head.node
-            live = 0
+            live = self._configs if HANG in self._events else 0  # what stands still is judged by its configs
             for head in heads:
                 live |= head.node.live
             until = outline.first_meeting(at, live) if self._may_skip(workload) else at
