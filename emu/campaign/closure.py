@@ -86,6 +86,14 @@ class Closure:
         tally = Tally(self, golden)
         return tally.verdict(complete=complete, seconds=self._watch.seconds)
 
+    @property
+    def unfinished(self) -> Iterator[Node]:
+        """States whose edges were not all made."""
+        yield from self._open
+        for owner in (*self._walking, *self.graph.stale, *self.walker.new_stops):
+            if isinstance(owner, Stop):
+                yield from self.graph.comes_by(owner)
+
     # -- layers --------------------------------------------------------------------------------------------
 
     def _close(self) -> None:

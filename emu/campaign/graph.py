@@ -33,7 +33,7 @@ Kind = tuple[object, ...]
 
 @dataclass(frozen=True, slots=True)
 class Birth:
-    """How a node was first met: from session number ``reading`` of ``parent``, by ``how`` at ``entry``; "" : the session
+    """How a node was first met: from session number ``reading`` of ``parent``, by ``how`` at ``entry``; "": the session
     ended there."""
 
     parent: Node
@@ -43,7 +43,8 @@ class Birth:
 
 
 def resets_before(birth: Birth | None, mode: Mode) -> int:
-    """Resets since the last interruption, of a path that ends like this; the update that `retries` asks for begins anew."""
+    """Resets since the last interruption on a path that ends like this; the update that `retries` asks for begins anew.
+    """
     if birth is None or birth.how or birth.parent.mode != mode:
         return 0
     return birth.parent.resets + 1
@@ -300,6 +301,18 @@ class Graph:
         node.first.append(stop)
         stop.users.append(node)
         self._grow(node, stop.live)
+
+    def comes_by(self, stop: Stop) -> set[Node]:
+        """The nodes whose sessions come by ``stop``."""
+        found: set[Node] = set()
+        waiting: list[Stop | Node] = [stop]
+        while waiting:
+            here = waiting.pop()
+            if isinstance(here, Stop):
+                waiting += here.users
+            else:
+                found.add(here)
+        return found
 
     def looks_at(self, stop: Stop, units: Units) -> None:
         """Something about an edge of ``stop`` was decided by ``units``, besides what follows it."""

@@ -29,7 +29,7 @@ Distance = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """The last step of a path to a node: session ``reading`` of ``parent``, interrupted by ``how`` at ``entry``; "" : it
+    """The last step of a path to a node: session ``reading`` of ``parent``, interrupted by ``how`` at ``entry``; "": it
     ended by itself. ``before``: the step that led to ``parent``. None: the factory state."""
 
     parent: Node
@@ -171,7 +171,15 @@ class Tally:
                 self._count_span(stop, span, times)
         cover.edges_inherited = sum(cover.edge_kinds.values()) - cover.edges_executed
         cover.states = sum(node.was_run for node in self._graph.nodes)
+        self._settle_depth()
         cover.depth_closed = max((d[0] for n, d in self.paths.distances.items() if n.mode == "cut"), default=0)
+
+    def _settle_depth(self) -> None:
+        """How many interruptions are done with: every state they lead to was run."""
+        far = len(self._graph.nodes)
+        left = [self.paths.distances.get(node, (far, 0))[0] for node in self._closure.unfinished]
+        met = [cuts - 1 for node, (cuts, _) in self.paths.distances.items() if not node.was_run]
+        self._cover.depth_done = max(0, min([self._cover.depth_done, *left, *met]))
 
     def _count_span(self, stop: Stop, span: Span, times: int) -> None:
         piece = stop.session.pieces[span.piece]

@@ -22,7 +22,7 @@ from emu.campaign.outline import Outline, Surveyor
 from emu.campaign.space import Print, Space, Units
 from emu.events import ARMED, HANG
 from emu.rig import DeviceState, Rig, Run
-from flash.journal import Entry, Event, Operation
+from flash.journal import Event, Operation
 from flash.snapshot import Snapshot
 from flash.tears import TearSet
 
@@ -126,18 +126,21 @@ class Walker:
                 continue
             entry = run.entries[at]
             if not isinstance(entry, Operation):
+                if at in outline.together:
+                    place.go(index, at)
+                    self._torn(stop, length, place.prints, monitors[at], workload, outline, at, killed)
                 mark = workload.mark
                 if isinstance(entry, Event):
                     workload.apply(entry)
-                if workload.mark == mark and monitors[at].at_reset == monitors[at + 1].at_reset and not self._events:
+                is_alike = workload.mark == mark and monitors[at].at_reset == monitors[at + 1].at_reset
+                if is_alike and not self._events and at not in outline.together:
                     self._graph.claim(stop, Span(index, at, at + 1, length, heads), 0)
                 else:
                     heads = None
                 at, length = at + 1, length + 1
                 continue
             place.go(index, at)
-            operations = [entry, *(run.entries[other] for other in outline.together.get(at, ()))]
-            self._torn(stop, length, place.prints, monitors[at], workload, operations, outline, at, killed)
+            self._torn(stop, length, place.prints, monitors[at], workload, outline, at, killed)
             place.go(index, at + 1)
             killed |= outline.kills(at, at + 1)
             following = self._stop(
@@ -182,12 +185,12 @@ class Walker:
         return tuple(heads)
 
     def _torn(
-        self, stop: Stop, length: int, base: Print, monitor: Monitor, workload: Workload, operations: list[Entry],
-        outline: Outline, at: int, killed: Units,
+        self, stop: Stop, length: int, base: Print, monitor: Monitor, workload: Workload, outline: Outline, at: int,
+        killed: Units,
     ) -> None:  # fmt: skip
-        """Edges inside the operation before which the bench stands."""
+        """Edges inside the operation before which the bench stands, and in those in flight with it."""
         reach, inputs = outline.reach[at], outline.inputs[at]
-        for child in self._bench.torn(stop.at + length, operations, workload):
+        for child in self._bench.torn(stop.at + length, outline.flying(at), workload):
             prints = self.space.print_from(base, child.state.memory, reach)
             self._link(stop, length, child, monitor, prints, killed, reach, inputs)
 
