@@ -14,10 +14,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from emu.board import CheckEntry
+from emu.campaign.cache import Session
 from emu.campaign.checks import chosen_checks
 from emu.campaign.golden import golden_chain
 from emu.campaign.graph import Birth, Graph, Link, Node, Stop
-from emu.campaign.judge import Judge, State
+from emu.campaign.judge import Judge, Judged, State
 from emu.campaign.lives import Lives
 from emu.campaign.monitor import Monitor
 from emu.campaign.options import BudgetSpent, Options, Progress
@@ -186,16 +187,19 @@ class Closure:
     def _run_one(self, node: Node) -> None:
         state = State(node.state, node.monitor)
         looked: Units = 0
+        sessions: list[Session] = []
+        judged: list[Judged] = []
         for resolution in self.options.resolutions:
             session = self.judge.cache.session(node.state, resolution)
             self.cover.boots += 1
             self.cover.runs += session.executed
-            node.sessions.append(session)
-            node.judged.append(self.judge.judged(state, session))
-            node.resolutions.append(resolution)
+            sessions.append(session)
+            judged.append(self.judge.judged(state, session))
             looked |= self.walker.footprint(session)[0]
             if not session.met_weak:
                 break
+        node.sessions, node.judged = sessions, judged  # both or neither: somebody may press Ctrl-C
+        node.resolutions = list(self.options.resolutions[: len(sessions)])
         self.graph.was_run(node, looked)
 
     def _follow(self, node: Node) -> None:

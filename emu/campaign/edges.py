@@ -36,6 +36,13 @@ def tears_in(how: str) -> list[Tear | None]:
     return [None if name == UNTOUCHED else tear_named(name) for name in how.split(TOGETHER)]
 
 
+def kind_of(how: str) -> str:
+    """An edge's name without its tears' arguments."""
+    if how in (CUT, *EVENT_NAMES):
+        return how
+    return TOGETHER.join(UNTOUCHED if tear is None else tear.row.name for tear in tears_in(how))
+
+
 @dataclass(frozen=True, slots=True)
 class Edge:
     """An interruption of one session: at point ``entry``, or inside operation ``entry``.

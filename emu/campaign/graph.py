@@ -164,6 +164,11 @@ class Link:
         return self.generation == self.owner.generation
 
     @property
+    def is_true(self) -> bool:
+        """Whether the target stands for the state, as far as anybody looks by now."""
+        return not self.target.live & ~self.agrees
+
+    @property
     def needs(self) -> Units:
         """What the state before the edge must hold for the target to be what it is, as far as anybody looks."""
         live = self.target.live
@@ -279,7 +284,7 @@ class Graph:
             link.owner.links.append(link)
         link.target.links_in.append(link)
         self._grow(link.owner, link.needs)
-        if link.target.live & ~link.agrees:
+        if not link.is_true:
             self._spoil(link.owner)
 
     def claim(self, stop: Stop, span: Span, reach: Units) -> None:
@@ -347,7 +352,7 @@ class Graph:
                     self._spoil(claim.owner)
             for link in here.links_in:
                 if link.is_current:
-                    if here.live & ~link.agrees:
+                    if not link.is_true:
                         self._spoil(link.owner)
                     waiting.append((link.owner, link.needs))
 

@@ -44,6 +44,8 @@ class Lives:
         for life in self._lives(node):
             if len(life) > self._bounds.max_resets:
                 yield f"boot loop, {_last(life).outcome} again and again"
+            elif _last(life).outcome.kind == "reset":
+                yield "not run"
             else:
                 yield str(_last(life).outcome)
 
@@ -57,7 +59,7 @@ class Lives:
             for reading in range(len(last.sessions)):
                 life = (*before, (last, reading))
                 end = last.ends[reading] if reading < len(last.ends) else None
-                follows = end is not None and end.kind == "end" and end.target.was_run
+                follows = end is not None and end.kind == "end" and end.is_true and end.target.was_run
                 if end is None or not follows or len(life) > self._bounds.max_resets:
                     yield life
                     continue
@@ -87,7 +89,7 @@ class Lives:
             session = _last(life)
             if len(life) > self._bounds.max_resets:
                 yield "retries", f"the next update does not settle: {session.outcome}", _readings(life)
-            elif not _succeeded(session.outcome):
+            elif session.outcome.kind != "reset" and not _succeeded(session.outcome):
                 why = f"the next update does not succeed: {session.outcome}{refusal(session.run)}"
                 yield "retries", why, _readings(life)
 

@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from emu.campaign.edges import CUT, EVENT_NAMES
+from emu.campaign.edges import CUT, EVENT_NAMES, kind_of
 from emu.campaign.graph import Graph, Node, Span, Stop
 from emu.campaign.judge import Chain
 from emu.campaign.outline import TearCounter
@@ -51,11 +53,18 @@ class Paths:
     @classmethod
     def of(cls, graph: Graph, max_resets: int) -> Paths:
         """Breadth first from the factory state; every stop is left once, by the mildest path that comes by. A node is
-        left again by a path with fewer resets since its last interruption: more than ``max_resets`` nobody follows."""
+        left again by a path with fewer resets since its last interruption: more than ``max_resets`` nobody follows.
+
+        A graph that was not finished has edges that are no longer true, and places that are being walked again: how a
+        node was first met is always true."""
         paths = cls()
         root = graph.nodes[0]
         paths.origins[root] = None
         left: set[Stop] = set()
+        born: dict[Node, list[Node]] = {}
+        for child in graph.nodes:
+            if child.birth is not None:
+                born.setdefault(child.birth.parent, []).append(child)
         count = 0
         fewest: dict[Node, int] = {}
         queue: list[tuple[Distance, int, int, Node, Arrival | None]] = [((0, 0), 0, 0, root, None)]
@@ -66,7 +75,7 @@ class Paths:
             fewest[node] = resets
             if node not in paths.arrivals:
                 paths.arrivals[node], paths.distances[node] = arrival, distance
-            for target, step in _steps(node, arrival, left):
+            for target, step in chain(_steps(node, arrival, left), _births(born.get(node, ()), arrival)):
                 if step.how:
                     paths.origins[target] = None
                 count += 1
@@ -100,16 +109,24 @@ class Paths:
         return tuple(steps), tuple(kinds), tuple(readings)
 
 
+def _births(children: Sequence[Node], before: Arrival | None) -> Iterator[tuple[Node, Arrival]]:
+    for child in children:
+        birth = child.birth
+        assert birth is not None, "the factory state follows nothing: please report"
+        kind = ("end" if child.mode == birth.parent.mode else "retry") if not birth.how else kind_of(birth.how)
+        yield child, Arrival(birth.parent, birth.reading, birth.entry, birth.how, kind, before)
+
+
 def _steps(node: Node, before: Arrival | None, left: set[Stop]) -> Iterator[tuple[Node, Arrival]]:
     for reading, end in enumerate(node.ends):
-        if end is not None:
+        if end is not None and end.is_true:
             yield end.target, Arrival(node, reading, end.entry, "", end.kind, before)
     for reading, first in enumerate(node.first):
         stop: Stop | None = first
         offset = 0
         while stop is not None and stop not in left:
             left.add(stop)
-            for link in stop.links:
+            for link in filter(attrgetter("is_true"), stop.links):
                 yield link.target, Arrival(node, reading, offset + link.entry, link.how, link.kind, before)
             offset += stop.length
             stop = stop.next
