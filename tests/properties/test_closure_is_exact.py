@@ -90,7 +90,7 @@ def test_its_edges_are_those_of_its_states(seed: int) -> None:
     cover = verdict.coverage
     assert cover.edges == edges_by_hand(closure) == sum(cover.edge_kinds.values()) == sum(cover.outcomes.values())
     made = [node for node in closure.graph.nodes if node.birth is not None and node.birth.how]
-    assert cover.edges_executed == len(made)
+    assert cover.edges_executed == sum(node.was_run for node in made)
 
 
 @each_seed
@@ -123,7 +123,7 @@ def test_a_good_part_of_the_edges_is_inherited() -> None:
         for seed in FINISHED
         for stop in closed(seed)[0].graph.stops.values()
     )
-    assert spans > 10 * COUNT
+    assert spans > 5 * COUNT
 
 
 @each_setting
