@@ -149,7 +149,7 @@ class Auditor:
         pairs = [(child, prints) for child in bench.at_point(place, time_at(run, place), workload)]
         together = self._together(session, place) if place < len(run.entries) else []
         if together:
-            reach = next(link.reach for link in links.values() if link.reach) if len(links) > len(pairs) else 0
+            reach = next((link.reach for link in links.values() if link.reach), 0)
             for child in bench.torn(place, together, workload):
                 pairs.append((child, self._closure.space.print_from(prints, child.state.memory, reach)))
         for child, made in pairs:
