@@ -49,7 +49,7 @@ def resets_before(birth: Birth | None, mode: Mode) -> int:
     return birth.parent.resets + 1
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, repr=False)
 class Node:
     """A state that stands for all that agree with it on ``live``.
 
@@ -93,7 +93,7 @@ class Node:
         return (state.cause, state.attempts_left, state.ram, self.monitor, self.mode)
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, repr=False)
 class Stop:
     """A place in a session: before entry ``entry`` of its piece ``piece``, in a state with ``memory``.
 
@@ -139,7 +139,7 @@ class EdgeBreach:
     outcome: str
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, repr=False)
 class Link:
     """An edge, ``entry`` entries behind the beginning of its owner, to a state for which ``target`` stands.
 
@@ -207,7 +207,7 @@ class Claim:
     generation: int
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, repr=False)
 class _Group:
     """Nodes of one kind that are compared on one set of units."""
 

@@ -181,11 +181,14 @@ class Tally:
             for link in stop.links:
                 cover.edge_kinds[link.kind] += times
                 cover.outcomes[self._lives.outcome(link.target)] += times
-                cover.edges_executed += link.is_new
-                cover.executed_kinds[link.kind] += link.is_new
-                cover.edges_merged += times - link.is_new
+                cover.edges_merged += times
             for span in stop.spans:
                 self._count_span(stop, span, times)
+        for node in self._graph.nodes:
+            if node.was_run and node.birth is not None and node.birth.how:
+                cover.executed_kinds[kind_of(node.birth.how)] += 1
+        cover.edges_executed = sum(cover.executed_kinds.values())
+        cover.edges_merged -= cover.edges_executed
         cover.edges_inherited = sum(cover.edge_kinds.values()) - cover.edges_executed
         cover.states = sum(node.was_run for node in self._graph.nodes)
         self._settle_depth()

@@ -144,7 +144,7 @@ def _of_stop(closure: Closure, stop: Stop) -> Iterator[str]:
     if stop.next is not None and stop.next.live & ~stop.kills & ~stop.live:
         yield f"the stop at entry {stop.at} does not look at what the next one looks at"
     for link in stop.links:
-        yield from _of_link(link, stop.live)
+        yield from _of_link(link, closure.space.everything if closure.options.exhaustive else stop.live)
     for span in stop.spans:
         outline = closure.walker.outline(stop.session.pieces[span.piece].run)
         touched = 0
