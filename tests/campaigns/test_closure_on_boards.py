@@ -56,12 +56,8 @@ def ends(closure: Closure) -> set[End]:
         for session, judged in zip(node.sessions, node.judged, strict=True):
             if node.mode == "cut" and session.outcome.kind != "reset":
                 outcome = session.outcome
-                records = tuple(
-                    session.end.memory[place.chip]
-                    .tree.block(place.address // closure.rig.grids[name].block_size)
-                    .content[:128]
-                    for place, name in ((p, closure.rig.chip_names[p.chip]) for p in closure.rig.places.configs)
-                )
+                rig, state = closure.rig, session.end
+                records = tuple(content_of(state, rig, place, RECORD_SIZE) for place in rig.places.configs)
                 at_rest.add((outcome.kind, outcome.image, outcome.committed, judged.after, records))
     return at_rest
 
