@@ -42,7 +42,7 @@ def campaigns(store: Path) -> list[tuple[str, str]]:
 
 
 def digest_in(page: str) -> str:
-    return page.split()[-1]
+    return next(line.split()[1] for line in page.splitlines() if line.startswith("digest "))
 
 
 def test_results_are_kept_and_past_findings_replayed_first(brownout: Brownout, folder: Path) -> None:
