@@ -274,7 +274,7 @@ OLD, NEW = b"\xfe\xfd", b"\xfb\xf7"
 
 
 def refuses_once_cut(tries: int, reset: Reset) -> str | None:
-    """A cut update leaves a tick, and with it the next one is refused. Before it settles it restarts ``tries`` times."""
+    """A cut update leaves a tick, and with it the next one is refused. It restarts ``tries`` times before it settles."""
     record, target = reset.flash["record"], reset.flash["target"]
     at = reset.recall("tries")
     if at < tries:
