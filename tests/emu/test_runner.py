@@ -62,7 +62,7 @@ def prints(made: Closure) -> list[tuple[Any, ...]]:
 
 
 def told(findings: Sequence[Finding]) -> list[tuple[Any, ...]]:
-    return [(f.key, f.path, f.torn, f.message, f.count, f.readings) for f in findings]
+    return [(f.key, f.path, f.harsh, f.message, f.count, f.readings) for f in findings]
 
 
 def assert_same(one: Closure, other: Closure) -> None:
@@ -173,7 +173,7 @@ def test_a_state_that_kills_its_worker_is_a_finding_and_costs_no_other() -> None
     assert (node.was_run, node.is_abandoned, node.live) == (False, True, made.space.everything)
     (found,) = verdict.findings
     assert (found.key.check, found.key.tears, found.key.outcome) == ("boots", ("reset",), KILLED)
-    assert (found.message, found.torn, found.cuts) == ("the trial killed its worker: exit code 3", 0, 1)
+    assert (found.message, found.harsh, found.cuts) == ("the trial killed its worker: exit code 3", 0, 1)
     assert (verdict.word, verdict.complete, verdict.notes) == ("findings", True, [KILLED_NOTE])
     assert verdict.coverage.outcomes[KILLED] >= 1
     assert sum(verdict.coverage.outcomes.values()) == verdict.coverage.edges
