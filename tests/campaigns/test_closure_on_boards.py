@@ -1,5 +1,5 @@
-"""Any depth on boards and on the bugs of the field: every mutant and every wrong one is found with as few cuts as layers
-need, every correct twin holds however often it is cut, and merging changes nothing."""
+"""Any depth on boards and on the bugs of the field: every mutant and every wrong one is found with as few cuts as it
+takes, every correct twin holds however often it is cut, and merging changes nothing."""
 
 from __future__ import annotations
 
