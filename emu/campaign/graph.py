@@ -43,7 +43,7 @@ class Birth:
 
 
 def resets_before(birth: Birth | None, mode: Mode) -> int:
-    """Resets since the last interruption on a path that ends like this; the update that `retries` asks for begins anew."""
+    """Resets since the last interruption on a path that ends like this; the update `retries` asks for begins anew."""
     if birth is None or birth.how or birth.parent.mode != mode:
         return 0
     return birth.parent.resets + 1
