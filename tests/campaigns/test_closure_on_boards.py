@@ -1,115 +1,151 @@
-"""Any depth on boards: merging changes no finding and no end, for the correct firmware and for every mutant.
-
-The closure is held against itself without merging (states are one only when they are equal in everything), and against
-brute force at the depth of each mutant. Mutants that take thousands of states without merging are left to the property
-test on small firmwares.
-"""
+"""Any depth on boards and on the bugs of the field: every mutant and every wrong one is found with as few cuts as it
+takes, every correct twin holds however often it is cut, and merging changes nothing."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
+from typing import Any
 
 import pytest
 
-from bootloader.config import RECORD_SIZE
-from emu.campaign.checks import content_of
+from emu.campaign import audit as audit_room
+from emu.campaign.audit import Auditor
 from emu.campaign.closure import Closure
-from emu.campaign.closure_map import layers_of, map_of_closure
 from emu.campaign.explore import Explorer
-from emu.campaign.options import ANY, Options
-from emu.campaign.update_map import regions_of
+from emu.campaign.options import ANY
 from emu.campaign.verdict import Verdict
 from emu.firmware import ModelFirmware
 from flash.tears import TEAR_SETS
-from tests.emu.helpers import rig_on
-from tests.mutants.zoo import CANARY, ZOO, Campaign, Mutant
+from tests.field.bug import FieldBug
+from tests.field.test_field_bugs import BUGS
+from tests.mutants.test_zoo import TWINS, Twin, twin_id, verdict_of
+from tests.mutants.zoo import ZOO, Campaign, Mutant
+from tests.properties.closures import closure_of, unreplayed, violations
 
-BUDGET_S = 120.0
-End = tuple[object, ...]
-MUTANTS = (CANARY, *ZOO)
-SMALL = tuple(mutant for mutant in MUTANTS if mutant.campaign.tears == "none")
-EACH = pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
-EACH_SMALL = pytest.mark.parametrize("mutant", SMALL, ids=lambda mutant: mutant.name)
-TWINS = sorted({(m.twin, m.campaign) for m in SMALL}, key=lambda pair: (pair[0].name, repr(pair[1])))
+each_mutant = pytest.mark.parametrize("mutant", ZOO, ids=lambda mutant: mutant.name)
+each_bug = pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
+each_twin = pytest.mark.parametrize("twin", TWINS, ids=twin_id)
 
 
 @cache
-def explored(firmware: type[ModelFirmware], campaign: Campaign, exhaustive: bool = False) -> tuple[Closure, Verdict]:
+def closed(firmware: type[ModelFirmware], campaign: Campaign, **more: Any) -> tuple[Closure, Verdict]:
+    """A campaign to the layer of the first finding, unless told otherwise."""
     rig = campaign.rig(firmware)
-    options = replace(campaign.options, depth=ANY, exhaustive=exhaustive, budget_s=BUDGET_S)
+    options = replace(campaign.options, depth=ANY, **more)
     closure = Closure(rig, rig.board.document.checks, options)
     return closure, closure.explore()
 
 
-def found(verdict: Verdict) -> set[tuple[str, str]]:
-    return {(finding.key.check, finding.message) for finding in verdict.findings}
-
-
 def least_cuts(verdict: Verdict) -> dict[str, int]:
-    checks = {finding.key.check for finding in verdict.findings}
-    return {check: min(f.cuts for f in verdict.findings if f.key.check == check) for check in checks}
-
-
-def ends(closure: Closure) -> set[End]:
-    """Where devices come to rest: outcome, image, what both configs hold, what the checks remember."""
-    at_rest: set[End] = set()
-    for node in closure.graph.nodes:
-        for session, judged in zip(node.sessions, node.judged, strict=True):
-            if node.mode == "cut" and session.outcome.kind != "reset":
-                outcome = session.outcome
-                rig, state = closure.rig, session.end
-                records = tuple(content_of(state, rig, place, RECORD_SIZE) for place in rig.places.configs)
-                at_rest.add((outcome.kind, outcome.image, outcome.committed, judged.after, records))
-    return at_rest
-
-
-def same_with_and_without_merging(firmware: type[ModelFirmware], campaign: Campaign) -> None:
-    merged, verdict = explored(firmware, campaign)
-    exact, reference = explored(firmware, campaign, exhaustive=True)
-    assert found(verdict) == found(reference)
-    assert least_cuts(verdict) == least_cuts(reference)
-    assert verdict.coverage.depth_done == reference.coverage.depth_done
-    assert ends(merged) == ends(exact)
-    assert verdict.coverage.states <= reference.coverage.states
-
-
-@EACH_SMALL
-def test_a_mutant_is_found_alike_with_and_without_merging(mutant: Mutant) -> None:
-    same_with_and_without_merging(mutant.firmware, mutant.campaign)
-
-
-@pytest.mark.parametrize("twin", TWINS, ids=lambda twin: f"{twin[0].name}-{twin[1].board}")
-def test_a_right_firmware_holds_alike_with_and_without_merging(twin: tuple[type[ModelFirmware], Campaign]) -> None:
-    same_with_and_without_merging(*twin)
-    _, verdict = explored(*twin)
-    assert (verdict.word, verdict.findings) == ("held", [])
-
-
-@EACH
-def test_a_mutant_is_found_by_its_check_with_its_cuts_and_no_fewer(mutant: Mutant) -> None:
-    _, verdict = explored(mutant.firmware, mutant.campaign)
-    assert least_cuts(verdict)[mutant.check] == mutant.campaign.depth if mutant is not CANARY else verdict.findings
-    options = mutant.campaign.options
-    rig = mutant.campaign.rig(mutant.firmware)
-    brute = Explorer(rig, rig.board.document.checks, options).explore()
-    assert least_cuts(verdict).items() >= {
-        (check, cuts) for check, cuts in least_cuts(brute).items() if cuts <= verdict.coverage.depth_done
+    return {
+        check: min(finding.cuts for finding in verdict.findings if finding.key.check == check)
+        for check in {finding.key.check for finding in verdict.findings}
     }
 
 
-@pytest.mark.parametrize("board", ["demo", "stm32l476"])
-def test_the_map_is_that_of_brute_force(board: str) -> None:
-    """Edge for edge: what one interruption leads to is the same, whether it was made, merged or inherited."""
-    rig = rig_on(board)
-    options = Options(tears=TEAR_SETS["T1-coarse"], depth=ANY, attempts=1)
-    closure = Closure(rig, rig.board.document.checks, options)
+def ends_of(closure: Closure) -> set[object]:
+    """Where devices come to rest: how, with which image, with what in their config copies, and what is remembered."""
+    found = set()
+    places = closure.rig.places.configs
+    for node in closure.graph.nodes:
+        if node.mode == "cut":
+            for session, judged in zip(node.sessions, node.judged, strict=True):
+                outcome = session.outcome
+                if outcome.kind != "reset":
+                    configs = tuple(
+                        session.end.memory[place.chip].tree.block(place.address // block_size(closure, place.chip)).key
+                        for place in places
+                    )
+                    found.add((outcome.kind, outcome.image, outcome.committed, configs, judged.after))
+    return found
+
+
+def block_size(closure: Closure, chip: int) -> int:
+    return closure.rig.grids[closure.rig.chip_names[chip]].block_size
+
+
+@each_twin
+def test_a_twin_holds_at_any_depth(twin: Twin) -> None:
+    closure, verdict = closed(*twin)
+    assert (verdict.word, verdict.findings) == ("held", [])
+    assert verdict.coverage.depth_closed > 1
+    assert violations(closure) == []
+
+
+@each_mutant
+def test_a_mutant_is_found_with_as_few_cuts_as_layers_need(mutant: Mutant) -> None:
+    _, verdict = closed(mutant.firmware, mutant.campaign)
+    found = least_cuts(verdict)
+    layered = least_cuts(verdict_of(mutant.firmware, mutant.campaign))
+    assert found[mutant.check] == mutant.campaign.depth == min(found.values())
+    assert {check: cuts for check, cuts in found.items() if cuts <= mutant.campaign.depth} == layered
+
+
+@each_mutant
+def test_first_findings_replay_from_their_tokens(mutant: Mutant) -> None:
+    closure, verdict = closed(mutant.firmware, mutant.campaign)
+    assert unreplayed(closure.rig, closure, verdict.findings[:2]) == []
+
+
+@each_mutant
+def test_a_sample_of_what_was_dropped_is_as_it_was_taken_to_be(mutant: Mutant, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audit_room, "LEAST", 60)
+    closure, _ = closed(mutant.twin, mutant.campaign)
+    audit = Auditor(closure).audit(0.0, 1)
+    assert audit.audited == min(audit.dropped, 60)
+
+
+SMALL = [mutant for mutant in ZOO if mutant.campaign.tears == "none"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mutant", SMALL, ids=lambda mutant: mutant.name)
+@pytest.mark.parametrize("which", ["firmware", "twin"])
+def test_without_merging_the_same_is_found(mutant: Mutant, which: str) -> None:
+    firmware = getattr(mutant, which)
+    (closure, verdict), (each, all_of_them) = (
+        closed(firmware, mutant.campaign, keep_going=True, exhaustive=exhaustive) for exhaustive in (False, True)
+    )
+    assert all_of_them.complete
+    assert least_cuts(verdict) == least_cuts(all_of_them)
+    assert {(f.key.check, f.message) for f in verdict.findings} == {
+        (f.key.check, f.message) for f in all_of_them.findings
+    }
+    assert ends_of(closure) == ends_of(each)
+
+
+# -- bugs of the field -----------------------------------------------------------------------------------
+
+
+@each_bug
+def test_a_wrong_one_is_found_with_as_few_cuts_as_it_takes(bug: FieldBug) -> None:
+    rig = bug.rig(bug.wrong)
+    closure = closure_of(rig, bug.bounds, tears=TEAR_SETS[bug.tears], attempts=bug.attempts, keep_going=False)
     verdict = closure.explore()
-    explorer = Explorer(rig_on(board), rig.board.document.checks, replace(options, depth=1))
-    reference = explorer.explore()
-    assert closure.tally is not None
-    drawn = map_of_closure(closure.tally, verdict.findings, regions_of(rig.board))
-    assert drawn == explorer.update_map(regions_of(rig.board))
-    assert drawn.edges == reference.coverage.edges
-    layers = layers_of(closure.tally)
-    assert [layer.depth for layer in layers] == list(range(verdict.coverage.depth_closed + 1))
+    assert least_cuts(verdict)[bug.check] == bug.cuts == min(least_cuts(verdict).values())
+    assert unreplayed(rig, closure, verdict.findings[:1]) == []
+
+
+@each_bug
+def test_a_right_one_holds_under_clean_cuts_at_any_depth(bug: FieldBug) -> None:
+    closure = closure_of(bug.rig(bug.right), bug.bounds, tears=TEAR_SETS["none"], attempts=bug.attempts)
+    assert closure.explore().word == "held"
+    assert violations(closure) == []
+
+
+@each_bug
+def test_a_right_one_is_never_found_wrong_with_its_tears(bug: FieldBug) -> None:
+    tears = TEAR_SETS[bug.right_tears]
+    closure = closure_of(bug.rig(bug.right), bug.bounds, tears=tears, attempts=bug.attempts, budget_s=3)
+    verdict = closure.explore()
+    assert verdict.word == ("held" if verdict.complete else "inconclusive")
+    assert not verdict.complete or violations(closure) == []
+
+
+def test_layers_find_nothing_that_any_depth_does_not() -> None:
+    """What two cuts break on the canary's twin's board with two attempts, any number breaks too: nothing."""
+    campaign = Campaign(depth=2, attempts=2)
+    rig = campaign.rig(ModelFirmware)
+    assert Explorer(rig, rig.board.document.checks, campaign.options).explore().word == "held"
+    assert closed(ModelFirmware, campaign)[1].word == "held"

@@ -11,17 +11,22 @@ import pytest
 from emu.board import ALL_CHECKS, CheckEntry
 from emu.campaign.audit import Auditor
 from emu.campaign.closure import Closure
+from emu.campaign.edges import tears_in
 from emu.campaign.options import ANY, BudgetSpent, Options
+from emu.campaign.replay import follow
 from emu.campaign.token import parse_token, token_for
-from emu.campaign.verdict import Verdict
-from emu.plain_rig import PlainRig
+from emu.campaign.verdict import Step, Verdict
+from emu.plain_rig import PlainRig, Window
 from emu.reset import Reset
+from flash.device import FlashDevice
+from flash.journal import Event, Interruption
+from flash.partition import Partition
 from flash.tears import TEAR_SETS
 from flash.weak import RESOLUTIONS
 from tests.campaigns.exhaustive import exhaustive
 from tests.emu.helpers import rig_on
 from tests.field.bug import sectors
-from tests.properties.closures import closure_of, facts_of, facts_of_all, unreplayed, violations
+from tests.properties.closures import closure_of, edges_by_hand, facts_of, facts_of_all, unreplayed, violations
 from tests.properties.small_firmwares import BLOCK, BOUNDS, PART, rig_of, small_firmware
 
 NONE, COARSE, T3 = (TEAR_SETS[name] for name in ("none", "T1-coarse", "T3-coarse"))
@@ -274,7 +279,7 @@ OLD, NEW = b"\xfe\xfd", b"\xfb\xf7"
 
 
 def refuses_once_cut(tries: int, reset: Reset) -> str | None:
-    """A cut update leaves a tick, and with it the next one is refused. It restarts ``tries`` times before it settles."""
+    """A cut update leaves a tick, and with it the next one is refused. Before it settles it restarts so often."""
     record, target = reset.flash["record"], reset.flash["target"]
     at = reset.recall("tries")
     if at < tries:
@@ -306,7 +311,7 @@ def updating(tries: int) -> PlainRig:
 
 @pytest.mark.parametrize("tries", [0, 1, 3])
 def test_the_next_update_is_tried_from_every_settled_state(tries: int) -> None:
-    bounds = CheckEntry(apply=ALL_CHECKS, max_resets=6)
+    bounds = CheckEntry(apply=ALL_CHECKS, max_resets=9)
     closure = closure_of(updating(tries), bounds, tears=NONE)
     verdict = closure.explore()
     assert "retries" in {finding.key.check for finding in verdict.findings}
@@ -387,3 +392,133 @@ def test_error_correction_at_any_depth() -> None:
     assert verdict.findings and verdict.coverage.edges_inherited > verdict.coverage.edges_executed
     assert {kind for kind in verdict.coverage.edge_kinds if kind.startswith("ecc")} >= {"ecc-fault", "ecc-unstable"}
     assert unreplayed(rig, closure, verdict.findings[:2]) == []
+
+
+# -- operations in flight --------------------------------------------------------------------------------
+
+
+def suspends(tells: bool, reset: Reset) -> str | None:
+    """Erases a sector, stops for a program in another one, goes on; ticks off that it is done."""
+    erased, written, done = (reset.flash[name] for name in ("erased", "written", "done"))
+    if done.read(0, 1) != b"\xff":
+        return None
+    if written.read(0, 2) != b"\xff\xff" and erased.read(BLOCK - 1, 1) == b"\x00":
+        return "a value, and a torn erase beside it"
+    chip = flash_of(erased)
+    flight = chip.begin("erase", erased.address, BLOCK, b"", 1600)
+    reset.wait(400)
+    flight.suspend(reset.clock.now_us)
+    if tells:
+        reset.tell("value", 7)
+    if written.read(0, 2) != b"\x12\x34":
+        written.program(0, b"\x12\x34")
+    flight.resume(reset.clock.now_us)
+    reset.wait(1600)
+    chip.end(flight)
+    done.program(0, b"\xfe")
+    return None
+
+
+def flash_of(window: Partition) -> FlashDevice:
+    assert isinstance(window.flash, FlashDevice)
+    return window.flash
+
+
+def suspending(*, tells: bool) -> PlainRig:
+    return plain_rig(partial(suspends, tells), "erased", "written", "done", factory={"erased": b"\x55" * 4})
+
+
+@pytest.mark.parametrize("tells", [False, True])
+def test_two_operations_in_flight_are_torn_in_combination(tells: bool) -> None:
+    rig = suspending(tells=tells)
+    closure = closure_of(rig, BOUNDS, tears=COARSE)
+    verdict = closure.explore()
+    assert facts_of(closure, verdict) == facts_of_all(exhaustive(rig, BOUNDS, COARSE))
+    hows = {link.how for stop in closure.graph.stops.values() for link in stop.links}
+    assert {"prefix-1_front-1", "none_front-1", "prefix-1_none", "one-bit-1_preprogrammed-1"} <= hows
+    assert verdict.coverage.edges == edges_by_hand(closure)
+    assert violations(closure) == []
+    Auditor(closure).audit(1.0, 0)
+    assert {how for f in verdict.findings for how in (f.path[-1].how,)} >= {"prefix-1_front-1"}
+    assert unreplayed(rig, closure, verdict.findings) == []
+
+
+@pytest.mark.parametrize("tells", [False, True])
+def test_every_cut_of_operations_in_flight_replays_live(tells: bool) -> None:
+    """Parsed from a token, and struck in the running firmware: the same cells as the campaign makes."""
+    rig = suspending(tells=tells)
+    closure = closure_of(rig, BOUNDS, tears=COARSE)
+    children = list(closure.walker._bench.children(rig.initial(0), rig.run(rig.initial(0))))
+    together = [child for child in children if "_" in child.edge.how]
+    assert len(together) > 10
+    for child in together:
+        path = (Step(0, child.edge.entry, child.edge.how),)
+        token = parse_token(str(token_for(0, rig.inputs, path)))
+        assert token.path == path
+        assert len(tears_in(child.edge.how)) == 2
+        run = rig.run(rig.initial(0), child.edge.interruption())
+        assert [m.key for m in run.end.memory] == [m.key for m in child.state.memory]
+        follow(rig, closure.judge, token)
+
+
+def test_a_cut_between_begin_and_an_event_tears_what_is_in_flight() -> None:
+    """The erase has come some way when the user is told something: cut then, it is torn, and nobody was told."""
+    rig = suspending(tells=True)
+    run = rig.run(rig.initial(0))
+    told = next(index for index, entry in enumerate(run.entries) if isinstance(entry, Event))
+    children = list(closure_of(rig, BOUNDS, tears=COARSE).walker._bench.children(rig.initial(0), run))
+    hows = {child.edge.how for child in children if child.edge.entry == told}
+    assert hows == {"cut", "none_front-1", "none_front-8", "none_front-15", "none_preprogrammed-1"}
+
+
+def two_chips(reset: Reset) -> str | None:
+    """The second chip's erase begins first; a program of a third window runs meanwhile."""
+    first, second, log = (reset.flash[name] for name in ("first", "second", "log"))
+    if log.read(0, 1) != b"\xff":
+        return None
+    chips = flash_of(first), flash_of(second)
+    later = chips[1].begin("erase", second.address, BLOCK, b"", 3200)
+    reset.wait(100)
+    sooner = chips[0].begin("erase", first.address, BLOCK, b"", 1600)
+    reset.wait(100)
+    sooner.suspend(reset.clock.now_us)
+    log.program(0, b"\xf0")
+    sooner.resume(reset.clock.now_us)
+    reset.wait(4000)
+    chips[0].end(sooner)
+    chips[1].end(later)
+    return None
+
+
+def on_two_chips() -> PlainRig:
+    windows = {"first": Window(0, BLOCK, "a"), "log": Window(BLOCK, BLOCK, "a"), "second": Window(0, BLOCK, "b")}
+    content = {"first": b"\x11" * BLOCK, "second": b"\x22" * BLOCK}
+    return PlainRig(two_chips, {"a": PART, "b": PART}, windows=windows, factory=content)
+
+
+def test_two_chips_lose_their_power_together_whichever_began_first() -> None:
+    rig = on_two_chips()
+    closure = closure_of(rig, BOUNDS, tears=COARSE)
+    verdict = closure.explore()
+    assert verdict.word == "held"
+    assert verdict.coverage.edges == edges_by_hand(closure)
+    state = rig.initial(0)
+    children = [c for c in closure.walker._bench.children(state, rig.run(state)) if c.edge.how.count("_") == 2]
+    assert len(children) > 30
+    for child in children:
+        run = rig.run(state, child.edge.interruption())
+        assert [m.key for m in run.end.memory] == [m.key for m in child.state.memory]
+
+
+def test_what_is_in_flight_at_a_reset_is_not_in_the_next_session() -> None:
+    rig = suspending(tells=True)
+    state = rig.initial(0)
+    before = rig.run(state)
+    told = next(index for index, entry in enumerate(before.entries) if isinstance(entry, Event))
+    rig.run(state, Interruption(told, "pin"))
+    assert rig.run(state).entries == before.entries
+    assert [chip.in_flight for chip in rig._chips.values()] == [[]]
+    closure = closure_of(suspending(tells=True), BOUNDS, tears=COARSE, events=("reset",))
+    verdict = closure.explore()
+    assert facts_of(closure, verdict) == facts_of_all(exhaustive(rig, BOUNDS, COARSE, events=("reset",)))
+    assert unreplayed(closure.rig, closure, verdict.findings) == []
