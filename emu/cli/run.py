@@ -29,6 +29,7 @@ from emu.errors import UsageError
 from emu.report.document import to_document, to_junit
 from emu.report.story import tell
 from emu.report.summary import summary
+from emu.words import printable
 from flash.tears import TEAR_SETS
 
 EXIT_INTERRUPTED = 130
@@ -139,7 +140,8 @@ def command(inputs: Inputs, tears: str, depth: DepthChoice, events: str, json_fi
 
 def _write_certificate(target: Path, certificate: dict[str, Any] | None, verdict: Verdict) -> None:
     if certificate is None:
-        click.echo(f"no certificate: the campaign ends with {verdict.word}, and only what held is certified", err=True)
+        where = "" if str(target) == "-" else f"; nothing is written to {printable(str(target))}"
+        click.echo(f"no certificate: the verdict is {verdict.word}, and only what held is certified{where}", err=True)
         return
     write_text(target, json.dumps(certificate, indent=2))
 
@@ -161,13 +163,14 @@ def _progress(depth: str) -> Progress:
     from rich.console import Console
 
     console: Any = Console(stderr=True)
+    bound = "" if depth == "any" else f" of {depth}"
     shown = 0
 
     def show(coverage: Coverage, layer: int, where: str) -> None:
         nonlocal shown
         if coverage.boots >= shown + _SHOW_EVERY:  # sessions come one by one, or by the shard
             shown = coverage.boots
-            console.print(f"depth {layer} of {depth}, {where}: {coverage.boots:,} sessions", end="\r", highlight=False)
+            console.print(f"depth {layer}{bound}, {where}: {coverage.boots:,} sessions", end="\r", highlight=False)
 
     return show
 
