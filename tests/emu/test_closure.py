@@ -448,7 +448,7 @@ def test_every_cut_of_operations_in_flight_replays_live(tells: bool) -> None:
     """Parsed from a token, and struck in the running firmware: the same cells as the campaign makes."""
     rig = suspending(tells=tells)
     closure = closure_of(rig, BOUNDS, tears=COARSE)
-    children = list(closure.walker._bench.children(rig.initial(0), rig.run(rig.initial(0))))
+    children = list(closure.walker.bench.children(rig.initial(0), rig.run(rig.initial(0))))
     together = [child for child in children if "_" in child.edge.how]
     assert len(together) > 10
     for child in together:
@@ -466,7 +466,7 @@ def test_a_cut_between_begin_and_an_event_tears_what_is_in_flight() -> None:
     rig = suspending(tells=True)
     run = rig.run(rig.initial(0))
     told = next(index for index, entry in enumerate(run.entries) if isinstance(entry, Event))
-    children = list(closure_of(rig, BOUNDS, tears=COARSE).walker._bench.children(rig.initial(0), run))
+    children = list(closure_of(rig, BOUNDS, tears=COARSE).walker.bench.children(rig.initial(0), run))
     hows = {child.edge.how for child in children if child.edge.entry == told}
     assert hows == {"cut", "none_front-1", "none_front-8", "none_front-15", "none_preprogrammed-1"}
 
@@ -503,7 +503,7 @@ def test_two_chips_lose_their_power_together_whichever_began_first() -> None:
     assert verdict.word == "held"
     assert verdict.coverage.edges == edges_by_hand(closure)
     state = rig.initial(0)
-    children = [c for c in closure.walker._bench.children(state, rig.run(state)) if c.edge.how.count("_") == 2]
+    children = [c for c in closure.walker.bench.children(state, rig.run(state)) if c.edge.how.count("_") == 2]
     assert len(children) > 30
     for child in children:
         run = rig.run(state, child.edge.interruption())
