@@ -60,7 +60,7 @@ def in_shards(
 
 
 def told(findings: Sequence[Finding]) -> list[tuple[Any, ...]]:
-    return [(f.key, f.path, f.torn, f.message, f.count) for f in findings]
+    return [(f.key, f.path, f.harsh, f.message, f.count) for f in findings]
 
 
 def assert_same(one: Verdict, other: Verdict) -> None:
@@ -158,7 +158,7 @@ def test_a_trial_that_kills_its_worker_is_a_finding_and_costs_no_other() -> None
     )
     found = killing(deadly)
     assert len(found) == 1 == len(deadly.findings)
-    assert (found[0].key.check, found[0].key.tears, found[0].torn, found[0].count) == ("boots", ("reset",), 0, 1)
+    assert (found[0].key.check, found[0].key.tears, found[0].harsh, found[0].count) == ("boots", ("reset",), 0, 1)
     assert found[0].message == "the trial killed its worker: exit code 3"
     assert (deadly.word, deadly.exit_code, deadly.complete) == ("findings", 1, True)
     assert deadly.coverage.edge_kinds == sane.coverage.edge_kinds

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -42,7 +43,8 @@ def campaigns(store: Path) -> list[tuple[str, str]]:
 
 
 def digest_in(page: str) -> str:
-    return page.split()[-1]
+    (digest,) = re.findall(r"digest\s+([0-9a-f]{64})", page)
+    return digest
 
 
 def test_results_are_kept_and_past_findings_replayed_first(brownout: Brownout, folder: Path) -> None:
