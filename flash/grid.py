@@ -99,7 +99,8 @@ class Grid:
         slices = self._slices[(unit - self.block_count) % self._pieces]
         if len(content) == self.block_size:
             return content[slices[0]]
-        return b"".join([content[piece] for piece in slices])
+        weak = b"".join([content[piece] for piece in slices[-2:]])  # of another piece of the block, perhaps
+        return b"".join([content[piece] for piece in slices[:-2]]) + (weak if any(weak) else b"")
 
     def spliced(self, block: Block, other: Block, units: Sequence[int]) -> Block:
         """``block`` with ``units`` as they are in ``other``."""

@@ -22,7 +22,7 @@ from emu.campaign.graph import Head, Link, Node, Span, Stop
 from emu.campaign.space import Print, bits_of
 from emu.rig import DeviceState
 from flash import draws
-from flash.journal import Operation
+from flash.journal import Entry, Operation
 
 if TYPE_CHECKING:
     from emu.campaign.closure import Closure
@@ -112,8 +112,7 @@ class Auditor:
             number -= span.stop - span.first
         draw = draws.mix(AUDIT_SEED, seed, number)
         head: Head = span.heads[draw % len(span.heads)]
-        entry = stop.session.pieces[span.piece].run.entries[span.first + number]
-        if isinstance(entry, Operation) and draw >> 8 & 1:
+        if draw >> 8 & 1 and self._together(stop.session, stop.at + span.offset + number):
             return _Dropped(stop, span.offset + number, "", span.heads[0].node, draw >> 16)
         return _Dropped(stop, span.offset + number + 1, head.how, head.node)
 
@@ -168,8 +167,9 @@ class Auditor:
         memory = bench.memory()
         prints = self._closure.space.print_of(memory)
         pairs = [(child, prints) for child in bench.at_point(place, time_at(run, place), workload)]
-        if place < len(run.entries) and isinstance(run.entries[place], Operation):
-            for child in bench.torn(place, self._together(session, place), workload):
+        together = self._together(session, place) if place < len(run.entries) else []
+        if together:
+            for child in bench.torn(place, together, workload):
                 pairs.append((child, self._closure.space.print_from(prints, memory, child.state.memory)))
         for child, made in pairs:
             link = links.get(child.edge.how)
@@ -196,14 +196,13 @@ class Auditor:
             children = list(self._bench.torn(number, self._together(session, number), workload))
         return next(child for child in children if child.edge.how == dropped.how)
 
-    def _together(self, session: Session, number: int) -> list[Operation]:
-        """Operation ``number`` of the session, and those in flight with it."""
+    def _together(self, session: Session, number: int) -> list[Entry]:
+        """Entry ``number`` of the session, and the operations in flight with it; nothing where nothing can be torn."""
         for piece in session.pieces:
             index = number - piece.offset
             if index < len(piece.run.entries):
-                others = self._closure.walker.outline(piece.run).together.get(index, ())
-                entries = [piece.run.entries[place] for place in (index, *others)]
-                return [entry for entry in entries if isinstance(entry, Operation)]
+                together = self._closure.walker.outline(piece.run).flying(index)
+                return together if isinstance(together[0], Operation) or len(together) > 1 else []
         raise AssertionError("an edge behind the end of its session: please report")
 
     def _agrees(self, prints: Print, node: Node) -> bool:

@@ -1,7 +1,8 @@
 """The checks: what must hold in every session, however it began.
 
 Rows of a table. Each row looks at a `Scene` (one session with the monitor before and after every entry) and yields
-breaches. `retries` and `wear` are here with their promises but judged in `explore`: they look beyond one session.
+breaches. `retries`, `steady` and `wear` are here with their promises but judged by campaigns: they look beyond one
+session.
 
 Neighbours: `monitor` remembers, `explore` asks. Knows journals and outcomes; runs nothing.
 """
@@ -271,8 +272,8 @@ CHECKS: dict[str, Check] = {
             _operations,
             _looks_at_configs,
         ),
-        Check("steady", "however weak cells happen to read, all other checks hold", _nothing, _met_weak),
         Check("legal-flash", "no operation that silicon ignores, wraps or refuses", _legal_flash, _operations),
+        Check("steady", "however weak cells happen to read, all other checks hold", _nothing, _met_weak),
         Check(
             "wear", "erases per sector, from a reset until it settles, stay within the bound", _nothing, _erase_count
         ),

@@ -19,7 +19,7 @@ from emu.campaign.checks import chosen_checks
 from emu.campaign.engines import Died, Engine
 from emu.campaign.golden import golden_chain
 from emu.campaign.graph import Birth, Graph, Link, Node, Stop
-from emu.campaign.judge import Judge, State
+from emu.campaign.judge import Judge, Judged, State
 from emu.campaign.lives import Lives
 from emu.campaign.monitor import Monitor
 from emu.campaign.options import BudgetSpent, Options, Progress
@@ -103,6 +103,14 @@ class Closure:
         self.tally = Tally(self, golden)
         return self.tally.verdict(complete=complete, seconds=self._watch.seconds)
 
+    @property
+    def unfinished(self) -> Iterator[Node]:
+        """States whose edges were not all made."""
+        yield from self._open
+        for owner in (*self._walking, *self.graph.stale, *self.walker.new_stops):
+            if isinstance(owner, Stop):
+                yield from self.graph.comes_by(owner)
+
     # -- layers --------------------------------------------------------------------------------------------
 
     def _close(self) -> None:
@@ -116,6 +124,8 @@ class Closure:
             while self.graph.stale or self.walker.new_stops:
                 self._walk_all()
                 self._run_layer(self.layer + 1)
+            if any(node.cuts <= self.layer for node in self._open):
+                continue  # met when something was walked again: part of this layer
             self.layer += 1
             self.cover.depth_done = self.layer
             if self._open and not self.options.keep_going and self._finds_something():
@@ -210,13 +220,14 @@ class Closure:
         self._pending.pop(node, None)
         state = State(node.state, node.monitor)
         looked: Units = 0
-        for session, resolution in zip(sessions, self.options.resolutions, strict=False):
+        judged: list[Judged] = []
+        for session in sessions:
             self.cover.boots += 1
             self.cover.runs += session.executed
-            node.sessions.append(session)
-            node.judged.append(self.judge.judged(state, session))
-            node.resolutions.append(resolution)
+            judged.append(self.judge.judged(state, session))
             looked |= self.walker.footprint(session)[0]
+        node.sessions, node.judged = sessions, judged  # both or neither: somebody may press Ctrl-C
+        node.resolutions = list(self.options.resolutions[: len(sessions)])
         self.graph.was_run(node, looked)
         self._follow(node)
         self._progress(self.cover, self.layer + 1, f"{len(self.graph.nodes):,} states")

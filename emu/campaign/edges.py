@@ -42,6 +42,13 @@ def harshness(hows: Iterable[str]) -> int:
     return sum(tear.row.tier for how in torn for tear in tears_in(how) if tear is not None)
 
 
+def kind_of(how: str) -> str:
+    """An edge's name without its tears' arguments."""
+    if how in (CUT, *EVENT_NAMES):
+        return how
+    return TOGETHER.join(UNTOUCHED if tear is None else tear.row.name for tear in tears_in(how))
+
+
 @dataclass(frozen=True, slots=True)
 class Edge:
     """An interruption of one session: at point ``entry``, or inside operation ``entry``.
@@ -97,7 +104,7 @@ class EdgeWalker:
         for index, entry in enumerate(run.entries):
             if index >= first:
                 yield from self.at_point(index, time_at(run, index), workload)
-                if isinstance(entry, Operation):
+                if isinstance(entry, Operation) or index in together:
                     others = [run.entries[other] for other in together.get(index, ())]
                     yield from self.torn(index, [entry, *others], workload)
             self.advance(entry)
@@ -110,7 +117,7 @@ class EdgeWalker:
         workload, together, counts = Workload(state), flights(run.entries), []
         for index, entry in enumerate(run.entries):
             count = 1 + len(self._possible(workload))
-            if isinstance(entry, Operation):
+            if isinstance(entry, Operation) or index in together:
                 count += sum(1 for _ in self._ways([entry, *(run.entries[o] for o in together.get(index, ()))]))
             counts.append(count)
             self.advance(entry)
@@ -127,8 +134,8 @@ class EdgeWalker:
             self.advance(done)
             workload.apply(done)
         children = list(self.at_point(entry, time_at(run, entry), workload))
-        if entry < len(run.entries) and isinstance(run.entries[entry], Operation):
-            others = flights(run.entries).get(entry, ())
+        others = flights(run.entries).get(entry, [])
+        if entry < len(run.entries) and (others or isinstance(run.entries[entry], Operation)):
             children += self.torn(entry, [run.entries[other] for other in (entry, *others)], workload)
         return next((child for child in children if child.edge.how == how), None)
 
@@ -163,12 +170,12 @@ class EdgeWalker:
 
     def torn(self, number: int, operations: Sequence[Entry], workload: Workload) -> Iterator[Child]:
         """The edges inside the first of ``operations``, entry ``number`` of its session. The others are in flight with
-        it, and torn as well, in every combination."""
+        it, and torn as well, in every combination. Where that entry is none, the edges right before it."""
         operation = operations[0]
-        assert isinstance(operation, Operation), "only operations can be torn: please report"
         if len(operations) > 1:
             yield from self._torn_together(number, operations, workload)
             return
+        assert isinstance(operation, Operation), "only operations can be torn: please report"
         cells = self._cells[operation.device]
         before = cells.snapshot()
         for (tear,) in list(self._ways(operations)):
@@ -179,14 +186,19 @@ class EdgeWalker:
             yield Child(Edge(number, tear.name, tear.row.name), state, workload.running)
 
     def _torn_together(self, number: int, operations: Sequence[Entry], workload: Workload) -> Iterator[Child]:
-        in_flight = [op for op in operations if isinstance(op, Operation)]
+        chips = list(self._cells)
+        others = [op for op in operations[1:] if isinstance(op, Operation)]
+        others.sort(key=lambda op: chips.index(op.device))  # chip after chip, as they lose their power
+        first = [op for op in operations[:1] if isinstance(op, Operation)]
+        in_flight = [*first, *others]
         before = self.memory()
-        for tears in list(self._ways(operations)):
-            for tear, operation in zip(tears, in_flight, strict=True):
+        for way in list(self._ways(in_flight)):
+            for tear, operation in zip(way, in_flight, strict=True):
                 if tear is not None:
                     tear.apply(self._cells[operation.device], operation)
             state = DeviceState(self.memory(), "power", workload.attempts_left)
             self.stand(before)
+            tears = way if first else (None, *way)
             how = TOGETHER.join(UNTOUCHED if tear is None else tear.name for tear in tears)
             kind = TOGETHER.join(UNTOUCHED if tear is None else tear.row.name for tear in tears)
             yield Child(Edge(number, how, kind), state, workload.running)
@@ -260,13 +272,15 @@ def time_at(run: Run, index: int) -> int:
 
 def flights(entries: Sequence[Entry]) -> dict[int, list[int]]:
     """For every operation that is not alone: which others are in flight at some moment before it ends, in the order in
-    which they began. They are later entries, because entries stand in the order of their end."""
+    which they began. They are later entries, because entries stand in the order of their end. For everything else that
+    happens meanwhile: which operations are in flight at that moment."""
     first_start, overlapped = 1 << 62, []
     for index in range(len(entries) - 1, -1, -1):
         entry = entries[index]
+        end_us = entry.end_us if isinstance(entry, Operation) else entry.time_us
+        if first_start < end_us:
+            overlapped.append((index, end_us))
         if isinstance(entry, Operation):
-            if first_start < entry.end_us:
-                overlapped.append((index, entry.end_us))
             first_start = min(first_start, entry.start_us)
     found: dict[int, list[int]] = {}
     for index, end_us in overlapped:

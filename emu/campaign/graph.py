@@ -12,6 +12,7 @@ Neighbours: `walk` makes links, `closure` runs nodes. Knows units and monitors; 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -41,12 +42,19 @@ class Birth:
     how: str
 
 
-@dataclass(eq=False, slots=True)
+def resets_before(birth: Birth | None, mode: Mode) -> int:
+    """Resets since the last interruption on a path that ends so; the update that `retries` asks for begins anew."""
+    if birth is None or birth.how or birth.parent.mode != mode:
+        return 0
+    return birth.parent.resets + 1
+
+
+@dataclass(eq=False, slots=True, repr=False)
 class Node:
     """A state that stands for all that agree with it on ``live``.
 
     ``sessions``: what happens from it, once for each resolution of weak cells that makes a difference. ``cuts``: fewest
-    interruptions it is known to take; ``resets``: of the path it was met on, resets since the last of them.
+    interruptions it is known to take; ``resets``: fewest since the last of them, on any path that is known.
     ``asks_retry``: the update that `retries` asks for begins here. ``killed_by``: how the worker ended that ran it; it
     has no sessions then.
     """
@@ -85,7 +93,7 @@ class Node:
         return (state.cause, state.attempts_left, state.ram, self.monitor, self.mode)
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, repr=False)
 class Stop:
     """A place in a session: before entry ``entry`` of its piece ``piece``, in a state with ``memory``.
 
@@ -131,7 +139,7 @@ class EdgeBreach:
     outcome: str
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, repr=False)
 class Link:
     """An edge, ``entry`` entries behind the beginning of its owner, to a state for which ``target`` stands.
 
@@ -155,6 +163,11 @@ class Link:
     def is_current(self) -> bool:
         """Whether its owner has not been walked again since."""
         return self.generation == self.owner.generation
+
+    @property
+    def is_true(self) -> bool:
+        """Whether the target stands for the state, as far as anybody looks by now."""
+        return not self.target.live & ~self.agrees
 
     @property
     def needs(self) -> Units:
@@ -194,7 +207,7 @@ class Claim:
     generation: int
 
 
-@dataclass(eq=False, slots=True)
+@dataclass(eq=False, slots=True, repr=False)
 class _Group:
     """Nodes of one kind that are compared on one set of units."""
 
@@ -231,11 +244,8 @@ class Graph:
 
     def add(self, state: DeviceState, monitor: Monitor, mode: Mode, prints: Print, birth: Birth | None) -> Node:
         """A new node, to be run."""
-        cuts = resets = 0
-        if birth is not None:
-            cuts = birth.parent.cuts + bool(birth.how)
-            resets = 0 if birth.how else birth.parent.resets + 1
-        node = Node(len(self.nodes), state, monitor, mode, prints, cuts, resets, birth)
+        cuts = 0 if birth is None else birth.parent.cuts + bool(birth.how)
+        node = Node(len(self.nodes), state, monitor, mode, prints, cuts, resets_before(birth, mode), birth)
         self.nodes.append(node)
         if not self._merges:
             node.live = node.footprint = self._space.everything
@@ -248,6 +258,19 @@ class Graph:
         if self._merges:
             self._file(node, node.live)
             self._grow(node, node.footprint)
+
+    def sooner(self, node: Node, resets: int) -> Iterator[Node]:
+        """``node`` takes ``resets`` on another path. Yields what follows it and was given up because of longer ones."""
+        waiting = [(node, resets)]
+        while waiting:
+            here, resets = waiting.pop()
+            if resets >= here.resets:
+                continue
+            here.resets = resets
+            if here.is_abandoned:
+                here.is_abandoned = False
+                yield here
+            waiting += [(end.target, resets + 1) for end in here.ends if end is not None and end.kind == "end"]
 
     def abandon(self, node: Node) -> None:
         """``node`` is not going to be run: nobody knows what its future looks at, so it may be everything."""
@@ -262,7 +285,7 @@ class Graph:
             link.owner.links.append(link)
         link.target.links_in.append(link)
         self._grow(link.owner, link.needs)
-        if link.target.live & ~link.agrees:
+        if not link.is_true:
             self._spoil(link.owner)
 
     def claim(self, stop: Stop, span: Span, reach: Units) -> None:
@@ -284,6 +307,18 @@ class Graph:
         node.first.append(stop)
         stop.users.append(node)
         self._grow(node, stop.live)
+
+    def comes_by(self, stop: Stop) -> set[Node]:
+        """The nodes whose sessions come by ``stop``."""
+        found: set[Node] = set()
+        waiting: list[Stop | Node] = [stop]
+        while waiting:
+            here = waiting.pop()
+            if isinstance(here, Stop):
+                waiting += here.users
+            else:
+                found.add(here)
+        return found
 
     def looks_at(self, stop: Stop, units: Units) -> None:
         """Something about an edge of ``stop`` was decided by ``units``, besides what follows it."""
@@ -318,7 +353,7 @@ class Graph:
                     self._spoil(claim.owner)
             for link in here.links_in:
                 if link.is_current:
-                    if here.live & ~link.agrees:
+                    if not link.is_true:
                         self._spoil(link.owner)
                     waiting.append((link.owner, link.needs))
 

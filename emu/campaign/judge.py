@@ -9,7 +9,7 @@ Neighbours: `cache` runs or recognises sessions, `checks` has the rows, `explore
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
@@ -118,10 +118,7 @@ class Judge:
         breaches: list[Breach] = []
         before = self._cover.runs
         while True:
-            session = self._next(state)
-            if session.met_weak and (resolution := next(reading, None)) is not None:
-                session = self._next(state, resolution)
-            judged = self.judged(state, session)
+            judged = self.judged(state, self._read(state, reading))
             sessions.append(judged)
             breaches += judged.breaches
             end = len(judged.run.entries)
@@ -135,7 +132,7 @@ class Judge:
             breaches += worn_out(self.erased_in([judged.session for judged in sessions]), self._bounds, end)
         outcome = sessions[-1].session.outcome
         if "retries" in self.checks and outcome.kind == "settled" and outcome.image == OLD:
-            breaches += self._retry(judged.session.end, end)
+            breaches += self._retry(judged.session.end, end, reading)
         return Chain(sessions, outcome, breaches, executed=self._cover.runs > before)
 
     def judged(self, state: State, session: Session) -> Judged:
@@ -191,7 +188,13 @@ class Judge:
             self._runs_kept[id(run)] = run
         return found
 
-    def _retry(self, settled: DeviceState, entry: int) -> list[Breach]:
+    def _read(self, state: State, reading: Iterator[str]) -> Session:
+        """The session from ``state``; where it meets weak cells, with the next ``reading``."""
+        session = self._next(state)
+        resolution = next(reading, None) if session.met_weak else None
+        return session if resolution is None else self._next(state, resolution)
+
+    def _retry(self, settled: DeviceState, entry: int, reading: Iterator[str]) -> list[Breach]:
         """One uncut update from a settled device with the old image; it does not count towards the attempts. Its
         sessions are judged like all others."""
         self._cover.exercised["retries"] += 1
@@ -199,7 +202,7 @@ class Judge:
         breaches: list[Breach] = []
         runs: list[Run] = []
         for _ in range(self._bounds.max_resets + 1):
-            judged = self.judged(state, self._next(state))
+            judged = self.judged(state, self._read(state, reading))
             breaches += judged.breaches
             runs.append(judged.run)
             outcome = judged.session.outcome

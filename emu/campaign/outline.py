@@ -95,6 +95,10 @@ class Outline:
             found |= kills
         return found
 
+    def flying(self, index: int) -> list[Entry]:
+        """Entry ``index``, and the operations in flight with it."""
+        return [self.entries[place] for place in (index, *self.together.get(index, ()))]
+
     def next_moving(self, first: int) -> int:
         """The first event at or behind entry ``first`` that moves workload or monitor; the end if there is none."""
         at = bisect_left(self._moving, first)
@@ -184,15 +188,14 @@ class TearCounter:
         together = flights(entries)
         sums: dict[str, list[int]] = {}
         for index, entry in enumerate(entries):
-            if not isinstance(entry, Operation):
-                continue
-            counts = self._counts(entry)
+            counts = self._counts(entry) if isinstance(entry, Operation) else {}
             for other in together.get(index, ()):
                 counts = {TOGETHER: (1 + sum(counts.values())) * (1 + self._all(entries[other])) - 1}
             for kind, count in counts.items():
                 totals = sums.setdefault(kind, [0] * (len(entries) + 1))
                 totals[index + 1] = count
-            replay(self._cells[entry.device], entry)
+            if isinstance(entry, Operation):
+                replay(self._cells[entry.device], entry)
         return {kind: list(accumulate(totals)) for kind, totals in sums.items()}
 
     def _counts(self, operation: Operation) -> dict[str, int]:

@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import heapq
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
-from emu.campaign.edges import harshness
+from emu.campaign.edges import harshness, kind_of
 from emu.campaign.graph import Graph, Node, Span, Stop
 from emu.campaign.judge import Chain
 from emu.campaign.outline import TearCounter
@@ -30,14 +32,15 @@ Distance = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """The last step of the mildest path to a node: session ``reading`` of ``parent``, interrupted by ``how`` at
-    ``entry``; "" : it ended by itself. None: the factory state."""
+    """The last step of a path to a node: session ``reading`` of ``parent``, interrupted by ``how`` at ``entry``; "": it
+    ended by itself. ``before``: the step that led to ``parent``. None: the factory state."""
 
     parent: Node
     reading: int
     entry: int
     how: str
     kind: str
+    before: Arrival | None
 
 
 @dataclass
@@ -49,25 +52,37 @@ class Paths:
     origins: dict[Node, None] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, graph: Graph) -> Paths:
-        """Breadth first from the factory state; every stop is left once, by the mildest path that comes by."""
+    def of(cls, graph: Graph, max_resets: int) -> Paths:
+        """Breadth first from the factory state; every stop is left once, by the mildest path that comes by. A node is
+        left again by a path with fewer resets since its last interruption: more than ``max_resets`` nobody follows.
+
+        A graph that was not finished has edges that are no longer true, and places that are being walked again: how a
+        node was first met is always true."""
         paths = cls()
         root = graph.nodes[0]
         paths.origins[root] = None
         left: set[Stop] = set()
+        born: dict[Node, list[Node]] = {}
+        for child in graph.nodes:
+            if child.birth is not None:
+                born.setdefault(child.birth.parent, []).append(child)
         count = 0
-        queue: list[tuple[Distance, int, Node, Arrival | None]] = [((0, 0), 0, root, None)]
+        fewest: dict[Node, int] = {}
+        queue: list[tuple[Distance, int, int, Node, Arrival | None]] = [((0, 0), 0, 0, root, None)]
         while queue:
-            distance, _, node, arrival = heapq.heappop(queue)
-            if node in paths.arrivals:
+            distance, resets, _, node, arrival = heapq.heappop(queue)
+            if resets >= fewest.get(node, max_resets + 1):
                 continue
-            paths.arrivals[node], paths.distances[node] = arrival, distance
-            for target, step in _steps(node, left):
+            fewest[node] = resets
+            if node not in paths.arrivals:
+                paths.arrivals[node], paths.distances[node] = arrival, distance
+            for target, step in chain(_steps(node, arrival, left), _births(born.get(node, ()), arrival)):
                 if step.how:
                     paths.origins[target] = None
                 count += 1
                 further = (distance[0] + bool(step.how), distance[1] + harshness((step.how,)))
-                heapq.heappush(queue, (further, count, target, step))
+                again = resets + 1 if step.kind == "end" else 0
+                heapq.heappush(queue, (further, again, count, target, step))
         return paths
 
     def path(self, node: Node) -> tuple[CutPath, tuple[str, ...], tuple[str, ...]]:
@@ -77,10 +92,10 @@ class Paths:
         readings: list[str] = []
         sessions = 0
         arrivals: list[Arrival] = []
-        here: Node | None = node
-        while here is not None and (arrival := self.arrivals[here]) is not None:
-            arrivals.append(arrival)
-            here = arrival.parent
+        here = self.arrivals[node]
+        while here is not None:
+            arrivals.append(here)
+            here = here.before
         for arrival in reversed(arrivals):
             reading = arrival.parent.resolutions[arrival.reading]
             if reading is not None and arrival.parent.sessions[arrival.reading].met_weak:
@@ -94,17 +109,25 @@ class Paths:
         return tuple(steps), tuple(kinds), tuple(readings)
 
 
-def _steps(node: Node, left: set[Stop]) -> Iterator[tuple[Node, Arrival]]:
+def _births(children: Sequence[Node], before: Arrival | None) -> Iterator[tuple[Node, Arrival]]:
+    for child in children:
+        birth = child.birth
+        assert birth is not None, "the factory state follows nothing: please report"
+        kind = ("end" if child.mode == birth.parent.mode else "retry") if not birth.how else kind_of(birth.how)
+        yield child, Arrival(birth.parent, birth.reading, birth.entry, birth.how, kind, before)
+
+
+def _steps(node: Node, before: Arrival | None, left: set[Stop]) -> Iterator[tuple[Node, Arrival]]:
     for reading, end in enumerate(node.ends):
-        if end is not None:
-            yield end.target, Arrival(node, reading, end.entry, "", end.kind)
+        if end is not None and end.is_true:
+            yield end.target, Arrival(node, reading, end.entry, "", end.kind, before)
     for reading, first in enumerate(node.first):
         stop: Stop | None = first
         offset = 0
         while stop is not None and stop not in left:
             left.add(stop)
-            for link in stop.links:
-                yield link.target, Arrival(node, reading, offset + link.entry, link.how, link.kind)
+            for link in filter(attrgetter("is_true"), stop.links):
+                yield link.target, Arrival(node, reading, offset + link.entry, link.how, link.kind, before)
             offset += stop.length
             stop = stop.next
 
@@ -120,7 +143,7 @@ class Tally:
         self.counter = TearCounter(closure.rig, closure.options.tears, closure.walker.bench)
         self._findings: dict[tuple[object, ...], Finding] = {}
         self._lives = closure.lives
-        self.paths = Paths.of(closure.graph)
+        self.paths = Paths.of(closure.graph, closure.bounds.max_resets)
 
     def verdict(self, *, complete: bool, seconds: float) -> Verdict:
         closure, options = self.closure, self.closure.options
@@ -158,14 +181,25 @@ class Tally:
             for link in stop.links:
                 cover.edge_kinds[link.kind] += times
                 cover.outcomes[self._lives.outcome(link.target)] += times
-                cover.edges_executed += link.is_new
-                cover.executed_kinds[link.kind] += link.is_new
-                cover.edges_merged += times - link.is_new
+                cover.edges_merged += times
             for span in stop.spans:
                 self._count_span(stop, span, times)
+        for node in self._graph.nodes:
+            if node.was_run and node.birth is not None and node.birth.how:
+                cover.executed_kinds[kind_of(node.birth.how)] += 1
+        cover.edges_executed = sum(cover.executed_kinds.values())
+        cover.edges_merged -= cover.edges_executed
         cover.edges_inherited = sum(cover.edge_kinds.values()) - cover.edges_executed
         cover.states = sum(node.was_run for node in self._graph.nodes)
+        self._settle_depth()
         cover.depth_closed = max((d[0] for n, d in self.paths.distances.items() if n.mode == "cut"), default=0)
+
+    def _settle_depth(self) -> None:
+        """How many interruptions are done with: every state they lead to was run."""
+        far = len(self._graph.nodes)
+        left = [self.paths.distances.get(node, (far, 0))[0] for node in self.closure.unfinished]
+        met = [cuts - 1 for node, (cuts, _) in self.paths.distances.items() if not node.was_run]
+        self._cover.depth_done = max(0, min([self._cover.depth_done, *left, *met]))
 
     def _count_span(self, stop: Stop, span: Span, times: int) -> None:
         piece = stop.session.pieces[span.piece]
@@ -186,8 +220,9 @@ class Tally:
                 here = (*readings, resolution) if session.met_weak and resolution is not None else readings
                 for breach in judged.breaches:
                     self._report(path, kinds, here, breach.check, breach.message, self._lives.outcome(node), node)
-            for check, message in self._lives.breaches(node, is_origin=node in self.paths.origins):
-                self._report(path, kinds, readings, check, message, self._lives.outcome(node), node)
+            for check, message, read in self._lives.breaches(node, is_origin=node in self.paths.origins):
+                below = (*readings, *read)
+                self._report(path, kinds, below, check, message, self._lives.outcome(node), node)
             self._find_at_edges(node, path, kinds)
 
     def _find_at_edges(self, node: Node, path: CutPath, kinds: tuple[str, ...]) -> None:
@@ -205,7 +240,7 @@ class Tally:
     def _sessions_since_cut(self, node: Node) -> int:
         count, arrival = 0, self.paths.arrivals[node]
         while arrival is not None and not arrival.how:
-            count, arrival = count + 1, self.paths.arrivals[arrival.parent]
+            count, arrival = count + 1, arrival.before
         return count
 
     def _report(

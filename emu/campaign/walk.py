@@ -16,13 +16,13 @@ from collections.abc import Callable, Iterator
 from emu.campaign.cache import Session
 from emu.campaign.checks import at_once
 from emu.campaign.edges import EVENT_NAMES, TIMER, Child, EdgeWalker, EventName, Workload, time_at
-from emu.campaign.graph import Birth, EdgeBreach, Graph, Head, Link, Mode, Node, Span, Stop
+from emu.campaign.graph import Birth, EdgeBreach, Graph, Head, Link, Mode, Node, Span, Stop, resets_before
 from emu.campaign.monitor import Monitor
 from emu.campaign.outline import Outline, Surveyor
 from emu.campaign.space import Print, Space, Units
 from emu.events import ARMED, HANG
 from emu.rig import DeviceState, Rig, Run
-from flash.journal import Entry, Event, Operation
+from flash.journal import Event, Operation
 from flash.snapshot import Snapshot
 from flash.tears import TearSet
 
@@ -78,6 +78,8 @@ class Walker:
         kind = (state.cause, state.attempts_left, state.ram, monitor, mode)
         found = self._graph.find(kind, prints)
         if found is not None:
+            for given_up in self._graph.sooner(found[0], resets_before(birth, mode)):
+                self._meet(given_up)
             return *found, False
         node = self._graph.add(state, monitor, mode, prints, birth)
         self._meet(node)
@@ -99,7 +101,7 @@ class Walker:
                 for head in heads:
                     if not head.node.was_run:
                         yield head.node
-            live = 0
+            live = self._configs if HANG in self._events else 0  # what stands still is judged by its configs
             for head in heads:
                 live |= head.node.live
             until = outline.first_meeting(at, live) if self._may_skip(workload) else at
@@ -117,18 +119,21 @@ class Walker:
                 continue
             entry = run.entries[at]
             if not isinstance(entry, Operation):
+                if at in outline.together:
+                    place.go(index, at)
+                    self._torn(stop, length, place, monitors[at], workload, outline, at, killed)
                 mark = workload.mark
                 if isinstance(entry, Event):
                     workload.apply(entry)
-                if workload.mark == mark and monitors[at].at_reset == monitors[at + 1].at_reset and not self._events:
+                is_alike = workload.mark == mark and monitors[at].at_reset == monitors[at + 1].at_reset
+                if is_alike and not self._events and at not in outline.together:
                     self._graph.claim(stop, Span(index, at, at + 1, length, heads), 0)
                 else:
                     heads = None
                 at, length = at + 1, length + 1
                 continue
             place.go(index, at)
-            operations = [entry, *(run.entries[other] for other in outline.together.get(at, ()))]
-            self._torn(stop, length, place, monitors[at], workload, operations, outline, at, killed)
+            self._torn(stop, length, place, monitors[at], workload, outline, at, killed)
             place.go(index, at + 1)
             killed |= outline.kills(at, at + 1)
             following = self._stop(
@@ -173,12 +178,12 @@ class Walker:
         return tuple(heads)
 
     def _torn(
-        self, stop: Stop, length: int, place: _Place, monitor: Monitor, workload: Workload, operations: list[Entry],
-        outline: Outline, at: int, killed: Units,
+        self, stop: Stop, length: int, place: _Place, monitor: Monitor, workload: Workload, outline: Outline, at: int,
+        killed: Units,
     ) -> None:  # fmt: skip
-        """Edges inside the operation before which the bench stands."""
+        """Edges inside the operation before which the bench stands, and in those in flight with it."""
         reach, inputs = outline.reach[at], outline.inputs[at]
-        for child in self.bench.torn(stop.at + length, operations, workload):
+        for child in self.bench.torn(stop.at + length, outline.flying(at), workload):
             prints = self.space.print_from(place.prints, place.memory, child.state.memory)
             self._link(stop, length, child, monitor, prints, killed, reach, inputs)
 

@@ -6,7 +6,7 @@ what carries the work.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
@@ -21,6 +21,7 @@ from emu.campaign.verdict import Verdict
 from emu.cli.engine import EngineChoice, engine_on, explorer_on
 from emu.report.asked import Asked
 from emu.report.certificate import to_certificate
+from emu.report.mutants import Tried
 from emu.rig_spec import rig_spec
 from emu.update_rig import UpdateRig
 
@@ -42,8 +43,8 @@ class Campaign(Protocol):
 
     def layers(self) -> tuple[Layer, ...]: ...
 
-    def certificate(self, asked: Asked) -> dict[str, Any]:
-        """Of a campaign of any depth that held."""
+    def certificate(self, asked: Asked, mutants: Sequence[Tried] | None) -> dict[str, Any]:
+        """Of a campaign of any depth that held. ``mutants`` None: none was tried."""
         ...
 
 
@@ -73,7 +74,7 @@ class _Layers:
     def layers(self) -> tuple[Layer, ...]:
         return ()
 
-    def certificate(self, asked: Asked) -> dict[str, Any]:
+    def certificate(self, asked: Asked, mutants: Sequence[Tried] | None) -> dict[str, Any]:
         raise AssertionError("brute force certifies nothing: please report")
 
 
@@ -110,7 +111,7 @@ class _AnyDepth:
     def layers(self) -> tuple[Layer, ...]:
         return layers_of(self._tally)
 
-    def certificate(self, asked: Asked) -> dict[str, Any]:
+    def certificate(self, asked: Asked, mutants: Sequence[Tried] | None) -> dict[str, Any]:
         assert self._verdict is not None, "a certificate of a campaign that was not run: please report"
         options = self._closure.options
         return to_certificate(
@@ -121,6 +122,7 @@ class _AnyDepth:
             resolutions=[name or asked.resolution for name in options.resolutions],
             audit=self.audit,
             arguments=asked.arguments,
+            mutants=mutants,
         )
 
     @property

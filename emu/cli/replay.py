@@ -14,6 +14,7 @@ from emu.campaign.options import Options
 from emu.campaign.replay import follow
 from emu.campaign.token import parse_token
 from emu.cli.inputs import Inputs, input_options, make_rig
+from emu.cli.mutants import mutant_named, with_firmware
 from emu.cli.naming import asked
 from emu.errors import TokenError
 from emu.report.story import tell
@@ -24,8 +25,9 @@ EXIT_REPRODUCED, EXIT_NOT_REPRODUCED = 1, 3
 
 @click.command("replay")
 @click.argument("token")
+@click.option("--mutant", "name", metavar="NAME", help="Replay on this mutant, as run --mutants named it.")
 @input_options
-def command(inputs: Inputs, token: str) -> int:
+def command(inputs: Inputs, token: str, name: str | None) -> int:
     """Reproduce one finding, step by step.
 
     Give the same --from, --to, --board and other input options as the run that printed TOKEN. Exits 1 when the
@@ -35,6 +37,8 @@ def command(inputs: Inputs, token: str) -> int:
     if not 1 <= parsed.attempts <= MAX_ATTEMPTS:
         raise TokenError(f"the token is altered: {parsed.attempts} attempts, 1 to {MAX_ATTEMPTS} are possible")
     rig = make_rig(inputs)
+    if name is not None:
+        rig = with_firmware(rig, mutant_named(name))
     parsed.check_inputs(asked(rig, inputs).inputs)
     options = replace(Options(), attempts=parsed.attempts, keeps_new=rig.keeps_new)
     explorer = Explorer(rig, rig.board.document.checks, options)

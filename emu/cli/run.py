@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,17 +22,19 @@ from emu.cli.depth import DepthChoice, depth_options
 from emu.cli.engine import EngineChoice, engine_options
 from emu.cli.html import html_page
 from emu.cli.inputs import Inputs, input_files, input_options, make_rig
+from emu.cli.mutants import Trials, check_depth
 from emu.cli.naming import asked
 from emu.cli.output import check_apart, check_writable, owns_stdout, write_text
 from emu.cli.store import StoreChoice, opened, store_options
 from emu.cli.stories import Teller, tellable
 from emu.errors import UsageError
 from emu.report.document import to_document, to_junit
+from emu.report.mutants import NOT_TRIED, Tried, mutants_text, why_no_proof
 from emu.report.story import tell
 from emu.report.summary import summary
 from flash.tears import TEAR_SETS
 
-EXIT_INTERRUPTED = 130
+EXIT_NOTHING_SHOWN, EXIT_INTERRUPTED = 3, 130
 _SHOW_EVERY = 500
 
 
@@ -79,12 +82,15 @@ _SHOW_EVERY = 500
     metavar="FILE|-",
     help="Write a certificate if everything held; `brownout verify FILE` derives it again.",
 )
+@click.option(
+    "--mutants", is_flag=True, help="At any depth, when everything held: try wrong firmware too, and see it caught."
+)
 @click.option("--no-cache", is_flag=True, help="Execute every edge, recognise none: slow, for measuring.")
 @engine_options
 @store_options
 def command(inputs: Inputs, tears: str, depth: DepthChoice, events: str, json_file: Path | None,
-            junit_file: Path | None, html_file: Path | None, certificate_file: Path | None, no_cache: bool,
-            engine: EngineChoice, store: StoreChoice) -> int:  # fmt: skip
+            junit_file: Path | None, html_file: Path | None, certificate_file: Path | None, mutants: bool,
+            no_cache: bool, engine: EngineChoice, store: StoreChoice) -> int:  # fmt: skip
     """Cut the power at every flash write of an update, and judge what survives.
 
     Makes every state that any number of power cuts can leave (before, inside and after each flash operation, torn
@@ -100,6 +106,7 @@ def command(inputs: Inputs, tears: str, depth: DepthChoice, events: str, json_fi
     check_apart(*outputs)
     if certificate_file is not None and depth.number != ANY:
         raise UsageError("--certificate is for --depth any: what is tried at depth 1 or 2 certifies nothing deeper")
+    check_depth(mutants, depth.number)
     rig = make_rig(inputs)
     for _, target in outputs:
         check_writable(target, (*input_files(inputs, rig.board), store.file))
@@ -120,8 +127,13 @@ def command(inputs: Inputs, tears: str, depth: DepthChoice, events: str, json_fi
         _clear_progress()
         document = to_document(verdict, request)
         keeper.record(verdict, request, options, document)
+    trials = Trials(rig, options, engine, lambda name: _progress(f"{depth.word}, mutant {name}"))
+    tried = trials.tried(verdict) if mutants and verdict.word == "held" else None
+    _clear_progress()
     if not owns_stdout(*(target for _, target in outputs)):
         click.echo(summary(verdict, request, campaign.audit))
+        if mutants:
+            click.echo(f"\n{NOT_TRIED if tried is None else mutants_text(tried)}")
         for finding in tellable(verdict)[:1]:
             story = Teller(rig, campaign.checks, verdict, inputs.seed).story(finding)
             click.echo(f"\nthe mildest path, step by step\n\n{tell(story)}")
@@ -129,17 +141,29 @@ def command(inputs: Inputs, tears: str, depth: DepthChoice, events: str, json_fi
         write_text(json_file, json.dumps(document, indent=2))
     if junit_file is not None:
         write_text(junit_file, to_junit(verdict, request))
-    certificate = campaign.certificate(request) if verdict.word == "held" and depth.number == ANY else None
+    why_not = _why_no_certificate(verdict, tried)
+    certificate = campaign.certificate(request, tried) if depth.number == ANY and not why_not else None
     if html_file is not None:
         write_text(html_file, html_page(rig, campaign, verdict, request, certificate))
     if certificate_file is not None:
-        _write_certificate(certificate_file, certificate, verdict)
-    return EXIT_INTERRUPTED if campaign.interrupted else verdict.exit_code
+        _write_certificate(certificate_file, certificate, why_not)
+    elif tried is not None and why_not:
+        click.echo(f"brownout: mutants: {why_not}", err=True)
+    if campaign.interrupted or trials.interrupted:
+        return EXIT_INTERRUPTED
+    return EXIT_NOTHING_SHOWN if tried is not None and why_not else verdict.exit_code
 
 
-def _write_certificate(target: Path, certificate: dict[str, Any] | None, verdict: Verdict) -> None:
+def _why_no_certificate(verdict: Verdict, tried: Sequence[Tried] | None) -> str:
+    """Why ``verdict`` is not to be certified; "" where it is."""
+    if verdict.word != "held":
+        return f"the campaign ends with {verdict.word}, and only what held is certified"
+    return why_no_proof(tried) if tried is not None else ""
+
+
+def _write_certificate(target: Path, certificate: dict[str, Any] | None, why_not: str) -> None:
     if certificate is None:
-        click.echo(f"no certificate: the campaign ends with {verdict.word}, and only what held is certified", err=True)
+        click.echo(f"no certificate: {why_not}", err=True)
         return
     write_text(target, json.dumps(certificate, indent=2))
 

@@ -17,9 +17,11 @@ from emu.campaign.options import ANY, Options
 from emu.cli.campaign import campaign_on
 from emu.cli.engine import EngineChoice, engine_options
 from emu.cli.inputs import Inputs, input_options, make_rig
+from emu.cli.mutants import Trials
 from emu.cli.naming import asked
 from emu.errors import UsageError
 from emu.report.certificate import NOT_RUN, SCHEMA, as_text, differences
+from emu.report.mutants import mutants_text, why_no_proof
 from flash.files import read_bounded
 from flash.tears import TEAR_SETS
 from flash.weak import RESOLUTIONS
@@ -54,7 +56,11 @@ def command(certificate: Path, overrides: tuple[str, ...], engine: EngineChoice)
             click.echo(f"  {finding.key.check}: {finding.message}")
             click.echo(f"    {request.replay_command(verdict.attempts, finding.path, finding.readings)}")
         return 1
-    ours = campaign.certificate(request)
+    tried = None if theirs["mutants"] == NOT_RUN else Trials(rig, options, engine).tried(verdict)
+    if tried is not None and why_no_proof(tried):
+        click.echo(f"NOT VERIFIED: {why_no_proof(tried)}\n{mutants_text(tried)}")
+        return 1
+    ours = campaign.certificate(request, tried)
     found = list(differences(ours, theirs))
     if found:
         click.echo(f"NOT VERIFIED: {len(found)} of what was certified is otherwise")
@@ -105,6 +111,7 @@ def _checked(document: dict[str, Any], path: Path) -> dict[str, Any]:
             and bound == "any"
             and set(document["resolutions"]) <= set(RESOLUTIONS)
             and (document["audit"] == NOT_RUN or {"audited", "dropped"} <= set(document["audit"]))
+            and (document["mutants"] == NOT_RUN or isinstance(document["mutants"], dict))
             and all("sha256" in item for item in (document["board"], *document["inputs"].values()))
         )
     except (KeyError, TypeError, AttributeError):

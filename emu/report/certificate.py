@@ -15,6 +15,7 @@ from typing import Any
 from emu.campaign.audit import Audit
 from emu.campaign.verdict import Verdict
 from emu.report.asked import Asked
+from emu.report.mutants import Tried, why_no_proof
 from flash.part import Part
 from flash.snapshot import KEY_BYTES
 from flash.tears import TEARS, TearSet
@@ -34,12 +35,15 @@ def to_certificate(
     resolutions: Sequence[str],
     audit: Audit | None,
     arguments: Sequence[str],
+    mutants: Sequence[Tried] | None = None,
 ) -> dict[str, Any]:
-    """The document; SPEC.md describes every key. ``parts`` by chip name; ``arguments`` of `brownout run`.
+    """The document; SPEC.md describes every key. ``parts`` by chip name; ``arguments`` of `brownout run`;
+    ``mutants`` None: none was tried.
 
-    The verdict must be "held".
+    The verdict must be "held", and mutants must all be caught where they apply.
     """
     assert verdict.word == "held", "only what held is certified: please report"
+    assert mutants is None or not why_no_proof(mutants), "mutants that prove nothing are not certified: please report"
     cover = verdict.coverage
     return {
         "schema": SCHEMA,
@@ -69,7 +73,7 @@ def to_certificate(
         "audit": NOT_RUN if audit is None else {
             "audited": audit.audited, "dropped": audit.dropped, "repeated": audit.repeated, "result": "every one agreed"
         },
-        "mutants": NOT_RUN,
+        "mutants": NOT_RUN if mutants is None else {mutant.name: mutant.entry for mutant in mutants},
         "key_bits": 8 * KEY_BYTES,
         "arguments": list(arguments),
         "digest": verdict.digest,

@@ -11,11 +11,15 @@ import pytest
 from bootloader.config import RECORD_SIZE, BootConfig, SlotConfig, pack_config
 from emu.board import ALL_CHECKS, CheckEntry, CheckName
 from emu.campaign.checks import CHECKS, Breach, ConfigWatch, Scene, erases_of, inapplicable, monitors_of, worn_out
+from emu.campaign.closure import Closure
 from emu.campaign.monitor import Monitor
+from emu.campaign.options import ANY, Options
 from emu.events import ATTEMPT, COMMIT_BEGUN, COMMIT_RETURNED, FILES, HANDOVER
 from emu.firmware import ModelFirmware
 from emu.rig import Files, KnownFiles, Outcome, Place, Rig, Run
 from flash.journal import Entry, Event, Journal, Misuse, Operation
+from flash.tears import TEAR_SETS
+from flash.weak import RESOLUTIONS
 from tests.emu.helpers import BOARDS, events, explorer_on, known_edges, life, operations, rig_on
 from tests.mutants.zoo import Campaign
 
@@ -170,6 +174,12 @@ CASES = {
 }  # fmt: skip
 
 
+def closure_on(rig: Rig, tears: str, readings: tuple[str | None, ...]) -> Closure:
+    """A campaign of any depth that is about to begin, on a board that claims everything."""
+    options = Options(tears=TEAR_SETS[tears], depth=ANY, resolutions=readings, keeps_new=rig.keeps_new)
+    return Closure(rig, BOUNDS, options)
+
+
 def judged(case: Case) -> list[Breach]:
     return list(CHECKS[case.check].judge(case.scene()))
 
@@ -183,13 +193,13 @@ def test_a_check_breaks_exactly_where_its_promise_is_broken(name: str) -> None:
 
 
 def test_every_check_has_a_case_that_breaks_it_and_one_that_does_not() -> None:
-    judged_here = set(ALL_CHECKS) - {"retries", "wear"}  # judged in explore: they look beyond one session
+    judged_here = set(ALL_CHECKS) - {"retries", "steady", "wear"}  # judged by campaigns: they look beyond one session
     assert {case.check for case in CASES.values() if case.at} == judged_here
     assert {case.check for case in CASES.values() if not case.at} == judged_here
 
 
 def test_the_table_has_every_check_a_board_may_name() -> None:
-    assert set(CHECKS) == set(ALL_CHECKS) == set(get_args(CheckName))
+    assert tuple(CHECKS) == ALL_CHECKS == get_args(CheckName)
     assert all(name == check.name and check.promise for name, check in CHECKS.items())
 
 
@@ -250,9 +260,37 @@ def test_what_applies_and_what_a_campaign_judges_are_the_same(board: str, app: s
         rig.board.document.checks, keeps_new=rig.keeps_new, snapshot=rig.capabilities.snapshot,
         configs=bool(rig.places.configs), lacks=rig.lacks,
     )  # fmt: skip
-    judged_here = explorer_on(rig).checks
-    assert set(judged_here) | set(reasons) == set(ALL_CHECKS)
-    assert not set(judged_here) & set(reasons)
+    explorer, closure = explorer_on(rig), closure_on(rig, "T3", tuple(RESOLUTIONS))
+    assert closure.left_out == reasons
+    for judged_here, left_out in ((explorer.checks, {*reasons, "steady"}), (closure.checks, set(reasons))):
+        assert set(judged_here) | left_out == set(ALL_CHECKS)
+        assert not set(judged_here) & left_out
+
+
+@pytest.mark.parametrize(
+    ("tears", "readings", "why"),
+    [
+        ("none", tuple(RESOLUTIONS), "tears none leave no weak cells"),
+        ("T2", tuple(RESOLUTIONS), "tears T2 leave no weak cells"),
+        ("T2", (None,), "tears T2 leave no weak cells"),
+        ("T3", (None,), "weak cells read in one way only; --resolution all tries all"),
+        ("T3", ("as-old",), "weak cells read in one way only; --resolution all tries all"),
+        ("T3", ("as-old", "as-new"), ""),
+        ("T3-coarse", tuple(RESOLUTIONS), ""),
+    ],
+)
+def test_steady_applies_at_any_depth_where_weak_cells_can_be_and_read_in_more_than_one_way(
+    tears: str, readings: tuple[str | None, ...], why: str
+) -> None:
+    closure = closure_on(rig_on("demo"), tears, readings)
+    assert closure.left_out.get("steady", "") == why
+    assert ("steady" in closure.checks) == (not why)
+
+
+def test_a_board_that_does_not_claim_steady_says_so_before_anything_else() -> None:
+    bounds = CheckEntry(apply=("boots",))
+    options = Options(tears=TEAR_SETS["T2"], depth=ANY)
+    assert "does not claim" in Closure(RIG, bounds, options).left_out["steady"]
 
 
 @pytest.mark.parametrize("board", BOARDS)
@@ -266,7 +304,7 @@ def test_no_check_is_broken_by_a_life_without_interruption(board: str) -> None:
         assert [breach for check in CHECKS.values() for breach in check.judge(scene)] == []
 
 
-def test_a_life_with_a_reboot_exercises_every_check_but_retries() -> None:
+def test_a_life_with_a_reboot_exercises_every_check_but_retries_and_what_needs_weak_cells() -> None:
     rig = Campaign(board="files").rig(ModelFirmware)
     sessions = life(rig)
     sessions.append((sessions[-1][1].end, rig.run(sessions[-1][1].end)))
@@ -277,7 +315,15 @@ def test_a_life_with_a_reboot_exercises_every_check_but_retries() -> None:
         monitor = monitors[-1]
         for name, check in CHECKS.items():
             counts[name] += check.counts(Scene(state, run, monitors, rig, CheckEntry()))
-    assert [name for name, count in counts.items() if not count] == ["retries"]
+    assert [name for name, count in counts.items() if not count] == ["retries", "steady"]
+
+
+@pytest.mark.parametrize("met_weak", [False, True])
+def test_a_session_exercises_steady_when_it_meets_weak_cells(met_weak: bool) -> None:
+    run = Run([enters("old")], OLD_RUNS, STATE, met_weak=met_weak)
+    scene = Scene(STATE, run, monitors_of(FRESH, run), RIG, BOUNDS)
+    assert CHECKS["steady"].counts(scene) == int(met_weak)
+    assert list(CHECKS["steady"].judge(scene)) == []
 
 
 # -- wear ------------------------------------------------------------------------------------------------

@@ -119,16 +119,17 @@ def test_the_digest_is_the_same_each_time_it_is_asked_for() -> None:
     assert judged.digest == judged.digest == deepcopy(judged).digest
 
 
-def test_findings_rank_by_cuts_then_clean_before_torn_then_place() -> None:
-    def ranked(*steps: Step, torn: int = 0) -> Finding:
-        return Finding(FindingKey("boots", (), (), ""), steps, torn, "")
+def test_findings_rank_by_cuts_then_clean_before_torn_and_tame_before_harsh_then_place() -> None:
+    def ranked(*steps: Step, harsh: int = 0) -> Finding:
+        return Finding(FindingKey("boots", (), (), ""), steps, harsh, "")
 
     uncut, clean, late = ranked(), ranked(Step(0, 9, "cut")), ranked(Step(1, 2, "cut"))
     torn = ranked(Step(0, 1, "prefix-1"), harsh=1)
+    weak = ranked(Step(0, 0, "metastable-1"), harsh=3)
     twice = ranked(Step(0, 1, "cut"), Step(0, 1, "cut"))
-    order = [uncut, clean, late, torn, twice]
-    assert sorted([twice, torn, uncut, late, clean], key=lambda f: f.rank) == order
-    assert [f.cuts for f in order] == [0, 1, 1, 1, 2]
+    order = [uncut, clean, late, torn, weak, twice]
+    assert sorted([twice, weak, torn, uncut, late, clean], key=lambda f: f.rank) == order
+    assert [f.cuts for f in order] == [0, 1, 1, 1, 1, 2]
 
 
 # -- JSON ------------------------------------------------------------------------------------------------
@@ -188,7 +189,7 @@ def test_a_check_of_an_unfinished_campaign_has_not_held() -> None:
 
 
 def test_a_campaign_knows_what_it_left_out_and_counts_every_session() -> None:
-    assert campaign(rig_on("demo", app="hangs"), tears=NONE).inapplicable.keys() == {"retries", "keeps-files"}
+    assert campaign(rig_on("demo", app="hangs"), tears=NONE).inapplicable.keys() == {"retries", "keeps-files", "steady"}
     explorer = explorer_on(rig_on("demo"), tears=NONE)
     cover = explorer.explore().coverage
     assert 0 < cover.runs < cover.boots < explorer.judge.cache.hits + explorer.judge.cache.misses

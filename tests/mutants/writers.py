@@ -1,24 +1,24 @@
-"""Mistakes while an update is written: one place of the updater changed, and one lean updater that holds.
+"""Mistakes while an update is written that are not shipped, and one lean updater that holds.
 
-Neighbours: `loaders` has the bootloader's mistakes, `zoo` the table. Knows no campaign.
+Neighbours: `emu.mutants.writers` has those that are, `loaders` the bootloader's mistakes, `zoo` the table.
+Knows no campaign.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
 from importlib import import_module
 from typing import Any
 from unittest.mock import patch
 
 from bootloader.boot import BootReport
-from bootloader.config import BootConfig, Configs, CopyReading
+from bootloader.config import BootConfig, Configs
 from bootloader.config_store import ConfigStore
 from bootloader.decision import Decision
 from bootloader.layout import Slot
 from emu.device import Session
 from emu.firmware import ModelFirmware
 from flash.errors import EccFault
-from tests.mutants.loaders import VERIFY, TrustingLoader
+from tests.mutants.loaders import VERIFY
 from updater.reception import UpdaterContext
 from updater.slot_writer import SlotWriter
 from updater.target import UpdateTarget
@@ -26,28 +26,6 @@ from updater.target import UpdateTarget
 CONTEXT = import_module("updater.reception")
 
 # -- where it goes -----------------------------------------------------------------------------------------
-
-
-class LargerWinsStore(ConfigStore):
-    def newest_of(self, first: CopyReading, second: CopyReading) -> Configs:
-        configs = super().newest_of(first, second)
-        if configs.why != "smaller sequencer" or configs.newest is None:
-            return configs
-        return replace(configs, newest=1 - configs.newest)
-
-
-class LargerWinsUpdater(ModelFirmware):
-    store_class = LargerWinsStore
-
-
-class LargerSequencerWins(ModelFirmware):
-    """The updater takes the record with the larger sequencer for the newest. People write the comparison twice, once
-    in the bootloader and once in the application, and most counters in the world count up."""
-
-    name = "larger-sequencer-wins"
-
-    def begin_update(self, session: Session, decision: Decision) -> tuple[UpdaterContext | None, UpdateTarget]:
-        return LargerWinsUpdater().begin_update(session, decision)
 
 
 def older_image(target: UpdateTarget) -> Slot:
@@ -87,35 +65,7 @@ class OverwritesOlderImage(ModelFirmware):
             return super().begin_update(session, decision)
 
 
-class OverwritesItself(ModelFirmware):
-    """The canary: the updater takes the other slot for the one that runs. Broken without any cut."""
-
-    name = "overwrites-itself"
-
-    def begin_update(self, session: Session, decision: Decision) -> tuple[UpdaterContext | None, UpdateTarget]:
-        assert decision.slot is not None
-        return super().begin_update(session, replace(decision, slot=1 - decision.slot))
-
-
 # -- in which order ----------------------------------------------------------------------------------------
-
-
-class ConfigBeforeData(TrustingLoader):
-    """The config names the slot when the download begins, and is completed at its end. People set the boot
-    partition first, so that there is one thing less to fail once the data is there."""
-
-    name = "config-before-data"
-
-    def begin_update(self, session: Session, decision: Decision) -> tuple[UpdaterContext | None, UpdateTarget]:
-        context, target = super().begin_update(session, decision)
-        config = target.store.read().config
-        if context is not None and config is not None:
-            other = 1 - target.running_slot
-            named = replace(
-                config, active_slot=other, revert_slot=target.running_slot, committed=False, first_boot=True
-            )
-            target.store.write(named)
-        return context, target
 
 
 class BufferedWriter(SlotWriter):

@@ -11,7 +11,8 @@ alone. Left out, because every promise is kept on every board here: the header p
 slot not verified, both config copies written one after the other. An ignored commit timeout only shows with
 applications that do not commit, which are another workload.
 
-Neighbours: `loaders`, `writers` and `mergers` have the mistakes, `boards` the boards.
+Neighbours: `loaders`, `writers` and `mergers` have the mistakes, `emu.mutants` those that are shipped, `boards` the
+boards.
 """
 
 from __future__ import annotations
@@ -23,6 +24,15 @@ from emu.board import CheckName
 from emu.campaign.edges import EventName
 from emu.campaign.options import Options
 from emu.firmware import ModelFirmware
+from emu.mutants.loaders import (
+    CommitDeferred,
+    CommittedOnEntry,
+    OneCopyInPlace,
+    TimerAlwaysArmed,
+    TriesAgain,
+    TrustingLoader,
+)
+from emu.mutants.writers import ConfigBeforeData, LargerSequencerWins, OverwritesItself
 from emu.update_rig import ImagePair, UpdateRig
 from flash.tears import TEAR_SETS
 from tests.filesystems import image_of
@@ -83,7 +93,7 @@ class Mutant:
 
 
 CANARY = Mutant(
-    "canary", writers.OverwritesItself, "the other slot is taken for the running one", "in-place", Campaign(depth=1)
+    "canary", OverwritesItself, "the other slot is taken for the running one", "in-place", Campaign(depth=1)
 )
 
 FAILS_UNCUT: tuple[tuple[str, type[ModelFirmware]], ...] = (
@@ -133,10 +143,10 @@ ZOO: tuple[Mutant, ...] = (
         Campaign(board="files"),
     ),
     # in-place: the uncut update alternates by luck; a roll-back erases the newest record, which is the promise itself.
-    Mutant("one-copy-in-place", loaders.OneCopyInPlace, "the bootloader always writes copy 0", "in-place", Campaign()),
+    Mutant("one-copy-in-place", OneCopyInPlace, "the bootloader always writes copy 0", "in-place", Campaign()),
     # retries: bootloader and updater disagree about the newest record, so a rolled-back device refuses all updates.
     Mutant(
-        "larger-sequencer-wins", writers.LargerSequencerWins, "the updater's comparison of sequencers", "retries",
+        "larger-sequencer-wins", LargerSequencerWins, "the updater's comparison of sequencers", "retries",
         Campaign(),
     ),
     # in-place: a torn record is believed, and what the next write takes for the other copy is the last good record.
@@ -146,8 +156,8 @@ ZOO: tuple[Mutant, ...] = (
     ),
     # whole: the slot runs before it is filled. The verifying bootloader would refuse it, so the twin has none.
     Mutant(
-        "config-before-data", writers.ConfigBeforeData, "the config is written when the update begins", "whole",
-        Campaign(), twin=loaders.TrustingLoader,
+        "config-before-data", ConfigBeforeData, "the config is written when the update begins", "whole",
+        Campaign(), twin=TrustingLoader,
     ),
     # in-place: after a roll-back the older image is the one that runs; the second attempt writes over it.
     Mutant(
@@ -156,7 +166,7 @@ ZOO: tuple[Mutant, ...] = (
     ),
     # reverts: a cut in the self-test, and the image that proved nothing is entered again.
     Mutant(
-        "committed-on-entry", loaders.CommittedOnEntry, "the entry is recorded as committed", "reverts", Campaign()
+        "committed-on-entry", CommittedOnEntry, "the entry is recorded as committed", "reverts", Campaign()
     ),
     # reverts: nothing ends a trial that hangs. A watchdog would, so this board has none.
     Mutant(
@@ -200,7 +210,7 @@ ZOO: tuple[Mutant, ...] = (
     ),
     # durable: commit has returned, and the record was still to be written.
     Mutant(
-        "commit-deferred", loaders.CommitDeferred, "commit's record is written by the next boot", "durable",
+        "commit-deferred", CommitDeferred, "commit's record is written by the next boot", "durable",
         Campaign(events=("reset",)),
     ),
     # reverts: one cut causes the roll-back, the second falls between its two steps, and the trial begins anew. Where
@@ -225,11 +235,11 @@ ZOO: tuple[Mutant, ...] = (
     ),
     # boots: a settled device is reset by its own timer, boots, settles, and is reset again, for ever.
     Mutant(
-        "timer-always-armed", loaders.TimerAlwaysArmed, "every boot arms the timer", "boots", Campaign(),
+        "timer-always-armed", TimerAlwaysArmed, "every boot arms the timer", "boots", Campaign(),
     ),
     # reverts: a torn commit record leaves "entered", and that is taken for a first boot.
     Mutant(
-        "tries-again", loaders.TriesAgain, "an entered image whose commit was cut short is tried again", "reverts",
+        "tries-again", TriesAgain, "an entered image whose commit was cut short is tried again", "reverts",
         Campaign(tears="T1-coarse"),
     ),
     # in-place: only the update that follows a torn record meets the mistake, so only a judged retry shows it.

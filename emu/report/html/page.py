@@ -165,8 +165,8 @@ def _inherited(document: Mapping[str, Any]) -> str:
             "at, so whatever is done to it, by any number of further cuts, ends the same way."
         )
     return (
-        "Inherited ones lead to a state that agrees with one already run on every block that run looked at, so they end "
-        "the same way."
+        "Inherited ones lead to a state that agrees with one already run on every block that run looked at, so they "
+        "end the same way."
     )
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from emu.board import board_names
-from emu.campaign.explore import Explorer
+from emu.campaign.closure import Closure
 from emu.cli import group, main
 from emu.cli import inputs as inputs_module
 from emu.cli import run as run_module
@@ -191,11 +191,11 @@ def test_errors_of_a_process_are_one_line_too() -> None:
 def test_an_internal_error_ends_with_70_and_asks_to_be_reported(
     brownout: Brownout, monkeypatch: pytest.MonkeyPatch, error: Exception
 ) -> None:
-    def explore(self: Explorer) -> None:
+    def explore(self: Closure) -> None:
         raise error
 
     monkeypatch.delenv("BROWNOUT_TRACEBACK", raising=False)
-    monkeypatch.setattr(Explorer, "explore", explore)
+    monkeypatch.setattr(Closure, "explore", explore)
     ran = brownout("run")
     assert (ran.code, ran.out) == (70, "")
     assert f"brownout: internal error: {type(error).__name__}: " in ran.err
@@ -206,11 +206,11 @@ def test_an_internal_error_ends_with_70_and_asks_to_be_reported(
 
 
 def test_with_the_variable_set_the_traceback_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    def explore(self: Explorer) -> None:
+    def explore(self: Closure) -> None:
         raise RuntimeError("boom")
 
     monkeypatch.setenv("BROWNOUT_TRACEBACK", "1")
-    monkeypatch.setattr(Explorer, "explore", explore)
+    monkeypatch.setattr(Closure, "explore", explore)
     with pytest.raises(RuntimeError, match="boom"):
         main(["run"])
 

@@ -10,10 +10,13 @@ from pathlib import Path
 
 import pytest
 
+from emu.campaign.options import ANY, Options
+from emu.cli.campaign import campaign_on
+from emu.cli.engine import EngineChoice
 from emu.cli.html import html_page
 from tests.emu.broken import EagerLoader
 from tests.emu.cli.command import ROOT, Brownout, pair, stuck_board
-from tests.emu.helpers import NONE, explorer_on, rig_on
+from tests.emu.helpers import NONE, rig_on
 from tests.emu.html.pages import Page
 from tests.emu.verdicts import as_asked
 
@@ -47,11 +50,12 @@ def test_the_page_tells_what_the_json_document_says(brownout: Brownout, tmp_path
 
 def test_following_tokens_leaves_the_counts_of_the_campaign_alone() -> None:
     rig = rig_on("stm32f103", firmware=EagerLoader())
-    explorer = explorer_on(rig, tears=NONE)
-    judged = explorer.explore()
-    before = deepcopy(judged.coverage)
-    assert "case-1" in html_page(rig, explorer, judged, as_asked(rig))
-    assert judged.coverage == before
+    for depth in (ANY, 1):
+        with campaign_on(EngineChoice(), rig, Options(tears=NONE, depth=depth), None, None) as campaign:
+            judged = campaign.explore()
+        before = deepcopy(judged.coverage)
+        assert "case-1" in html_page(rig, campaign, judged, as_asked(rig), None)
+        assert judged.coverage == before
 
 
 def test_the_command_of_a_case_replays_it(brownout: Brownout, tmp_path: Path) -> None:

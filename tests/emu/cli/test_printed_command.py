@@ -74,5 +74,5 @@ def test_the_printed_command_replays_the_finding_as_it_stands(brownout: Brownout
 def test_the_printed_command_has_no_default(brownout: Brownout, tmp_path: Path) -> None:
     ran = brownout("run", *own_board(tmp_path), "--seed", "0", "--timing", "typ", "--app", "healthy")
     token, *options = printed_command(ran.out)[1:]
-    assert token.startswith("bo1:1:")
+    assert token.startswith("bo1:2:")
     assert options == ["--board", str(tmp_path / "stuck.toml")]

@@ -45,7 +45,7 @@ def test_the_bundled_pair_on_the_demo_board_holds() -> None:
     assert "workload   app healthy, timing typ, seed 0, weak bits read seeded" in lines
     assert re.fullmatch(r"digest     [0-9a-f]{64}", lines[-1])
     for name in ALL_CHECKS:
-        result = "not applicable" if name == "keeps-files" else "held"
+        result = "not applicable" if name in ("keeps-files", "steady") else "held"
         assert re.search(rf"^  {name} +{result} ", ran.out, re.MULTILINE)
 
 
@@ -61,7 +61,7 @@ def test_findings_end_with_one_and_a_token_for_each(brownout: Brownout, tmp_path
     ran = brownout("run", *pair(tmp_path), "--board", stuck_board(tmp_path), "--events", "hang")
     assert ran.code == 1
     assert ran.out.startswith("FINDINGS: the update can be broken\n")
-    assert re.search(r"^    brownout replay bo1:1:([0-9a-f]{8}:){4}1\.\d+\.hang --from ", ran.out, re.MULTILINE)
+    assert re.search(r"^    brownout replay bo1:2:([0-9a-f]{8}:){4}1\.\d+\.hang --from ", ran.out, re.MULTILINE)
     assert re.search(r"^  reverts +\d+ findings ", ran.out, re.MULTILINE)
 
 
@@ -69,15 +69,24 @@ def test_one_cause_is_one_entry_of_the_page(brownout: Brownout, tmp_path: Path) 
     """The board has one fault: every finding is the same but for its place."""
     ran = brownout("run", *pair(tmp_path), "--board", stuck_board(tmp_path), "--events", "hang")
     assert ran.out.count("brownout replay bo1:") == 1
+    assert ran.out.count("the mildest path, step by step") == 1
     assert re.search(r"^    and \d+ more like it, at 1\.\d+", ran.out, re.MULTILINE)
 
 
-def test_a_spent_budget_ends_with_three(brownout: Brownout, tmp_path: Path) -> None:
-    ran = brownout("run", *pair(tmp_path), "--budget", "0.000001s")
+@pytest.mark.parametrize(
+    ("depth", "how_far"),
+    [
+        ("any", "the budget is spent; what takes more interruptions was not reached"),
+        ("1", "the budget is spent, within depth 1 of 1"),
+        ("2", "the budget is spent, within depth 1 of 2"),
+    ],
+)
+def test_a_spent_budget_ends_with_three(brownout: Brownout, tmp_path: Path, depth: str, how_far: str) -> None:
+    ran = brownout("run", *pair(tmp_path), "--depth", depth, "--budget", "0.000001s")
     assert ran.code == 3
     assert ran.out.startswith("INCONCLUSIVE: the campaign did not finish\n")
     assert "HELD" not in ran.out
-    assert "complete   no: the budget is spent, within depth 1 of 1\n" in ran.out
+    assert f"complete   no: {how_far}\n" in ran.out
 
 
 @pytest.mark.parametrize("budget", ["60", "60s", "1.5m", "1h"])
@@ -94,10 +103,13 @@ def test_a_budget_is_given_in_seconds_minutes_or_hours(brownout: Brownout, tmp_p
         (("--tears", "T1-coarse", "--depth", "2"), "up to 2 interruptions"),
         (("--app", "hangs"), "held"),
         (("--timing", "sampled", "--seed", "7"), "held"),
-        (("--attempts", "2"), "one interruption in 2 update attempts,"),
+        ((), "any number of interruptions in 2 update attempts, tears T1, events none"),
+        (("--attempts", "1"), "any number of interruptions in 1 update attempt,"),
+        (("--depth", "1"), "one interruption in 1 update attempt,"),
+        (("--depth", "1", "--attempts", "2"), "one interruption in 2 update attempts,"),
         (("--app", "hangs"), "workload   app hangs, timing typ, seed 0"),
         (("--timing", "max", "--seed", "7"), "workload   app healthy, timing max, seed 7"),
-        (("--no-cache", "--tears", "none"), "0 inherited"),
+        (("--no-cache", "--depth", "1", "--tears", "none"), "0 inherited"),
         (("--board", "nrf52840"), "board      nrf52840"),
     ],
 )
@@ -189,17 +201,29 @@ def test_no_color_holds_on_a_terminal_also_for_errors(tmp_path: Path) -> None:
     assert ESCAPE not in shown
 
 
-def test_ctrl_c_prints_what_is_known_and_ends_with_130(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("options", "shown", "how_far"),
+    [
+        (
+            ("--no-cache", "--depth", "2"), r"depth 1 of 2, session \d of \d, .*: [\d,]+ sessions",
+            "stopped by the user, within depth 1 of 2\n",
+        ),
+        (("--exhaustive",), r"depth \d of any, [\d,]+ states: [\d,]+ sessions", "stopped by the user; "),
+    ],
+)  # fmt: skip
+def test_ctrl_c_prints_what_is_known_and_ends_with_130(
+    tmp_path: Path, options: tuple[str, ...], shown: str, how_far: str
+) -> None:
     target = tmp_path / "out.json"
     ours, theirs = pty.openpty()
     child = subprocess.Popen(
-        [sys.executable, "-m", "emu", "run", "--no-cache", "--depth", "2", "--json", str(target)],
+        [sys.executable, "-m", "emu", "run", *options, "--json", str(target)],
         cwd=ROOT, env=os.environ | {"NO_COLOR": "1"}, stdout=subprocess.PIPE, stderr=theirs,
     )  # fmt: skip
     os.close(theirs)
     try:
-        progress = read_all(ours, until=b"edges")
-        assert re.search(r"depth 1 of 2, session \d of \d, .*: [\d,]+ edges", progress), "shown on a terminal"
+        progress = read_all(ours, until=b" sessions")
+        assert re.search(shown, progress), "shown on a terminal"
         child.send_signal(signal.SIGINT)
         out, _ = child.communicate(timeout=30)
     finally:
@@ -207,11 +231,11 @@ def test_ctrl_c_prints_what_is_known_and_ends_with_130(tmp_path: Path) -> None:
     page = out.decode()
     assert child.returncode == 130
     assert page.startswith("INCONCLUSIVE: the campaign did not finish\n")
-    assert "complete   no: stopped by the user, within depth 1 of 2\n" in page
+    assert f"complete   no: {how_far}" in page
     assert "Traceback" not in page + read_all(ours)
     document = json.loads(target.read_text(encoding="utf-8"))
     assert (document["verdict"], document["complete"]) == ("inconclusive", False)
-    assert document["edges"] >= 500
+    assert document["boots"] >= 500
 
 
 def test_a_reader_that_leaves_early_gets_no_traceback(tmp_path: Path) -> None:

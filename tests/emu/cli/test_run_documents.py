@@ -7,14 +7,16 @@ import json
 import os
 import re
 import stat
+from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 
 from emu.board import ALL_CHECKS
-from emu.campaign.cache import RunCache
+from emu.campaign.cache import RunCache, Session
 from emu.campaign.explore import Explorer
+from emu.rig import DeviceState, Run
 from emu.update_rig import UpdateRig
 from tests.emu.cli.command import Brownout, pair, stuck_board
 from tests.emu.helpers import NEW_APP, OLD_APP
@@ -35,6 +37,10 @@ def test_json_on_stdout_is_one_document_and_nothing_else(brownout: Brownout, tmp
     assert (document["schema"], document["verdict"]) == ("brownout/run/1", "held")
     assert document["edges"] == document["edges_executed"] + document["edges_inherited"]
     assert document["edges"] == sum(document["edge_kinds"].values())
+    assert (document["depth"], document["attempts"]) == ("any", 2)
+    assert 0 < document["edges_merged"] < document["edges_inherited"]
+    assert 0 < document["depth_closed"] <= document["depth_done"]
+    assert document["states"] <= document["edges_executed"] + document["boots"]
 
 
 def test_the_document_names_files_and_workload(brownout: Brownout, tmp_path: Path) -> None:
@@ -49,29 +55,46 @@ def test_the_document_names_files_and_workload(brownout: Brownout, tmp_path: Pat
     assert json.loads(brownout("run", "--tears", "none", "--json", "-").out)["inputs"]["to"]["file"] is None
 
 
-def counted_calls(monkeypatch: pytest.MonkeyPatch, kind: type, name: str) -> list[None]:
-    """Grows by one entry at every call of a method from now on."""
-    calls: list[None] = []
-    method = getattr(kind, name)
+def counted_sessions(monkeypatch: pytest.MonkeyPatch) -> tuple[list[str], list[bool]]:
+    """Both grow by one entry with every session a campaign asks for: by a name, and by whether the rig ran for it."""
+    asked_for: list[str] = []
+    executed: list[bool] = []
+    on_the_rig = 0
+    session = RunCache.session
 
-    def call(*arguments: object) -> object:
-        calls.append(None)
-        return method(*arguments)
+    def counting(method: Callable[..., Run]) -> Callable[..., Run]:
+        def run(*arguments: object, **named: object) -> Run:
+            nonlocal on_the_rig
+            on_the_rig += 1
+            return method(*arguments, **named)
 
-    monkeypatch.setattr(kind, name, call)
-    return calls
+        return run
+
+    def asked(cache: RunCache, state: DeviceState, resolution: str | None = None) -> Session:
+        before = on_the_rig
+        found = session(cache, state, resolution)
+        asked_for.append(found.outcome.kind)
+        executed.append(on_the_rig > before)
+        return found
+
+    monkeypatch.setattr(RunCache, "session", asked)
+    for name in ("run", "stretch"):
+        monkeypatch.setattr(UpdateRig, name, counting(getattr(UpdateRig, name)))
+    return asked_for, executed
 
 
-@pytest.mark.parametrize("options", [(), ("--no-cache",), ("--app", "hangs"), ("--depth", "2")])
+@pytest.mark.parametrize(
+    "options", [(), ("--no-cache", "--depth", "1"), ("--app", "hangs"), ("--depth", "1"), ("--depth", "2")]
+)
 def test_sessions_that_were_judged_are_those_run_and_those_recognised(
     brownout: Brownout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: tuple[str, ...]
 ) -> None:
-    asked_for, executed = counted_calls(monkeypatch, RunCache, "session"), counted_calls(monkeypatch, UpdateRig, "run")
+    asked_for, executed = counted_sessions(monkeypatch)
     target = tmp_path / "out.json"
     page = brownout("run", *pair(tmp_path), "--tears", "none", *options, "--json", target).out
     document = json.loads(target.read_text(encoding="utf-8"))
     boots, runs, recognised = (document[key] for key in ("boots", "runs", "recognised"))
-    assert (boots, runs) == (len(asked_for), len(executed))
+    assert (boots, runs) == (len(asked_for), sum(executed))
     assert boots == runs + recognised
     assert f"sessions   {boots:,} judged: {runs:,} run, {recognised:,} recognised ({recognised / boots:.1%})" in page
     assert (recognised == 0) == ("--no-cache" in options)
@@ -86,8 +109,9 @@ def test_a_check_that_does_not_apply_is_in_every_report(brownout: Brownout, tmp_
     assert set(results) == set(ALL_CHECKS)
     assert results["retries"]["result"] == "not applicable"
     assert results["retries"]["reason"] in page
-    assert [name for name, item in results.items() if item["result"] == "not applicable"] == ["retries", "keeps-files"]
-    others = {item["result"] for name, item in results.items() if name not in ("retries", "keeps-files")}
+    left_out = ["retries", "keeps-files", "steady"]
+    assert [name for name, item in results.items() if item["result"] == "not applicable"] == left_out
+    others = {item["result"] for name, item in results.items() if name not in left_out}
     assert others == {"held", "not exercised"}
     (skipped,) = ElementTree.parse(as_junit).getroot().findall("testcase[@name='retries']/skipped")
     assert skipped.get("message") == f"not applicable: {results['retries']['reason']}"
@@ -125,8 +149,9 @@ def test_json_and_junit_go_to_files_beside_the_page(brownout: Brownout, tmp_path
     document = json.loads(as_json.read_text(encoding="utf-8"))
     assert f"digest     {document['digest']}" in ran.out
     suite = ElementTree.parse(as_junit).getroot()
-    without_files = [name for name in ALL_CHECKS if name != "keeps-files"]
-    assert [case.get("name") for case in suite.findall("testcase")] == [*without_files, "keeps-files"]
+    left_out = ["keeps-files", "steady"]
+    judged = [name for name in ALL_CHECKS if name not in left_out]
+    assert [case.get("name") for case in suite.findall("testcase")] == [*judged, *left_out]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["new.bin", "old.bin", "out.json", "out.xml"]
 
 

@@ -40,7 +40,7 @@ def test_two_processes_print_the_page_of_one(brownout: Brownout, tmp_path: Path,
 
 
 def test_without_the_cache_every_edge_is_executed_by_workers_too(brownout: Brownout, tmp_path: Path) -> None:
-    command = ["run", *pair(tmp_path), "--board", "stm32f103", "--tears", "none", "--depth", "1", "--no-cache"]
+    command = ["run", *pair(tmp_path), "--board", "stm32f103", "--tears", "none", "--no-cache", "--depth", "1"]
     ran = brownout(*command, "--engine", "workers", "--jobs", "2")
     assert re.search(r"(\d+) executed, 0 inherited", ran.out)
     assert ran.code == 0
@@ -99,7 +99,7 @@ def children_of(pid: int) -> list[int]:
 
 def test_ctrl_c_prints_what_is_known_and_leaves_no_process_behind() -> None:
     child = subprocess.Popen(
-        [sys.executable, "-m", "emu", "run", "--depth", "1", "--no-cache", "--jobs", "2"], cwd=ROOT, env=os.environ,
+        [sys.executable, "-m", "emu", "run", "--no-cache", "--depth", "1", "--jobs", "2"], cwd=ROOT, env=os.environ,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
     end = monotonic() + 20

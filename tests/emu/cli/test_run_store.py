@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -43,8 +42,7 @@ def campaigns(store: Path) -> list[tuple[str, str]]:
 
 
 def digest_in(page: str) -> str:
-    (digest,) = re.findall(r"digest\s+([0-9a-f]{64})", page)
-    return digest
+    return next(line.split()[1] for line in page.splitlines() if line.startswith("digest "))
 
 
 def test_results_are_kept_and_past_findings_replayed_first(brownout: Brownout, folder: Path) -> None:
