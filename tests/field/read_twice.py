@@ -1,11 +1,12 @@
 """A bit that reads differently twice: a flag that is asked for two times, and answers two things.
 
 littlefs issue 671 asks what a file system does about a cell that an interrupted operation left between the levels: it
-reads fine, and not the next time. Here the flag of an overwriting loader is such a cell. One read of it begins the
-overwriting (the old image is erased), the next one finds nothing to overwrite with.
+reads fine, and not the next time. Here the flag that says which of two slots runs is such a cell. By one read of it
+the second slot holds the rest of an interrupted download, which is erased; by the next one that slot is entered.
 
-The right one reads each flag once, and acts on none that may be weak: it first writes a second flag, in this very
-session, and a program that has returned is there to stay.
+The right one reads it once. That is not enough, because the next boot reads it again: before it cleans the slot it
+erases the flag, and an erase that has returned is there to stay. Nothing is done that a flag which reads otherwise
+tomorrow would make wrong.
 """
 
 from __future__ import annotations
@@ -23,40 +24,29 @@ def _is_set(flag: NorFlash) -> bool:
 
 
 def wrong(reset: Reset) -> str | None:
-    primary, secondary, flag = (reset.flash[name] for name in ("primary", "secondary", "flag-0"))
-    if _is_set(flag):
-        wipe(primary)
-    if _is_set(flag):
-        put(primary, 0, secondary.read(0, secondary.geometry.size))
-        wipe(flag)
-    return _run(reset)
+    flag, second = reset.flash["flag"], reset.flash["second"]
+    if not _is_set(flag):
+        wipe(second)
+    return _run(reset, "second" if _is_set(flag) else "first")
 
 
 def right(reset: Reset) -> str | None:
-    primary, secondary = reset.flash["primary"], reset.flash["secondary"]
-    flags = reset.flash["flag-0"], reset.flash["flag-1"]
-    found = [_is_set(flag) for flag in flags]
-    if any(found):
-        if not all(found):
-            other = flags[found.index(False)]
-            wipe(other)
-            put(other, 0, FLAG)
-        wipe(primary)
-        put(primary, 0, secondary.read(0, secondary.geometry.size))
-        for flag in flags:
-            wipe(flag)
-    return _run(reset)
+    flag, second = reset.flash["flag"], reset.flash["second"]
+    is_new = _is_set(flag)
+    if not is_new:
+        wipe(flag)
+        wipe(second)
+    return _run(reset, "second" if is_new else "first")
 
 
-def _run(reset: Reset) -> None:
-    """The application in the primary slot; it takes an update."""
-    reset.handover("primary")
+def _run(reset: Reset, slot: str) -> None:
+    """The application in ``slot``; it takes an update."""
+    reset.handover(slot)
     update = reset.attempt()
     if update is not None:
-        for name in ("flag-0", "flag-1", "secondary"):
-            wipe(reset.flash[name])
-        put(reset.flash["secondary"], 0, update)
-        put(reset.flash["flag-0"], 0, FLAG)
+        wipe(reset.flash["flag"])
+        put(reset.flash["second"], 0, update)
+        put(reset.flash["flag"], 0, FLAG)
         reset.staged()
         reset.restart()
 
@@ -66,7 +56,7 @@ BUG = FieldBug(
     reference="littlefs issue 671",
     wrong=wrong,
     right=right,
-    rig=updatable("primary", "secondary", "flag-0", "flag-1", old=OLD, new=NEW, resolution="new-then-old"),
+    rig=updatable("first", "second", "flag", old=OLD, new=NEW, resolution="old-then-new"),
     check="whole",
     tears="T3-coarse",
     milder="T2",

@@ -7,19 +7,26 @@ from functools import cache
 import pytest
 
 from emu.board import ALL_CHECKS
+from emu.campaign.closure import Closure
 from emu.campaign.explore import Explorer
 from emu.campaign.judge import State
 from emu.campaign.monitor import Monitor
-from emu.campaign.options import Options
+from emu.campaign.options import ANY, Options
 from emu.campaign.replay import Story, follow
 from emu.campaign.token import parse_token, token_for
 from emu.campaign.verdict import Finding, Verdict
 from emu.errors import ScenarioError
 from emu.firmware import ModelFirmware
 from emu.update_rig import UpdateRig
+from flash.tears import TEAR_SETS
+from flash.weak import RESOLUTIONS
+from tests.field import read_twice
+from tests.field.bug import FieldBug
 from tests.mutants.zoo import CANARY, FAILS_UNCUT, FOUND_UNCUT, ZOO, Campaign, Mutant
 
 EACH = pytest.mark.parametrize("mutant", ZOO, ids=lambda mutant: mutant.name)
+IN_THE_FIELD: dict[str, FieldBug] = {"steady": read_twice.BUG}
+"""Checks whose mutant is not of the firmware here: it is not steady itself (DESIGN.md 6.2), so no twin of it holds."""
 TWINS = sorted({(m.twin, m.campaign) for m in ZOO + FOUND_UNCUT}, key=lambda pair: (pair[0].name, repr(pair[1])))
 Twin = tuple[type[ModelFirmware], Campaign]
 
@@ -106,7 +113,25 @@ def test_an_updater_that_does_not_erase_fails_before_any_cut(board: str, firmwar
 
 
 def test_every_check_has_a_mutant() -> None:
-    assert {mutant.check for mutant in ZOO} == set(ALL_CHECKS)
+    in_the_zoo = {mutant.check for mutant in ZOO}
+    assert in_the_zoo | IN_THE_FIELD.keys() == set(ALL_CHECKS)
+    assert not in_the_zoo & IN_THE_FIELD.keys()
+
+
+@pytest.mark.parametrize(("check", "bug"), IN_THE_FIELD.items())
+def test_a_mutant_of_the_field_is_caught_by_its_check_and_its_twin_holds(check: str, bug: FieldBug) -> None:
+    """At any depth, weak cells read in every way; `tests/field/test_steady.py` has the rest."""
+    verdicts = []
+    for firmware in (bug.wrong, bug.right):
+        rig = bug.rig(firmware)
+        options = Options(
+            tears=TEAR_SETS[bug.tears], depth=ANY, resolutions=tuple(RESOLUTIONS), keeps_new=rig.keeps_new
+        )
+        verdicts.append(Closure(rig, bug.bounds, options).explore())
+    caught_by, held = verdicts
+    assert {finding.key.check for finding in caught_by.findings} == {check}
+    assert min(finding.cuts for finding in caught_by.findings) == bug.cuts
+    assert (held.word, check in held.checks) == ("held", True)
 
 
 def test_names_in_the_zoo_are_unique() -> None:
