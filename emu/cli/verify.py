@@ -23,11 +23,8 @@ from emu.cli.mutants import Trials
 from emu.cli.naming import asked
 from emu.errors import UsageError
 from emu.report.certificate import NOT_RUN, SCHEMA, as_text, differences
-<<<<<<< HEAD
 from emu.report.mutants import mutants_text, why_no_proof
-=======
 from emu.words import counted
->>>>>>> 6e811e1eede39022f38fd30d6960783eac246b95
 from flash.files import read_bounded
 from flash.tears import TEAR_SETS
 from flash.weak import RESOLUTIONS
@@ -127,14 +124,9 @@ def _checked(document: dict[str, Any], path: Path) -> dict[str, Any]:
             and _are_words(document["resolutions"])
             and len(document["resolutions"]) == len(set(document["resolutions"])) > 0
             and set(document["resolutions"]) <= set(RESOLUTIONS)
-<<<<<<< HEAD
-            and (document["audit"] == NOT_RUN or {"audited", "dropped"} <= set(document["audit"]))
             and (document["mutants"] == NOT_RUN or isinstance(document["mutants"], dict))
-            and all("sha256" in item for item in (document["board"], *document["inputs"].values()))
-=======
             and (document["audit"] == NOT_RUN or _is_share(document["audit"]["audited"], document["audit"]["dropped"]))
             and _are_words([item["sha256"] for item in (document["board"], *document["inputs"].values())])
->>>>>>> 6e811e1eede39022f38fd30d6960783eac246b95
         )
     except (KeyError, TypeError, AttributeError):
         good = False
