@@ -191,6 +191,7 @@ class PlainRig:
         self._supply.restore()
         for chip, snapshot in zip(self._chips.values(), state.memory, strict=True):
             chip.restore(snapshot)
+            chip.in_flight.clear()  # of another session, whose reset nobody waited for
             chip.sensing.resolution = RESOLUTIONS[resolution or self._resolution]
             chip.attach(clock, journal, trace)
         reset = Reset(self._world(trace), state.cause, clock, journal, self._supply, ram, state.attempts_left)

@@ -122,7 +122,13 @@ class Auditor:
         child = self._make(dropped)
         if child is None:
             return
-        node = dropped.node
+        node, state = dropped.node, child.state
+        monitor = dropped.stop.judged.monitors[dropped.stop.at + dropped.entry].at_reset
+        self._same(monitor == node.monitor, dropped, "another past")
+        same = (state.cause, state.attempts_left, state.ram) == (
+            node.state.cause, node.state.attempts_left, node.state.ram
+        )  # fmt: skip
+        self._same(same, dropped, "another reset, another RAM or other attempts left")
         for reading, resolution in enumerate(node.resolutions):
             run = self._rig.run(child.state, resolution=resolution)
             session, judged = node.sessions[reading], node.judged[reading]

@@ -41,7 +41,7 @@ def _why_not_steady(options: Options) -> str:
     """Why weak cells cannot show whether a design is steady; "" where they can."""
     if not any(tier >= WEAK_TIER for tier in options.tears.tiers):
         return f"tears {options.tears.name} leave no weak cells"
-    return "" if len(options.resolutions) > 1 else "weak cells read in one way only; --resolution all tries all"
+    return "" if len(options.resolutions) > 1 else "weak cells read in one way only; without --resolution all are tried"
 
 
 BATCH = 256

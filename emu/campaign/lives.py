@@ -126,11 +126,11 @@ def _loop(life: Life) -> str:
     """Where a life bites its tail."""
     nodes = [node for node, _ in life]
     last = nodes[-1]
-    first = next(n for n, node in enumerate(nodes) if node is last)
-    if first == len(nodes) - 1:
+    first = next((n for n in range(len(nodes) - 2, -1, -1) if nodes[n] is last), -1)
+    if first < 0:
         return "each leaves another state"
     length = len(nodes) - 1 - first
-    what = " -> ".join(str(node.sessions[reading].outcome) for node, reading in life[first : first + length])
+    what = " -> ".join(str(node.sessions[reading].outcome) for node, reading in life[first:-1])
     return f"the same {length} over and over: {what}"
 
 

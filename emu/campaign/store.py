@@ -19,16 +19,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from emu.campaign.edges import CUT, EVENT_NAMES
+from emu.campaign.edges import CUT, EVENT_NAMES, tears_in
 from emu.campaign.options import Options
-from emu.campaign.token import ROLES, parse_token, token_for
+from emu.campaign.token import ROLES, Token, parse_token, token_for
 from emu.campaign.verdict import CutPath, Verdict
 from emu.clock import now_utc
 from emu.errors import StoreError, TokenError
 from emu.rig import Input
 from flash.errors import ImageError
 from flash.files import write_file
-from flash.tears import tear_named
 
 FILE_NAME = "campaigns.sqlite"
 APPLICATION_ID = 0x62726F31  # "bro1": this file is ours
@@ -56,12 +55,13 @@ SCHEMA_VERSION = len(_STEPS)
 
 @dataclass(frozen=True, slots=True)
 class PastFinding:
-    """A path an earlier campaign found, and the check it broke then."""
+    """A path an earlier campaign found, and the check it broke then. ``readings``: as in a token."""
 
     check: str
     attempts: int
     path: CutPath
     outcome: str
+    readings: tuple[str, ...] = ()
 
 
 class Store:
@@ -102,22 +102,23 @@ class Store:
 
     def past_findings(self, inputs: Mapping[str, Input], options: Options) -> list[PastFinding]:
         """Findings a campaign like this one could make again, the mildest first: of the same board and workload, of the
-        same number of attempts, and by interruptions that ``options`` tries. The images may be others: whether a path
-        still exists in their update is found out by going there."""
+        same number of attempts, by interruptions that ``options`` tries and weak cells read as it reads them. The
+        images may be others: whether a path still exists in their update is found out by going there."""
         with _told(self.path):
             rows = self._connection.execute(
                 "SELECT DISTINCT token, name, outcome FROM findings WHERE board = ? AND workload = ? "
                 "ORDER BY harsh, last_seen DESC, token",
                 (inputs["board"].digest, inputs["workload"].digest),
             ).fetchall()
-        found: dict[tuple[str, CutPath], PastFinding] = {}
+        found: dict[tuple[str, CutPath, tuple[str, ...]], PastFinding] = {}
         for text, name, outcome in rows:
             try:
                 token = parse_token(text)
             except TokenError:
                 continue  # of another version: its tears or its form are not known any more
-            if token.attempts == options.attempts and _is_tried(token.path, options):
-                found.setdefault((name, token.path), PastFinding(name, token.attempts, token.path, outcome))
+            if token.attempts == options.attempts and _is_tried(token, options):
+                past = PastFinding(name, token.attempts, token.path, outcome, token.readings)
+                found.setdefault((name, token.path, token.readings), past)
         return sorted(found.values(), key=lambda finding: len(finding.path))
 
     def record(
@@ -137,8 +138,8 @@ class Store:
                 "ON CONFLICT DO UPDATE SET last_seen = excluded.last_seen, message = excluded.message, "
                 "outcome = excluded.outcome, harsh = excluded.harsh",
                 [
-                    (str(token_for(verdict.attempts, inputs, f.path)), f.key.check, *digests, f.message, f.key.outcome,
-                     f.harsh, now, now)
+                    (str(token_for(verdict.attempts, inputs, f.path, f.readings)), f.key.check, *digests, f.message,
+                     f.key.outcome, f.harsh, now, now)
                     for f in verdict.findings
                 ],
             )  # fmt: skip
@@ -202,14 +203,18 @@ def _told(path: Path) -> Iterator[None]:
         raise StoreError(f"{path}: {said}: {advice}") from None
 
 
-def _is_tried(path: CutPath, options: Options) -> bool:
-    """Whether a campaign with ``options`` makes interruptions like those of ``path``."""
-    if options.depth and len(path) > options.depth:
+def _is_tried(token: Token, options: Options) -> bool:
+    """Whether a campaign with ``options`` makes interruptions like those of ``token``, and reads weak cells like it."""
+    if options.depth and len(token.path) > options.depth:
         return False
-    for step in path:
+    if not set(token.readings) <= set(options.resolutions):
+        return False
+    for step in token.path:
         if step.how in EVENT_NAMES:
             if step.how not in options.events:
                 return False
-        elif step.how != CUT and tear_named(step.how).row.tier not in options.tears.tiers:
-            return False
+        elif step.how != CUT:
+            tiers = {tear.row.tier for tear in tears_in(step.how) if tear is not None}
+            if not tiers <= set(options.tears.tiers):
+                return False
     return True

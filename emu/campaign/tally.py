@@ -163,6 +163,7 @@ class Tally:
             notes=closure.notes,
             inapplicable=closure.left_out,
             promises={oracle.name: oracle.promise for oracle in closure.rig.oracles},
+            resolutions=tuple(name for name in options.resolutions if name is not None),
         )
 
     # -- counting ------------------------------------------------------------------------------------------

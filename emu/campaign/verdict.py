@@ -150,7 +150,8 @@ class CheckResult:
 class Verdict:
     """The result of a campaign. ``complete`` False: a budget or the user ended it early. ``inapplicable``: checks that
     were left out, with the reason; the digest knows them as those that ``checks`` has not. ``promises``: of the checks
-    that came with the rig."""
+    that came with the rig. ``resolutions``: what weak cells were read as, one after the other; none: as the rig was
+    made to read them."""
 
     board: str
     depth: int
@@ -165,6 +166,7 @@ class Verdict:
     notes: list[str]
     inapplicable: dict[str, str] = field(default_factory=dict)
     promises: dict[str, str] = field(default_factory=dict)
+    resolutions: tuple[str, ...] = ()
 
     def promise(self, check: str) -> str:
         """What ``check`` holds the device to."""

@@ -20,7 +20,7 @@ from emu.errors import UsageError
 from flash.weak import RESOLUTIONS
 
 F = TypeVar("F", bound=Callable[..., Any])
-ATTEMPTS_AT_ANY_DEPTH = 2
+ATTEMPTS_AT_ANY_DEPTH, MAX_ATTEMPTS = 2, 8
 
 
 @dataclass(frozen=True)
@@ -71,19 +71,21 @@ def depth_options(function: F) -> F:
         [
             click.option("--depth", type=click.Choice(["any", "1", "2"]), default="any", show_default=True,
                          help="How many interruptions in a row; 1 and 2: every edge by brute force."),
-            click.option("--attempts", type=click.IntRange(1, 8),
+            click.option("--attempts", type=click.IntRange(1, MAX_ATTEMPTS),
                          help=f"How many update attempts the workload has. [default: {ATTEMPTS_AT_ANY_DEPTH} at any "
                               "depth, else 1]"),
             click.option("--audit", metavar="SHARE", default="",
                          help="At any depth: run this share of the states that others stand for, at least 1,000, and "
                               "insist that they behave alike; e.g. 1%."),
             click.option("--exhaustive", is_flag=True,
-                         help="At any depth: take states for one only when all of them is equal. For small boards."),
-            click.option("--keep-going", is_flag=True, help="At any depth: go deeper than the first finding."),
+                         help="At any depth: run every state that differs in anything, recognise none by what its "
+                              "future looks at. For small boards."),
+            click.option("--keep-going", is_flag=True,
+                         help="At any depth: do not stop at the depth of the first finding."),
             click.option("--budget", default="", metavar="TIME",
-                         help="Stop after this long, e.g. 60s or 5m: inconclusive."),
+                         help="Stop after this long, e.g. 60s or 5m, and say what was not reached."),
             click.option("--memory", type=click.IntRange(1), metavar="MB",
-                         help="At any depth: stop when this process holds more: inconclusive."),
+                         help="At any depth: stop when this process takes more, and say what was not reached."),
         ]
     ):  # fmt: skip
         option(command)

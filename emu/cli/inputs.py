@@ -79,7 +79,9 @@ def device_options(function: F) -> F:
             click.option("--timing", type=click.Choice(["typ", "max", "sampled"]), default="typ", show_default=True,
                          help="Which figure of the part an operation takes."),
             click.option("--resolution", type=click.Choice(list(RESOLUTIONS)), default=DEFAULT_RESOLUTION,
-                         show_default=True, help="What weak bits read as, for tears T3 and T4."),
+                         show_default=True,
+                         help="What weak bits read as, for tears T3 and T4; `run` at any depth tries all of them "
+                              "unless one is given."),
             click.option("--seed", type=click.IntRange(0, MAX_SEED), default=0, show_default=True,
                          help="For everything that is drawn."),
         ]

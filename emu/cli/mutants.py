@@ -65,7 +65,7 @@ class Trials:
             except ScenarioError as wrong:
                 return replace(unknown, word="not applicable", reason=f"it fails before any cut: {wrong}")
         self.interrupted = campaign.interrupted
-        return _judged(unknown, verdict, rig)
+        return judged(unknown, verdict, rig)
 
 
 def with_firmware(rig: UpdateRig, firmware: ModelFirmware) -> UpdateRig:
@@ -89,7 +89,7 @@ def check_depth(asked: bool, depth: int) -> None:
         raise UsageError("--mutants is for --depth any; leave one of them out")
 
 
-def _judged(unknown: Tried, verdict: Verdict, rig: UpdateRig) -> Tried:
+def judged(unknown: Tried, verdict: Verdict, rig: UpdateRig) -> Tried:
     """What ``verdict`` says of a mutant. A finding counts once every way with as few interruptions was tried: until
     then a milder one may come. Whoever died while trying has judged nothing."""
     found = [finding for finding in tellable(verdict) if finding.key.check == unknown.check]
@@ -98,5 +98,5 @@ def _judged(unknown: Tried, verdict: Verdict, rig: UpdateRig) -> Tried:
         return replace(unknown, word="caught", cuts=found[0].cuts, token=str(token), reason="")
     if verdict.word == "inconclusive" or found:
         return replace(unknown, reason="; ".join(verdict.notes))
-    others = sorted({finding.key.check for finding in verdict.findings})
+    others = sorted({finding.key.check for finding in tellable(verdict)})
     return replace(unknown, word="NOT CAUGHT", reason=f"breaks {', '.join(others) or 'no check'}")

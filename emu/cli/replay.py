@@ -13,13 +13,13 @@ from emu.campaign.explore import Explorer
 from emu.campaign.options import Options
 from emu.campaign.replay import follow
 from emu.campaign.token import parse_token
+from emu.cli.depth import MAX_ATTEMPTS
 from emu.cli.inputs import Inputs, input_options, make_rig
 from emu.cli.mutants import mutant_named, with_firmware
 from emu.cli.naming import asked
 from emu.errors import TokenError
 from emu.report.story import tell
 
-MAX_ATTEMPTS = 8
 EXIT_REPRODUCED, EXIT_NOT_REPRODUCED = 1, 3
 
 

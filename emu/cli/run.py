@@ -32,6 +32,7 @@ from emu.report.document import to_document, to_junit
 from emu.report.mutants import NOT_TRIED, Tried, mutants_text, why_no_proof
 from emu.report.story import tell
 from emu.report.summary import summary
+from emu.words import printable
 from flash.tears import TEAR_SETS
 
 EXIT_NOTHING_SHOWN, EXIT_INTERRUPTED = 3, 130
@@ -163,7 +164,8 @@ def _why_no_certificate(verdict: Verdict, tried: Sequence[Tried] | None) -> str:
 
 def _write_certificate(target: Path, certificate: dict[str, Any] | None, why_not: str) -> None:
     if certificate is None:
-        click.echo(f"no certificate: {why_not}", err=True)
+        where = "" if str(target) == "-" else f"; nothing is written to {printable(str(target))}"
+        click.echo(f"no certificate: {why_not}{where}", err=True)
         return
     write_text(target, json.dumps(certificate, indent=2))
 
@@ -185,13 +187,14 @@ def _progress(depth: str) -> Progress:
     from rich.console import Console
 
     console: Any = Console(stderr=True)
+    bound = "" if depth == "any" else f" of {depth}"
     shown = 0
 
     def show(coverage: Coverage, layer: int, where: str) -> None:
         nonlocal shown
         if coverage.boots >= shown + _SHOW_EVERY:  # sessions come one by one, or by the shard
             shown = coverage.boots
-            console.print(f"depth {layer} of {depth}, {where}: {coverage.boots:,} sessions", end="\r", highlight=False)
+            console.print(f"depth {layer}{bound}, {where}: {coverage.boots:,} sessions", end="\r", highlight=False)
 
     return show
 

@@ -1,6 +1,7 @@
 """`brownout verify CERTIFICATE`: run the certified campaign again and compare.
 
-Exit codes: 0 everything is as certified, 1 something is not, 2 the certificate or an input cannot be used.
+Exit codes: 0 everything is as certified, 1 something is not, 2 the certificate or an input cannot be used, 130 stopped
+before there was an answer.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import click
 from emu.campaign.edges import EVENT_NAMES
 from emu.campaign.options import ANY, Options
 from emu.cli.campaign import campaign_on
+from emu.cli.depth import MAX_ATTEMPTS
 from emu.cli.engine import EngineChoice, engine_options
 from emu.cli.inputs import Inputs, input_options, make_rig
 from emu.cli.mutants import Trials
@@ -22,12 +24,14 @@ from emu.cli.naming import asked
 from emu.errors import UsageError
 from emu.report.certificate import NOT_RUN, SCHEMA, as_text, differences
 from emu.report.mutants import mutants_text, why_no_proof
+from emu.words import counted
 from flash.files import read_bounded
 from flash.tears import TEAR_SETS
 from flash.weak import RESOLUTIONS
 
 MAX_SIZE = 1 << 22
 SHOWN = 20
+EXIT_INTERRUPTED = 130
 
 
 @click.command("verify", context_settings={"ignore_unknown_options": True})
@@ -38,7 +42,8 @@ def command(certificate: Path, overrides: tuple[str, ...], engine: EngineChoice)
     """Derive a certificate again: run the same campaign, and compare everything but time and versions.
 
     Inputs are taken from the paths in the certificate; give --from, --to or --board (as for `brownout run`) where files
-    have moved. Exits 0 when everything is as certified, 1 when something is not, 2 when an input is another one.
+    have moved: their content must be what was certified. Exits 0 when everything is as certified, 1 when something is
+    not (and says what), 2 when the certificate cannot be used or an input is another one.
     """
     theirs = _read(certificate)
     inputs = _inputs([*theirs["arguments"], *overrides])
@@ -50,8 +55,11 @@ def command(certificate: Path, overrides: tuple[str, ...], engine: EngineChoice)
     options = _options(theirs, inputs, rig.keeps_new)
     with campaign_on(engine, rig, options, None, share) as campaign:
         verdict = campaign.explore()
+    if campaign.interrupted:
+        click.echo("NOT VERIFIED: stopped by the user before there was an answer")
+        return EXIT_INTERRUPTED
     if verdict.word != "held":
-        click.echo(f"NOT VERIFIED: the campaign ends with {verdict.word}")
+        click.echo(f"NOT VERIFIED: the campaign, run again, ends with {verdict.word}")
         for finding in verdict.findings[:SHOWN]:
             click.echo(f"  {finding.key.check}: {finding.message}")
             click.echo(f"    {request.replay_command(verdict.attempts, finding.path, finding.readings)}")
@@ -63,15 +71,17 @@ def command(certificate: Path, overrides: tuple[str, ...], engine: EngineChoice)
     ours = campaign.certificate(request, tried)
     found = list(differences(ours, theirs))
     if found:
-        click.echo(f"NOT VERIFIED: {len(found)} of what was certified is otherwise")
+        click.echo(f"NOT VERIFIED: {counted(len(found), 'line')} of the certificate cannot be derived again")
         click.echo("\n".join(f"  {line}" for line in found[:SHOWN]))
+        if len(found) > SHOWN:
+            click.echo(f"  and {len(found) - SHOWN:,} more")
         return 1
-    click.echo(f"VERIFIED: derived again in {verdict.seconds:.1f} s, with nothing otherwise\n")
+    click.echo(f"VERIFIED: the campaign, run again in {verdict.seconds:.1f} s, is as certified\n")
     click.echo(as_text(ours))
     return 0
 
 
-@click.command()
+@click.command(add_help_option=False)  # a certificate that says --help is altered
 @input_options
 def _parse(inputs: Inputs) -> Inputs:
     return inputs
@@ -90,7 +100,9 @@ def _read(path: Path) -> dict[str, Any]:
     except OSError as wrong:
         raise UsageError(f"{path}: cannot be read: {wrong.strerror}") from None
     except (ValueError, RecursionError):
-        raise UsageError(f"{path}: is no certificate: not JSON; give what brownout run --certificate wrote") from None
+        raise UsageError(
+            f"{path}: is no certificate, or cut short: it is not JSON; give what brownout run --certificate wrote"
+        ) from None
     schema = document.get("schema") if isinstance(document, dict) else None
     if schema != SCHEMA:
         raise UsageError(f"{path}: schema {schema!r}, this version of brownout verifies {SCHEMA}")
@@ -102,23 +114,33 @@ def _checked(document: dict[str, Any], path: Path) -> dict[str, Any]:
     try:
         workload, tears, bound = document["workload"], document["tears"], document["depth"]["bound"]
         good = (
-            all(isinstance(word, str) for word in document["arguments"])
-            and isinstance(workload["attempts"], int)
-            and workload["attempts"] > 0
+            _are_words(document["arguments"])
+            and type(workload["attempts"]) is int
+            and 1 <= workload["attempts"] <= MAX_ATTEMPTS
+            and _are_words(workload["events"])
             and set(workload["events"]) <= set(EVENT_NAMES)
             and tears["set"] in TEAR_SETS
-            and isinstance(tears["seed"], int)
             and bound == "any"
+            and _are_words(document["resolutions"])
+            and len(document["resolutions"]) == len(set(document["resolutions"])) > 0
             and set(document["resolutions"]) <= set(RESOLUTIONS)
-            and (document["audit"] == NOT_RUN or {"audited", "dropped"} <= set(document["audit"]))
             and (document["mutants"] == NOT_RUN or isinstance(document["mutants"], dict))
-            and all("sha256" in item for item in (document["board"], *document["inputs"].values()))
+            and (document["audit"] == NOT_RUN or _is_share(document["audit"]["audited"], document["audit"]["dropped"]))
+            and _are_words([item["sha256"] for item in (document["board"], *document["inputs"].values())])
         )
     except (KeyError, TypeError, AttributeError):
         good = False
     if not good:
         raise UsageError(f"{path}: the certificate is cut short or altered; ask for a new one")
     return document
+
+
+def _are_words(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(word, str) for word in value)
+
+
+def _is_share(part: Any, whole: Any) -> bool:
+    return isinstance(part, int) and isinstance(whole, int) and 0 <= part <= whole
 
 
 def _check_inputs(theirs: dict[str, Any], ours: dict[str, str], path: Path) -> None:
@@ -135,7 +157,7 @@ def _check_inputs(theirs: dict[str, Any], ours: dict[str, str], path: Path) -> N
 def _options(theirs: dict[str, Any], inputs: Inputs, keeps_new: bool) -> Options:
     workload = theirs["workload"]
     return Options(
-        tears=replace(TEAR_SETS[theirs["tears"]["set"]], seed=theirs["tears"]["seed"]),
+        tears=replace(TEAR_SETS[theirs["tears"]["set"]], seed=inputs.seed),
         depth=ANY,
         attempts=workload["attempts"],
         events=tuple(name for name in EVENT_NAMES if name in workload["events"]),

@@ -47,7 +47,7 @@ def _where_it_commits(conditions: Conditions) -> str:
 
 def _where_records_tear(conditions: Conditions) -> str:
     torn = TORN_RECORDS_TIER in conditions.tears.tiers
-    return "" if torn else f"it takes a torn boot config, and tears {conditions.tears.name} leave none"
+    return "" if torn else f"it takes a torn boot config, and tears {conditions.tears.name} need not leave one"
 
 
 @dataclass(frozen=True, slots=True)

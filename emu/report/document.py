@@ -29,6 +29,7 @@ def to_document(verdict: Verdict, asked: Asked) -> dict[str, Any]:
         "timing": asked.timing,
         "seed": asked.seed,
         "resolution": asked.resolution,
+        "resolutions": list(verdict.resolutions or (asked.resolution,)),
         "versions": {"from": asked.versions[0], "to": asked.versions[1]},
         "depth": verdict.depth or "any",
         "complete": verdict.complete,
@@ -129,7 +130,7 @@ def _properties(verdict: Verdict, asked: Asked) -> list[tuple[str, str]]:
         ("tears", verdict.tears),
         ("events", ", ".join(verdict.events) or "none"),
         ("seed", str(asked.seed)),
-        ("resolution", asked.resolution),
+        ("resolution", ", ".join(verdict.resolutions or (asked.resolution,))),
         ("edges", str(verdict.coverage.edges)),
         ("digest", verdict.digest),
     ]

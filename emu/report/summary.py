@@ -37,7 +37,7 @@ def summary(verdict: Verdict, asked: Asked, audit: Audit | None = None) -> str:
         f"from       {_input(asked, 'from')}",
         f"to         {_input(asked, 'to')}",
         f"update     {operations}",
-        f"workload   app {asked.app}, timing {asked.timing}, seed {asked.seed}, weak bits read {asked.resolution}",
+        f"workload   app {asked.app}, timing {asked.timing}, seed {asked.seed}, weak bits read {_read(verdict, asked)}",
         f"tried      {cuts} in {counted(verdict.attempts, 'update attempt')}, tears {verdict.tears}, "
         f"events {', '.join(verdict.events) or 'none'}",
         f"edges      {cover.edges:,} in {verdict.seconds:.1f} s: {cover.edges_executed:,} executed, "
@@ -51,7 +51,7 @@ def summary(verdict: Verdict, asked: Asked, audit: Audit | None = None) -> str:
         lines.append(f"complete   no: {_how_far(verdict)}")
     lines += ["", "outcomes"]
     lines += [f"  {count:>10,}  {outcome}" for outcome, count in sorted(cover.outcomes.items())]
-    lines += ["", "checks"]
+    lines += ["", "checks" if verdict.complete else "checks, as far as the campaign went"]
     lines += [line for result in verdict.results for line in _check(result, verdict)]
     lines += _findings(verdict, asked)
     if verdict.complete and verdict.notes:
@@ -64,6 +64,10 @@ def _input(asked: Asked, role: str) -> str:
     """An image as a token knows it: the first 32 bits of its digest."""
     known = asked.inputs[role]
     return f"{known.label}, SHA-256 {known.digest[:8]}..."
+
+
+def _read(verdict: Verdict, asked: Asked) -> str:
+    return f"in {len(verdict.resolutions)} ways" if len(verdict.resolutions) > 1 else asked.resolution
 
 
 def _inherited(cover: Coverage) -> str:

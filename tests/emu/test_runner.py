@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import pickle
-import signal
-import threading
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
-from random import Random
 from typing import Any
 
 import pytest
@@ -20,23 +16,22 @@ from emu.campaign.cache import RunCache
 from emu.campaign.closure import Closure
 from emu.campaign.engines import Engine, EngineName, Listener, WorkSpec, make_engine
 from emu.campaign.engines.inline import InlineEngine
-from emu.campaign.engines.workers import WorkersEngine
 from emu.campaign.graph import Node
 from emu.campaign.options import ANY, Options
 from emu.campaign.parcels import Item, Lacks, PackedRun, packed_run, packed_state
 from emu.campaign.runner import Runner, make, runner_spec
 from emu.campaign.token import parse_token, token_for
 from emu.campaign.verdict import KILLED, KILLED_NOTE, Finding, Verdict
-from emu.cli.html import html_page
+from emu.cli.stories import tellable
 from emu.errors import ScenarioError
-from emu.report.asked import Asked
 from emu.rig import Capabilities
 from emu.rig_spec import rig_spec, spec_by_name
 from emu.update_rig import UpdateRig
 from flash.tears import TEAR_SETS
 from tests.emu.broken import EagerLoader, InterruptedRig, LimitedRig
 from tests.emu.deadly import Deadly, DeadlyTwice
-from tests.emu.helpers import COARSE, NONE, explorer_on, known_edges, rig_on
+from tests.emu.harassed import Harassed
+from tests.emu.helpers import COARSE, NONE, known_edges, rig_on
 from tests.properties.small_firmwares import BOUNDS, rig_of, small_firmware
 
 WEAK = ("as-new", "as-old", "alternating")
@@ -62,7 +57,7 @@ def prints(made: Closure) -> list[tuple[Any, ...]]:
 
 
 def told(findings: Sequence[Finding]) -> list[tuple[Any, ...]]:
-    return [(f.key, f.path, f.torn, f.message, f.count, f.readings) for f in findings]
+    return [(f.key, f.path, f.harsh, f.message, f.count, f.readings) for f in findings]
 
 
 def assert_same(one: Closure, other: Closure) -> None:
@@ -121,25 +116,9 @@ def test_the_width_of_a_round_does_not_matter(width: int, monkeypatch: pytest.Mo
 
 def test_killing_workers_at_random_leaves_the_graph_as_it_is() -> None:
     one, other = (rig_on("demo") for _ in range(2))
-    random, done, killed = Random(7), threading.Event(), []
-    engine = engine_for(other, "workers", 2)
-    assert isinstance(engine, WorkersEngine)
-
-    def kill() -> None:
-        while not done.wait(random.uniform(1.2, 1.8)):  # slower than a worker starts: nobody is hit at one item twice
-            if engine.pids:
-                killed.append(random.choice(engine.pids))
-                os.kill(killed[-1], signal.SIGKILL)
-
-    killer = threading.Thread(target=kill)
-    killer.start()
-    try:
-        with closing(engine):
-            assert_same(closure(one, exhaustive=True), closure(other, engine, exhaustive=True))
-    finally:
-        done.set()
-        killer.join()
-    assert killed
+    with closing(Harassed(runner_spec(rig_spec(other), other), 2, every=200)) as engine:
+        assert_same(closure(one, exhaustive=True), closure(other, engine, exhaustive=True))
+    assert len(engine.killed) > 4
 
 
 @pytest.mark.parametrize("seed", range(0, 40, 4))
@@ -173,7 +152,7 @@ def test_a_state_that_kills_its_worker_is_a_finding_and_costs_no_other() -> None
     assert (node.was_run, node.is_abandoned, node.live) == (False, True, made.space.everything)
     (found,) = verdict.findings
     assert (found.key.check, found.key.tears, found.key.outcome) == ("boots", ("reset",), KILLED)
-    assert (found.message, found.torn, found.cuts) == ("the trial killed its worker: exit code 3", 0, 1)
+    assert (found.message, found.harsh, found.cuts) == ("the trial killed its worker: exit code 3", 0, 1)
     assert (verdict.word, verdict.complete, verdict.notes) == ("findings", True, [KILLED_NOTE])
     assert verdict.coverage.outcomes[KILLED] >= 1
     assert sum(verdict.coverage.outcomes.values()) == verdict.coverage.edges
@@ -204,23 +183,10 @@ def test_the_state_that_killed_a_worker_is_not_run_a_second_time() -> None:
     assert first[0].how == again[1].how == "exit code 3"  # type: ignore[union-attr]
 
 
-def test_a_page_tells_no_story_of_a_trial_that_would_kill_its_teller() -> None:
-    rig = rig_on("demo", firmware=Deadly())
-    made, verdict = killing(rig)
-    asked = Asked(rig.inputs, {"from": None, "to": None}, "healthy", "typ", 0, "as-new", ("1.0.0", "2.0.0"))
-
-    class Told:
-        """What a page asks of a campaign; its map is that of one nobody died in."""
-
-        checks = made.checks
-
-        def update_map(self, regions: Any) -> Any:
-            explorer = explorer_on(rig_on("demo"), tears=NONE)
-            explorer.explore()
-            return explorer.update_map(regions)
-
-    page = html_page(rig, Told(), replace(verdict, depth=1), asked)  # type: ignore[arg-type]
-    assert "the trial killed its worker" in page
+def test_no_story_is_told_of_a_trial_that_would_kill_its_teller() -> None:
+    _, verdict = killing(rig_on("demo", firmware=Deadly()))
+    assert verdict.findings
+    assert tellable(verdict) == []
 
 
 # -- ending early ----------------------------------------------------------------------------------------

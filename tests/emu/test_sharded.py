@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import pickle
-import signal
-import threading
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
-from random import Random
 from typing import Any
 
 import pytest
@@ -18,7 +14,6 @@ import emu.campaign.sharded as sharded
 from emu.campaign.edges import EVENT_NAMES
 from emu.campaign.engines import Died, EngineName, Listener, WorkSpec, make_engine
 from emu.campaign.engines.inline import InlineEngine
-from emu.campaign.engines.workers import WorkersEngine
 from emu.campaign.explore import Explorer
 from emu.campaign.options import Options
 from emu.campaign.sharded import ShardedExplorer
@@ -32,6 +27,7 @@ from emu.rig_spec import rig_spec
 from emu.update_rig import UpdateRig
 from tests.emu.broken import EagerLoader, LimitedRig, NeverQuiet, OnceOnly, TwicePulled
 from tests.emu.deadly import Deadly, DeadlyTwice, Stuck
+from tests.emu.harassed import Harassed
 from tests.emu.helpers import COARSE, NONE, T1, board_with, rig_on
 from tests.mutants.zoo import ZOO, Mutant
 
@@ -60,7 +56,7 @@ def in_shards(
 
 
 def told(findings: Sequence[Finding]) -> list[tuple[Any, ...]]:
-    return [(f.key, f.path, f.torn, f.message, f.count) for f in findings]
+    return [(f.key, f.path, f.harsh, f.message, f.count) for f in findings]
 
 
 def assert_same(one: Verdict, other: Verdict) -> None:
@@ -121,25 +117,9 @@ def test_killing_workers_at_random_leaves_the_digest_as_it_is(monkeypatch: pytes
     options = {"tears": NONE, "events": ("reset",), "depth": 2, "cache": False}
     rigs = [rig_on("stm32f405", firmware=TwicePulled()) for _ in range(2)]
     asked, bounds = options_for(rigs[1], **options), rigs[1].board.document.checks
-    engine = make_engine("workers", shard_spec(rig_spec(rigs[1]), rigs[1], bounds, asked), 2)
-    assert isinstance(engine, WorkersEngine)
-    random, done, killed = Random(7), threading.Event(), []
-
-    def kill() -> None:
-        while not done.wait(random.uniform(0.5, 0.9)):
-            if engine.pids:
-                killed.append(random.choice(engine.pids))
-                os.kill(killed[-1], signal.SIGKILL)
-
-    killer = threading.Thread(target=kill)
-    killer.start()
-    try:
-        with closing(engine):
-            verdict = ShardedExplorer(rigs[1], bounds, asked, engine).explore()
-    finally:
-        done.set()
-        killer.join()
-    assert killed
+    with closing(Harassed(shard_spec(rig_spec(rigs[1]), rigs[1], bounds, asked), 2, every=8)) as engine:
+        verdict = ShardedExplorer(rigs[1], bounds, asked, engine).explore()
+    assert len(engine.killed) > 1
     assert_same(inline(rigs[0], **options), verdict)
 
 
@@ -158,7 +138,7 @@ def test_a_trial_that_kills_its_worker_is_a_finding_and_costs_no_other() -> None
     )
     found = killing(deadly)
     assert len(found) == 1 == len(deadly.findings)
-    assert (found[0].key.check, found[0].key.tears, found[0].torn, found[0].count) == ("boots", ("reset",), 0, 1)
+    assert (found[0].key.check, found[0].key.tears, found[0].harsh, found[0].count) == ("boots", ("reset",), 0, 1)
     assert found[0].message == "the trial killed its worker: exit code 3"
     assert (deadly.word, deadly.exit_code, deadly.complete) == ("findings", 1, True)
     assert deadly.coverage.edge_kinds == sane.coverage.edge_kinds

@@ -17,8 +17,10 @@ import pytest
 
 import emu.campaign.past as past_module
 import emu.campaign.store as store_module
+from emu.campaign.closure import Closure
+from emu.campaign.edges import TOGETHER, UNTOUCHED
 from emu.campaign.explore import Explorer
-from emu.campaign.options import Options
+from emu.campaign.options import ANY, Options
 from emu.campaign.past import Past, replay_past
 from emu.campaign.store import FILE_NAME, SCHEMA_VERSION, PastFinding, Store
 from emu.campaign.token import token_for
@@ -26,6 +28,7 @@ from emu.campaign.verdict import KILLED, Step, Verdict
 from emu.errors import StoreError
 from emu.rig import Input
 from flash.tears import TEAR_SETS
+from flash.weak import RESOLUTIONS
 from tests.emu.broken import EagerLoader
 from tests.emu.helpers import COARSE, IMAGES, NONE, T1, campaign, rig_on
 from tests.emu.verdicts import INPUTS, finding, verdict
@@ -137,6 +140,27 @@ def test_a_path_found_with_several_images_is_one_finding(store: Store) -> None:
     assert len(store.past_findings(INPUTS, ALL)) == 1
 
 
+def test_a_finding_is_kept_with_what_weak_cells_read(store: Store) -> None:
+    """Depth 1 reads them in one way: what another reading broke is none of its findings."""
+    read = [finding(5, how="metastable-0") for _ in range(2)]
+    read[0].readings, read[1].readings = ("as-new",), ("as-old", "as-new")
+    keep(store, verdict(*read))
+    every = replace(ALL, depth=ANY, resolutions=("as-old", "as-new"))
+    assert {f.readings for f in store.past_findings(INPUTS, every)} == {("as-new",), ("as-old", "as-new")}
+    assert [f.readings for f in store.past_findings(INPUTS, replace(every, resolutions=("as-new",)))] == [("as-new",)]
+    assert store.past_findings(INPUTS, ALL) == []
+
+
+def test_operations_torn_together_apply_when_every_tear_of_them_is_tried(store: Store) -> None:
+    keep(
+        store,
+        verdict(finding(5, how=f"metastable-0{TOGETHER}prefix-3"), finding(7, how=f"{UNTOUCHED}{TOGETHER}front-1")),
+    )
+    assert [f.path[0].entry for f in store.past_findings(INPUTS, Options(tears=T1, depth=2))] == [7]
+    assert {f.path[0].entry for f in store.past_findings(INPUTS, ALL)} == {5, 7}
+    assert store.past_findings(INPUTS, Options(tears=NONE)) == []
+
+
 # -- replaying -------------------------------------------------------------------------------------------
 
 
@@ -161,6 +185,22 @@ def test_findings_that_are_still_there_reproduce(store: Store) -> None:
     assert len(past.reproduced) == len({(f.key.check, f.path) for f in found.findings}) > 1
     assert (past.held, past.gone) == (0, 0)
     assert past.line == f"past findings: {len(past.reproduced)} of {len(past.reproduced)} still reproduce"
+
+
+def test_what_weak_cells_broke_reproduces_only_as_they_were_read(store: Store) -> None:
+    """The one check that stands for all: whichever breaks again, the design is as unsteady as it was."""
+    options = Options(tears=TEAR_SETS["T3-coarse"], depth=ANY, resolutions=tuple(RESOLUTIONS))
+    rig = rig_on("demo")
+    found = Closure(rig, rig.board.document.checks, options).explore()
+    unsteady = [f for f in found.findings if f.key.check == "steady"]
+    assert unsteady
+    keep(store, found, dict(rig.inputs))
+    past = store.past_findings(rig.inputs, options)
+    replayed = replay_past(rig, judge_of(rig), past)
+    assert len(replayed.reproduced) == len(past) == len(found.findings)
+    assert (replayed.held, replayed.gone) == (0, 0)
+    otherwise = [replace(f, readings=("as-old",) * len(f.readings)) for f in past if f.check == "steady"]
+    assert replay_past(rig, judge_of(rig), otherwise).held > 0
 
 
 def test_findings_that_were_mended_or_lead_nowhere_are_told_apart(store: Store) -> None:

@@ -205,6 +205,7 @@ def test_the_document_says_which_files_and_which_workload_were_tried() -> None:
     document = to_document(verdict(), ASKED)
     asked = ("app", "timing", "seed", "resolution")
     assert tuple(document[key] for key in asked) == ("hangs", "max", 7, "as-old")
+    assert document["resolutions"] == ["as-old"]
     assert document["versions"] == {"from": "1.0.0", "to": "2.0.0"}
     assert document["inputs"]["from"] == {"label": "old.bin, 100 bytes", "sha256": "bb" * 32, "file": "old.bin"}
     assert document["inputs"]["to"]["file"] == "my new.bin"

@@ -144,7 +144,9 @@ class _Map:
         """A future that is done, or none after a moment."""
         self._listener.tick()
         with contextlib.suppress(queue.Empty):
-            return [done.get(timeout=TICK_S)]
+            future = done.get(timeout=TICK_S)
+            self._nobody = None  # somebody was there, even if nobody ever is when we look: deadly items, slow starts
+            return [future]
         if self._engine.has_workers:
             self._nobody = None
         else:

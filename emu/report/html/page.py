@@ -201,7 +201,7 @@ def _asked(document: Mapping[str, Any]) -> Markup:
         "An edge is one interruption: between two entries of the journal, or inside one operation, which then leaves "
         f"one of the states its tears name. Executed edges ran the firmware. {_inherited(document)} "
         f"Workload: application {document['app']}, timing {document['timing']}, seed {document['seed']}, weak bits "
-        f"read {document['resolution']}.",
+        f"read {', '.join(document['resolutions'])}.",
         class_="aside prose",
     )
 

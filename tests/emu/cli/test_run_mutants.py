@@ -13,10 +13,14 @@ import pytest
 
 from emu.campaign.closure import Closure
 from emu.campaign.options import BudgetSpent
+from emu.campaign.verdict import KILLED
+from emu.cli.inputs import Inputs, make_rig
+from emu.cli.mutants import judged
 from emu.mutants.loaders import CopyZeroStore
 from emu.mutants.table import MUTANTS
 from emu.report.mutants import Tried, why_no_proof
 from tests.emu.cli.command import Brownout, stuck_board
+from tests.emu.verdicts import finding, verdict
 
 NOT_CAUGHT = "1 mutant not caught: one-copy-in-place by in-place"
 
@@ -54,7 +58,7 @@ def test_the_summary_has_a_line_for_every_mutant(brownout: Brownout) -> None:
         "  committed-on-entry     caught by reverts after 1 cut: the entry of a trial is recorded as committed",
         "  larger-sequencer-wins  caught by retries after 1 cut: the updater takes the larger sequencer for the newer",
         "  one-copy-in-place      caught by in-place after 1 cut: the bootloader always writes config copy 0",
-        "  tries-again            not applicable: it takes a torn boot config, and tears none leave none",
+        "  tries-again            not applicable: it takes a torn boot config, and tears none need not leave one",
     ]
 
 
@@ -127,7 +131,7 @@ def test_a_mutant_that_is_not_caught_is_no_certificate(brownout: Brownout, tmp_p
     assert ran.out.startswith("HELD")
     assert mutant_lines(ran.out)[-3:] == [
         "  one-copy-in-place      NOT CAUGHT by in-place: breaks no check (the bootloader always writes config copy 0)",
-        "  tries-again            not applicable: it takes a torn boot config, and tears none leave none",
+        "  tries-again            not applicable: it takes a torn boot config, and tears none need not leave one",
         f"  NOTHING SHOWS THAT THIS CAMPAIGN CAN FAIL: {NOT_CAUGHT}",
     ]
 
@@ -157,19 +161,21 @@ def test_another_check_does_not_count(brownout: Brownout, monkeypatch: pytest.Mo
 
 def test_a_mutant_whose_budget_ran_out_is_not_finished(brownout: Brownout, monkeypatch: pytest.MonkeyPatch) -> None:
     within = Closure._check_limits
-    budgets = set()
+    limits = set()
 
     def spent(closure: Closure) -> None:
         within(closure)
         if closure.rig.inputs["workload"].label.startswith("one-copy-in-place"):
             raise BudgetSpent("the budget is spent")
-        budgets.add(closure.options.budget_s)
+        limits.add((closure.options.budget_s, closure.options.keep_going))
+        if closure.options.keep_going and closure.cover.boots > 1000:
+            raise BudgetSpent("this goes on for ever")
 
     monkeypatch.setattr(Closure, "_check_limits", spent)
-    ran = brownout("run", "--tears", "none", "--mutants", "--budget", "800s")
+    ran = brownout("run", "--tears", "none", "--mutants", "--budget", "800s", "--keep-going")
     assert ran.code == 3
     assert "  one-copy-in-place      NOT FINISHED by in-place: the budget is spent (" in ran.out
-    assert budgets == {800.0, 100.0}
+    assert limits == {(800.0, True), (100.0, False)}
 
 
 def test_an_interrupted_trial_ends_with_130_and_tries_no_more(
@@ -215,6 +221,24 @@ def test_workers_find_the_same(brownout: Brownout, tmp_path: Path) -> None:
     _, alone = certified(brownout, tmp_path, "--mutants")
     _, shared = certified(brownout, tmp_path, "--mutants", "--jobs", "1")
     assert shared["mutants"] == alone["mutants"]
+
+
+def test_a_finding_counts_when_all_that_is_milder_was_tried() -> None:
+    rig = make_rig(Inputs("demo", None, None, None, None, "healthy", "typ", 0))
+    unknown = Tried("a", "changed", "whole", "NOT FINISHED", reason="stopped by the user")
+    found = verdict(finding(), complete=False)
+    found.coverage.depth_done = 0
+    assert judged(unknown, found, rig) == replace(unknown, reason="the budget is spent")
+    found.coverage.depth_done = 1
+    assert (judged(unknown, found, rig).word, judged(unknown, found, rig).cuts) == ("caught", 1)
+
+
+def test_a_trial_that_killed_its_worker_caught_nothing() -> None:
+    rig = make_rig(Inputs("demo", None, None, None, None, "healthy", "typ", 0))
+    unknown = Tried("a", "changed", "whole", "NOT FINISHED", reason="stopped by the user")
+    assert judged(unknown, verdict(finding(outcome=KILLED)), rig) == replace(
+        unknown, word="NOT CAUGHT", reason="breaks no check"
+    )
 
 
 def test_mutants_that_apply_nowhere_prove_nothing() -> None:
