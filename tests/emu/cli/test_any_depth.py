@@ -136,7 +136,8 @@ def test_a_budget_that_is_spent_is_no_verdict_and_no_certificate(brownout: Brown
     ran = brownout("run", *pair(tmp_path), *SMALL, *limits)
     check_is_inconclusive(ran, target, "the budget is spent")
     assert ran.err == (
-        f"no certificate: the campaign ends with inconclusive, and only what held is certified; nothing is written to {proof}\n"
+        "no certificate: the campaign ends with inconclusive, and only what held is certified; "
+        f"nothing is written to {proof}\n"
     )
     assert not proof.exists()
 

@@ -223,10 +223,10 @@ def test_ctrl_c_among_the_mutants_is_no_answer_either(
 
     def stopped_in_the_second(self: Closure) -> Verdict:
         if next(begun):
-            monkeypatch.setattr(self, "_close", interrupt)
+            monkeypatch.setattr(self, "_run_layer", interrupt)
         return explore(self)
 
-    def interrupt() -> None:
+    def interrupt(layer: int) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Closure, "explore", stopped_in_the_second)
