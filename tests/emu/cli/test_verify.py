@@ -55,7 +55,12 @@ def test_a_certificate_is_derived_again(brownout: Brownout, proof: Path) -> None
     assert ran.out.startswith("VERIFIED: the campaign, run again in ")
     document = json.loads(proof.read_text(encoding="utf-8"))
     assert f"\n{document['statement']}\n" in ran.out
-    assert document["digest"] in ran.out
+    rows = [line.split(maxsplit=1) for line in ran.out.partition(document["statement"])[2].splitlines() if line]
+    assert all(len(row) == 2 for row in rows), "every fact has a value"
+    facts = dict(rows)
+    assert (facts["digest"], facts["workload.events"]) == (document["digest"], "none")
+    assert facts["checks.keeps-files.reason"] == document["checks"]["keeps-files"]["reason"]
+    assert "checks.boots.reason" not in facts
 
 
 @pytest.mark.parametrize(
