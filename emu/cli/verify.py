@@ -56,15 +56,17 @@ def command(certificate: Path, overrides: tuple[str, ...], engine: EngineChoice)
     with campaign_on(engine, rig, options, None, share) as campaign:
         verdict = campaign.explore()
     if campaign.interrupted:
-        click.echo("NOT VERIFIED: stopped by the user before there was an answer")
-        return EXIT_INTERRUPTED
+        return _stopped()
     if verdict.word != "held":
         click.echo(f"NOT VERIFIED: the campaign, run again, ends with {verdict.word}")
         for finding in verdict.findings[:SHOWN]:
             click.echo(f"  {finding.key.check}: {finding.message}")
             click.echo(f"    {request.replay_command(verdict.attempts, finding.path, finding.readings)}")
         return 1
-    tried = None if theirs["mutants"] == NOT_RUN else Trials(rig, options, engine).tried(verdict)
+    trials = Trials(rig, options, engine)
+    tried = None if theirs["mutants"] == NOT_RUN else trials.tried(verdict)
+    if trials.interrupted:
+        return _stopped()
     if tried is not None and why_no_proof(tried):
         click.echo(f"NOT VERIFIED: {why_no_proof(tried)}\n{mutants_text(tried)}")
         return 1
@@ -79,6 +81,11 @@ def command(certificate: Path, overrides: tuple[str, ...], engine: EngineChoice)
     click.echo(f"VERIFIED: the campaign, run again in {verdict.seconds:.1f} s, is as certified\n")
     click.echo(as_text(ours))
     return 0
+
+
+def _stopped() -> int:
+    click.echo("NOT VERIFIED: stopped by the user before there was an answer")
+    return EXIT_INTERRUPTED
 
 
 @click.command(add_help_option=False)  # a certificate that says --help is altered

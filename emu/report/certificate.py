@@ -110,9 +110,11 @@ def differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> Iterator[
 
 
 def _lines(certificate: Mapping[str, Any]) -> Iterator[str]:
-    for key, value in _flat(certificate):
-        if key not in ("schema", "statement"):
-            yield f"{key:<28} {value}"
+    shown = [(key, value) for key, value in _flat(certificate) if key not in ("schema", "statement")]
+    width = max(len(key) for key, _ in shown)
+    for key, value in shown:
+        if value != "" or not key.endswith(".reason"):
+            yield f"{key:<{width}}  {'none' if value == '' else value}"
 
 
 def _flat(document: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

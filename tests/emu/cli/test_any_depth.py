@@ -136,7 +136,8 @@ def test_a_budget_that_is_spent_is_no_verdict_and_no_certificate(brownout: Brown
     ran = brownout("run", *pair(tmp_path), *SMALL, *limits)
     check_is_inconclusive(ran, target, "the budget is spent")
     assert ran.err == (
-        f"no certificate: the verdict is inconclusive, and only what held is certified; nothing is written to {proof}\n"
+        "no certificate: the campaign ends with inconclusive, and only what held is certified; "
+        f"nothing is written to {proof}\n"
     )
     assert not proof.exists()
 
@@ -144,12 +145,19 @@ def test_a_budget_that_is_spent_is_no_verdict_and_no_certificate(brownout: Brown
 def test_a_memory_that_is_used_up_is_no_verdict_and_says_which_depth_is_done(
     brownout: Brownout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = iter(range(10_000))
+    held = [50.0]
+    run_layer = Closure._run_layer
+
+    def grow(self: Closure, layer: int) -> None:
+        held[0] += 100.0 * (layer > 2)
+        run_layer(self, layer)
+
+    monkeypatch.setattr(Closure, "_run_layer", grow)
     monkeypatch.setattr(closure_module, "ASK_MEMORY_EVERY", 1)
-    monkeypatch.setattr(closure_module, "resident_mb", lambda: 50.0 + next(asked))
+    monkeypatch.setattr(closure_module, "resident_mb", lambda: held[0])
     target = tmp_path / "out.json"
     ran = brownout("run", *pair(tmp_path), *SMALL, "--memory", "200", "--json", target, "--html", tmp_path / "r.html")
-    check_is_inconclusive(ran, target, "the memory is used up (200 MB); depth 1 is complete;")
+    check_is_inconclusive(ran, target, "the memory is used up (200 MB); depth 2 is complete;")
     assert json.loads(target.read_text(encoding="utf-8"))["states"] > 10
     page = Page((tmp_path / "r.html").read_text(encoding="utf-8"))
     assert page.all("h1")[0].text.startswith("?inconclusive")
@@ -180,7 +188,7 @@ def test_ctrl_c_keeps_what_is_known(brownout: Brownout, tmp_path: Path, monkeypa
     assert ran.code == 130
     assert ran.out.startswith("INCONCLUSIVE")
     assert "complete   no: stopped by the user; depth 1 is complete; what takes more" in ran.out
-    assert ran.err.startswith("no certificate: the verdict is inconclusive")
+    assert ran.err.startswith("no certificate: the campaign ends with inconclusive")
     assert not proof.exists()
     document = json.loads(target.read_text(encoding="utf-8"))
     assert (document["verdict"], document["depth_done"]) == ("inconclusive", 1)
@@ -285,7 +293,8 @@ def test_findings_are_not_certified_and_what_was_there_stays(brownout: Brownout,
     assert ran.code == 1
     assert ran.out.startswith("FINDINGS")
     assert ran.err == (
-        f"no certificate: the verdict is findings, and only what held is certified; nothing is written to {proof}\n"
+        "no certificate: the campaign ends with findings, and only what held is certified; "
+        f"nothing is written to {proof}\n"
     )
     assert proof.read_text(encoding="utf-8") == "of another day"
 
@@ -297,7 +306,7 @@ def test_a_certificate_on_stdout_is_alone_there(brownout: Brownout, tmp_path: Pa
     hanging = ("--board", stuck_board(tmp_path), "--events", "hang", "--tears", "none")
     ran = brownout("run", *pair(tmp_path), *hanging, "--certificate", "-")
     assert (ran.code, ran.out) == (1, "")
-    assert ran.err == "no certificate: the verdict is findings, and only what held is certified\n"
+    assert ran.err == "no certificate: the campaign ends with findings, and only what held is certified\n"
 
 
 def test_a_certificate_never_replaces_an_input_or_another_output(brownout: Brownout, tmp_path: Path) -> None:
