@@ -126,7 +126,7 @@ def test_verify_refuses_mutants_that_are_no_table(brownout: Brownout, tmp_path: 
 def test_a_mutant_that_is_not_caught_is_no_certificate(brownout: Brownout, tmp_path: Path, harmless: None) -> None:
     target = tmp_path / "certificate.json"
     ran = brownout("run", "--tears", "none", "--mutants", "--certificate", target)
-    assert (ran.code, ran.err) == (3, f"no certificate: {NOT_CAUGHT}\n")
+    assert (ran.code, ran.err) == (3, f"no certificate: {NOT_CAUGHT}; nothing is written to {target}\n")
     assert not target.exists()
     assert ran.out.startswith("HELD")
     assert mutant_lines(ran.out)[-3:] == [
