@@ -224,10 +224,10 @@ class Auditor:
             )
 
     def _blamed(self, what: str) -> Exception:
-        """Our own firmware keeps nothing and draws nothing, so with it the mistake is ours; of a user's nobody knows."""
+        """Our own firmware keeps nothing and draws nothing; of a user's nobody knows, so it is named first."""
         if "firmware" in self._rig.inputs:
             return ScenarioError(
-                f"the firmware keeps something between resets (in a module, say) or does not do the same twice: {what}; "
-                "if it does neither, please report this"
+                f"the firmware keeps something between resets (in a module, say) or does not do the same twice: "
+                f"{what}; if it does neither, please report this"
             )
         return AssertionError(f"{what}: please report")
