@@ -125,7 +125,8 @@ class Explorer:
             chain = self.judge.chain(state)
             self._followed(state, chain, layer)
             executed = chain.executed
-            facts = tuple((breach.check, breach.message) for breach in chain.breaches)
+            first = {breach.check: breach.message for breach in reversed(chain.breaches)}  # an edge counts once
+            facts = tuple((breach, first[breach]) for breach in dict.fromkeys(b.check for b in chain.breaches))
             met = Seen(layer, str(chain.outcome), facts)
             known = self._seen.setdefault(key, met) if self._exact else met
             assert (known.outcome, known.breaches) == (met.outcome, met.breaches), "one state, two ends: please report"
