@@ -14,6 +14,7 @@ from typing import Literal
 
 import msgspec
 
+from emu.board import CheckEntry
 from emu.campaign.checks import CHECKS
 
 SCHEMA = "brownout/run/1"
@@ -128,6 +129,14 @@ class Coverage:
 def killed_by(how: str) -> str:
     """What a finding says of a trial that took every worker along, by ``how``."""
     return f"the trial killed its worker: {how}"
+
+
+def unfollowed(bounds: CheckEntry) -> str:
+    """Why nothing is held where a device may restart for ever, and no check says that it must not."""
+    return (
+        f"some lives restart more than {bounds.max_resets} times in a row: what follows was not tried, and `boots`, "
+        "which would have found it, is not among the checks"
+    )
 
 
 def check_of_killed(checks: Sequence[str]) -> str:

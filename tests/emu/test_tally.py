@@ -131,3 +131,28 @@ def test_an_edge_that_breaks_a_check_twice_is_one_edge() -> None:
     (whole,) = [result for result in found.results if result.name == "whole"]
     at_last = [finding.count for finding in found.findings if finding.path]
     assert at_last == [1] and whole.edges == 1
+
+
+def writes_over_after_many_resets(reset: Reset) -> None:
+    """A cut between its ticks, and it restarts nine times before it programs what is not blank."""
+    mark = reset.flash["mark"]
+    if mark.read(0, 2) == b"\xfe\xff":
+        if reset.recall("count") < 9:
+            reset.retain("count", reset.recall("count") + 1)
+            reset.restart()
+        mark.program(0, b"\xff")
+    elif mark.read(0, 1) == b"\xff":
+        mark.program(0, b"\xfe")
+        mark.program(1, b"\xfe")
+
+
+@pytest.mark.parametrize(("campaign", "depth"), [(Explorer, 1), (Closure, ANY)])
+@pytest.mark.parametrize(("claimed", "word"), [(True, "findings"), (False, "inconclusive")])
+def test_lives_nobody_follows_are_not_held_where_boots_is_not_claimed(
+    campaign: type[Explorer] | type[Closure], depth: int, claimed: bool, word: str
+) -> None:
+    rig = PlainRig(writes_over_after_many_resets, PART, windows=sectors("mark", size=BLOCK))
+    bounds = CheckEntry(apply=("legal-flash", *(("boots",) if claimed else ())), max_resets=6)
+    verdict = campaign(rig, bounds, Options(TEAR_SETS["none"], depth, keeps_new=False)).explore()
+    assert verdict.word == word
+    assert (not claimed) == any("more than 6 times in a row" in note for note in verdict.notes)
