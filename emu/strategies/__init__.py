@@ -27,7 +27,7 @@ except ImportError as missing:
         f"emu.strategies needs a package that is not installed ({missing.name}): pip install 'brownout[hypothesis]'"
     ) from None
 
-from emu.strategies.boards import BOARD_PARTS, boards
+from emu.strategies.boards import board_parts, boards
 from emu.strategies.chunkings import chunkings
 from emu.strategies.configs import boot_configs, stale_boot_configs
 from emu.strategies.cuts import cuts, restart
@@ -37,11 +37,11 @@ from emu.strategies.pairs import ConfigPair, ConfigWrite, config_pairs, copies_o
 from emu.strategies.parts import KINDS, parts
 
 __all__ = [
-    "BOARD_PARTS",
     "KINDS",
     "ConfigPair",
     "ConfigWrite",
     "CutJournal",
+    "board_parts",
     "boards",
     "boot_configs",
     "chunkings",

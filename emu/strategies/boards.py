@@ -6,10 +6,10 @@ Neighbours: `emu.board` says what a board may be and checks every one drawn. Kno
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import get_args
 
-from hypothesis import assume
 from hypothesis import strategies as st
 
 from bootloader.config import RECORD_SIZE
@@ -41,32 +41,35 @@ def _is_small(name: str) -> bool:
     return part.size <= MAX_ARRAY_SIZE and max(sizes) <= MAX_SECTOR_SIZE
 
 
-BOARD_PARTS: tuple[str, ...] = tuple(
-    sorted(filter(_is_small, part_names()), key=lambda name: (bundled_part(name).size, name))
-)
-"""Bundled parts of at most 2 MiB whose first sectors have at most 16 KiB, the smallest first; all kinds are there."""
+@cache
+def board_parts() -> tuple[str, ...]:
+    """Bundled parts of at most 2 MiB whose first sectors have at most 16 KiB, smallest first; every kind is there."""
+    return tuple(sorted(filter(_is_small, part_names()), key=lambda name: (bundled_part(name).size, name)))
 
 
 def boards(
-    *, parts: Sequence[str] = BOARD_PARTS, slot_size: int = 8 << 10, max_chips: int = 2
+    *, parts: Sequence[str] | None = None, slot_size: int = 8 << 10, max_chips: int = 2
 ) -> st.SearchStrategy[Board]:
     """A checked `emu.board.Board`; its document is ``board.document``, an `emu.board.BoardFile`.
 
-    ``parts``: names of bundled parts to choose from. Slots have ``slot_size`` bytes to twice that, rounded up to
-    sectors (which may make them larger); behind ``slot_size`` bytes may be room for a filesystem. The four partitions
-    stand in any order with gaps of up to two sectors, on one chip, or the configs on another than the slots
-    (``max_chips`` 2). The commit timer counts 2 to 60 s, can be stopped or not; there is a watchdog of 4 to 20 s or
-    none; images are checked by any CRC, and by SHA-256 or not. All checks apply. Shrinks to one chip, the first of
-    ``parts``, with the partitions in order.
+    ``parts``: names of bundled parts to choose from (None: `board_parts`). Slots have ``slot_size`` bytes to twice
+    that, rounded up to sectors (which may make them larger); behind ``slot_size`` bytes may be room for a filesystem.
+    The four partitions stand in any order with gaps of up to two sectors, on one chip, or the configs on another than
+    the slots (``max_chips`` 2). The commit timer counts 2 to 60 s, can be stopped or not; there is a watchdog of 4 to
+    20 s or none; images are checked by any CRC, and by SHA-256 or not. All checks apply. Shrinks to one chip, the first
+    of ``parts``, with the partitions in order. Raises PartError for a name no part has.
     """
-    unknown = [name for name in parts if name not in part_names()]
-    if not parts or unknown:
-        raise ValueError(f"boards(): parts={list(parts)!r}: give names of bundled parts (brownout parts list has them)")
+    parts = board_parts() if parts is None else parts
+    if not parts:
+        raise ValueError("boards(): parts is empty: give names of bundled parts")
     if slot_size <= HEADER_SIZE or max_chips not in (1, 2):
         raise ValueError(
             f"boards(): slot_size={slot_size}, max_chips={max_chips}: a slot has more than {HEADER_SIZE} bytes, "
             "a board one chip or two"
         )
+    for name in parts:
+        if not _placed(FlashEntry(name="flash", part=name), _least(slot_size)):
+            raise ValueError(f"boards(): {name} has no room for two slots of {slot_size:#x} bytes and two boot configs")
     return _boards(tuple(parts), slot_size, max_chips)
 
 
@@ -112,14 +115,20 @@ def _layouts(
     gaps = draw(st.lists(st.integers(0, 2), min_size=len(ROLES), max_size=len(ROLES)))
     placed: dict[str, PartitionEntry] = {}
     for number, chip in enumerate(chips):
-        here = [role for role in order if len(chips) == 1 or (role >= 2) == bool(number)]
-        wanted = [(ROLES[role], sizes[role], gaps[role]) for role in here]
-        for entry in _placed(chip, wanted) or _placed(chip, [(name, size, 0) for name, size, _ in wanted]):
+        here = {role for role in order if len(chips) == 1 or (role >= 2) == bool(number)}
+        wanted = [(ROLES[role], sizes[role], gaps[role]) for role in order if role in here]
+        tight = [(name, size, 0) for name, size, _ in wanted]
+        least = [each for role, each in enumerate(_least(slot_size)) if role in here]
+        for entry in _placed(chip, wanted) or _placed(chip, tight) or _placed(chip, least):
             placed[entry.name] = entry
-    assume(len(placed) == len(ROLES))
     partitions = tuple(placed[name] for name in ROLES)
     fs_size = draw(st.sampled_from(_filesystem_sizes(chips[-1], partitions[2:], slot_size)))
     return partitions, LayoutEntry(configs=(ROLES[0], ROLES[1]), slots=(ROLES[2], ROLES[3]), fs_size=fs_size)
+
+
+def _least(slot_size: int) -> list[tuple[str, int, int]]:
+    """What `_placed` is asked for when nothing larger fits: in order, without gaps."""
+    return [(name, size, 0) for name, size in zip(ROLES, (RECORD_SIZE, RECORD_SIZE, slot_size, slot_size), strict=True)]
 
 
 def _placed(chip: FlashEntry, wanted: list[tuple[str, int, int]]) -> list[PartitionEntry]:
