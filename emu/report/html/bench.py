@@ -49,8 +49,8 @@ def _header(document: Document) -> Markup:
     if gates:
         said = f"{failed} of {counted(gates, 'gate')} failed" if failed else f"all of {counted(gates, 'gate')}"
     sentence = (
-        f"The new image arrives at {row['device_kib_per_s']:,.1f} KiB/s of device time; most of it is "
-        f"{row['limit']}. Device figures repeat exactly; host figures are those of the machine that ran this."
+        f"{row['device_kib_per_s']:,.1f} KiB/s of device time; the largest part of that time is {row['limit']}. "
+        f"Device figures repeat exactly; host figures are those of the machine that ran this."
     )
     return element(
         "div",
@@ -153,8 +153,8 @@ def _stalls(document: Document) -> list[Markup]:
     words = (
         f"How long the updater works on each of {counted(len(chunks), 'chunk')} of "
         f"{counted(document['chunk_size'], 'byte')}: for so long it takes nothing from the link, and what arrives "
-        f"meanwhile must wait in a buffer. The peaks are erases: {counted(count, 'stall')} in the whole update, the "
-        f"longest {longest:,} ms, {total:,} ms together."
+        f"meanwhile must wait in a buffer. Erases stall the whole update {counted(count, 'time')}, "
+        f"{duration(longest * 1000)} at the longest and {duration(total * 1000)} together."
     )
     return [element("p", words, class_="aside prose"), bars([us / 1000 for us in chunks], "ms by chunk")]
 

@@ -18,6 +18,7 @@ LABEL_PX = 17
 """Labels closer than this are moved apart."""
 STYLES = "ONEUX"
 """Colours of the page, by the letters of its classes."""
+MAX_LABELS = 9
 MAX_BARS = 400
 SCALE = 1000
 """Units a drawing is wide and high."""
@@ -42,7 +43,9 @@ def curves(steps: Sequence[str], drawn: Sequence[Curve], unit: str) -> Markup:
         return 100 * (1 - math.log(value / low) / math.log(high / low))
 
     places = [100 * n / (len(steps) - 1) if len(steps) > 1 else 50.0 for n in range(len(steps))]
-    paths, ends, style = [], [], "X"
+    paths: list[Markup] = []
+    ends: list[tuple[float, str, str]] = []
+    style = STYLES[0]
     for curve in drawn:
         if curve.name:
             style = STYLES[len(ends) % len(STYLES)]
@@ -50,7 +53,8 @@ def curves(steps: Sequence[str], drawn: Sequence[Curve], unit: str) -> Markup:
         points = [(x, height(value)) for x, value in zip(places, curve.values, strict=True)]
         paths.append(element("path", class_=f"curve {style}{'' if curve.name else ' dashed'}", d=_line(points)))
     ticks = [(height(value), f"{value:g}") for value in _round_values(low, high)]
-    return _chart(ticks, list(zip(places, steps, strict=True)), paths, ends, unit)
+    every = math.ceil(len(steps) / MAX_LABELS)
+    return _chart(ticks, list(zip(places, steps, strict=True))[::-every][::-1], paths, ends, unit)
 
 
 def bars(values: Sequence[float], unit: str) -> Markup:
