@@ -16,7 +16,6 @@ from dataclasses import dataclass
 from bootloader.image import HEADER_SIZE
 from emu.clock import Stopwatch
 from emu.errors import ScenarioError
-from emu.firmware import ModelFirmware
 from emu.update_rig import UpdateRig
 from flash.geometry import Geometry
 from flash.journal import Journal, Operation
@@ -126,7 +125,7 @@ def measure(rig: UpdateRig, chunk_size: int, link_bytes_per_s: int) -> Throughpu
         chip.restore(snapshot)
     journal = Journal()
     session = device.reset("power", journal, None, {})
-    firmware = ModelFirmware()
+    firmware = rig.firmware
     decision = firmware.boot(session).decision
     before = [(chip.statistics.erase_time_us, chip.statistics.program_time_us) for chip in device.chips]
     start_us, operations_before = session.clock.now_us, len(journal.entries)

@@ -89,12 +89,12 @@ def command(
     check_together(inputs)
     if lists:
         return _list(inputs, json_file or html_file or conditions)
-    board = load_board(inputs.board)
-    gates = _gates(board, conditions)
     check_apart(("--json", json_file), ("--html", html_file))
+    rig = _full_rig(inputs) if inputs.new is None else make_rig(inputs)
     for target in (json_file, html_file):
-        check_writable(target, input_files(inputs, board))
-    bench = _measured(inputs, gates, _sweep(board, chunks, links))
+        check_writable(target, input_files(inputs, rig))
+    gates = _gates(rig.board, conditions)
+    bench = _measured(rig, inputs, gates, _sweep(rig.board, chunks, links))
     document = to_document(bench)
     if json_file is not None:
         write_text(json_file, json.dumps(document, indent=2))
@@ -148,9 +148,8 @@ def _sweep(board: Board, chunks: Sequence[int], links: Sequence[int]) -> _Sweep:
     )
 
 
-def _measured(inputs: Inputs, gates: Sequence[Gate], sweep: _Sweep) -> Bench:
+def _measured(rig: UpdateRig, inputs: Inputs, gates: Sequence[Gate], sweep: _Sweep) -> Bench:
     """The uncut update comes first: what it refuses is said before anything is swept, and what it loads is loaded."""
-    rig = _full_rig(inputs) if inputs.new is None else make_rig(inputs)
     uncut = run_uncut(rig)
     rows: list[Throughput] = []
     for chunk in sweep.chunks:
