@@ -126,7 +126,7 @@ def command(inputs: Inputs, tears: str, depth: DepthChoice, events: str, json_fi
     request = asked(rig, inputs)
     with opened(store) as keeper:
         keeper.replay_past(rig, options)
-        with campaign_on(engine, rig, options, _progress(depth.word), depth.audit) as campaign:
+        with campaign_on(engine, rig, options, _progress(depth.word), depth.audit_of(inputs)) as campaign:
             verdict = campaign.explore()
         _clear_progress()
         document = to_document(verdict, request)
