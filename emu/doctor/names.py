@@ -7,6 +7,7 @@ that name on the path, and whichever comes first wins. Neighbours: `requirements
 from __future__ import annotations
 
 import base64
+import csv
 import hashlib
 import importlib.util
 from collections.abc import Iterator
@@ -71,16 +72,17 @@ def _imported_from(name: str) -> Path | None:
 def _changed_files() -> list[str]:
     """Files of ours in site-packages that are not what was installed; in a clone there is no record to hold them to."""
     try:
-        files = metadata.distribution(DISTRIBUTION).files or []
+        installed = metadata.distribution(DISTRIBUTION)
     except metadata.PackageNotFoundError:
         return []
     changed = []
-    for file in files:
-        path = Path(str(file.locate())).resolve()
-        if file.hash is None or file.parts[0] not in NAMES or not path.is_relative_to(HOME):
+    for name, recorded, _ in csv.reader((installed.read_text("RECORD") or "").splitlines()):
+        path = Path(str(installed.locate_file(name))).resolve()
+        if not recorded or name.split("/")[0] not in NAMES or not path.is_relative_to(HOME):
             continue
-        if not path.is_file() or _digest(path, file.hash.mode) != file.hash.value:
-            changed.append(str(file))
+        mode, _, digest = recorded.partition("=")
+        if not path.is_file() or _digest(path, mode) != digest:
+            changed.append(name)
     return changed
 
 

@@ -105,8 +105,8 @@ def _throughput(document: Document) -> list[Markup]:
     for link in reversed(links):
         rows = [row for row in document["rows"] if row["link_bytes_per_s"] == link]
         name = f"{link:,} B/s" if link else "no limit"
-        drawn.append(Curve(name, [row["device_kib_per_s"] for row in rows]))
-        drawn.append(Curve("", [row["two_buffers_kib_per_s"] for row in rows]))
+        for named, time in ((name, "total_us"), ("", "two_buffers_us")):
+            drawn.append(Curve(named, [document["size"] / 1024 / (row[time] / 1e6) for row in rows]))
     words = (
         "Device throughput by chunk size, a curve for each speed of the link. Solid: a chunk arrives, then the updater "
         "works on it. Dashed: two buffers, one of which fills while the updater works on the other."

@@ -62,7 +62,7 @@ def bars(values: Sequence[float], unit: str) -> Markup:
     each = math.ceil(len(values) / MAX_BARS)
     shown = [max(values[n : n + each]) for n in range(0, len(values), each)]
     step = _step(max(shown))
-    high = step * math.ceil(max(shown) / step)
+    high = step * max(1, math.ceil(max(shown) / step))
     width = SCALE / len(shown)
     path = "".join(
         f"M{n * width:.2f} {SCALE}V{SCALE * (1 - value / high):.2f}h{0.8 * width:.2f}V{SCALE}z"
@@ -134,7 +134,7 @@ def _decades(values: Sequence[float]) -> tuple[float, float]:
     high = _round_up(max(values))
     low = min(values)
     power = 10.0 ** math.floor(math.log10(low))
-    return min(max(step * power for step in (1, 2, 5) if step * power <= low), high / 10), high
+    return min(max((step * power for step in (1, 2, 5) if step * power <= low), default=low), high / 10), high
 
 
 def _round_up(value: float) -> float:
