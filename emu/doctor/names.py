@@ -16,6 +16,7 @@ from pathlib import Path
 
 from emu.doctor.item import Item
 from emu.doctor.requirements import DISTRIBUTION, HOME
+from emu.words import counted
 
 NAMES = ("flash", "bootloader", "updater", "emu")
 OWN = "give brownout a virtual environment of its own"
@@ -48,7 +49,7 @@ def _check(name: str, others: list[str], changed: list[str]) -> Item:
         said = f"imported from {place}, not from {HOME / name}"
         return Item("names", name, "broken", f"{said}; {also}" if also else said, cure if others else OWN)
     if changed:
-        said = f"{changed[0]} is not as brownout installed it ({len(changed)} such files)"
+        said = f"not as brownout installed it: {counted(len(changed), 'file')}, {changed[0]} for one"
         cure = cure if others else "pip install --force-reinstall --no-deps brownout"
         return Item("names", name, "broken", f"{said}; {also}" if also else said, cure)
     if others:

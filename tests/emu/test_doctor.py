@@ -205,7 +205,7 @@ def test_a_file_of_ours_that_somebody_overwrote_is_broken(monkeypatch: pytest.Mo
     importlib.invalidate_caches()
     (item,) = checked("flash", tmp_path / "elsewhere")
     assert item.status == "broken"
-    assert item.said == "flash/__init__.py is not as brownout installed it (2 such files)"
+    assert item.said == "not as brownout installed it: 2 files, flash/__init__.py for one"
 
 
 # -- programs ---------------------------------------------------------------------------------------------
