@@ -55,9 +55,7 @@ def test_a_limit_makes_as_few_pieces_as_it_can() -> None:
     assert smallest(chunkings(10, max_size=4)) == [4, 4, 2]
 
 
-@pytest.mark.parametrize(
-    ("of", "options", "says"), [(-1, {}, "-1 bytes: give 0"), (5, {"max_size": 0}, "give 1")]
-)
+@pytest.mark.parametrize(("of", "options", "says"), [(-1, {}, "-1 bytes: give 0"), (5, {"max_size": 0}, "give 1")])
 def test_chunkings_says_what_it_does_not_draw(of: int, options: dict[str, int], says: str) -> None:
     with pytest.raises(ValueError, match=says):
         chunkings(of, **options)

@@ -47,9 +47,7 @@ def test_a_stale_record_is_valid_and_loses_on_either_copy(newest: BootConfig, da
 
 def test_nothing_is_staler_than_the_oldest() -> None:
     oldest = smallest(boot_configs())
-    with pytest.raises(
-        ValueError, match=r"nothing is older than sequencer fffffffe; draw newest with boot_configs"
-    ):
+    with pytest.raises(ValueError, match=r"nothing is older than sequencer fffffffe; draw newest with boot_configs"):
         stale_boot_configs(oldest)
     with pytest.raises(ValueError, match="sequencers 0x0 to 0xffffffff: give a range inside 0 to fffffffe"):
         boot_configs(max_sequencer=0xFFFF_FFFF)
