@@ -47,11 +47,20 @@ def _ends(total: int, longest: int) -> st.SearchStrategy[list[int]]:
 
 
 def _runs(total: int) -> st.SearchStrategy[range]:
-    """Cuts that end at a last one and reach back from there in equal steps: so each number shrinks on its own."""
-    last = st.integers(1, total - 1)
-    step = st.one_of(st.integers(1, 40), st.integers(1, total))
-    count = st.one_of(st.just(1), st.integers(1, total))
+    """Cuts that end at a last one and reach back from there in equal steps: so each number shrinks on its own.
+
+    A third of the runs ends at the end of the file, and a third reaches back to its beginning.
+    """
+    last = _with_ends(1, total - 1)
+    step = st.sampled_from((1, 64, 256, 512, 1024, 4096)) | st.integers(1, 40) | st.integers(1, total)
+    count = _with_ends(1, total)
     return st.builds(lambda last, step, count: range(last, max(0, last - step * count), -step), last, step, count)
+
+
+def _with_ends(low: int, high: int) -> st.SearchStrategy[int]:
+    """As `integers`, but each end is drawn as often as all that is between."""
+    width = high - low + 1
+    return st.integers(0, 3 * width - 1).map(lambda drawn: min(max(low, low + drawn - width), high))
 
 
 def _limited(runs: list[range], total: int, longest: int) -> list[int]:

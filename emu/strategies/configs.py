@@ -7,10 +7,19 @@ from __future__ import annotations
 
 from hypothesis import strategies as st
 
-from bootloader.config import ERASED_SEQUENCER, INITIAL_SEQUENCER, SLOT_COUNT, BootConfig, SlotConfig
+from bootloader.config import (
+    COMMITTED,
+    ERASED_SEQUENCER,
+    FIRST_BOOT,
+    INITIAL_SEQUENCER,
+    MERGE_FS,
+    BootConfig,
+    SlotConfig,
+)
 
 _u32 = st.integers(0, 0xFFFF_FFFF)
 _slot_configs = st.builds(SlotConfig, _u32, _u32, _u32, _u32, _u32, _u32, _u32)
+_slots = st.just((SlotConfig(), SlotConfig())) | st.tuples(_slot_configs, _slot_configs)
 
 
 def boot_configs(*, min_sequencer: int = 0, max_sequencer: int = INITIAL_SEQUENCER) -> st.SearchStrategy[BootConfig]:
@@ -29,16 +38,19 @@ def boot_configs(*, min_sequencer: int = 0, max_sequencer: int = INITIAL_SEQUENC
 
 @st.composite
 def _boot_configs(draw: st.DrawFn, least: int, most: int) -> BootConfig:
-    active = draw(st.integers(0, SLOT_COUNT - 1))
+    """Few draws, so that a list of them shrinks: slots and flags are the digits of one number."""
+    older = draw(st.integers(0, most - least))
+    flags, slots = divmod(draw(st.integers(0, 8 * 4 - 1)), 4)
+    active, reverts = slots % 2, slots // 2
     return BootConfig(
-        sequencer=most - draw(st.integers(0, most - least)),
+        sequencer=most - older,
         active_slot=active,
-        revert_slot=draw(st.sampled_from((None, 1 - active))),
-        committed=draw(st.booleans()),
-        first_boot=draw(st.booleans()),
-        merge_fs=draw(st.booleans()),
+        revert_slot=1 - active if reverts else None,
+        committed=bool(flags & COMMITTED),
+        first_boot=bool(flags & FIRST_BOOT),
+        merge_fs=bool(flags & MERGE_FS),
         commit_timeout_s=draw(_u32),
-        slots=(draw(_slot_configs), draw(_slot_configs)),
+        slots=draw(_slots),
     )
 
 

@@ -15,7 +15,7 @@ from flash.journal import Interruption, Journal, Operation
 from flash.part import Part
 from flash.replay import replay
 from flash.snapshot import Snapshot
-from flash.tears import TEAR_SETS, TearSet, tears_of
+from flash.tears import TEAR_SETS, Tear, TearSet, tears_of
 
 TIER_1 = TEAR_SETS["T1"]
 
@@ -36,14 +36,17 @@ def cuts(
 @st.composite
 def _cuts(draw: st.DrawFn, part: Part, start: Snapshot, operations: list[Operation], tears: TearSet) -> Interruption:
     entry = draw(st.integers(0, len(operations) - 1))
-    if not draw(st.integers(0, 3)):  # a clean cut is one state, tears are many
-        return Interruption(entry)
     cells = Cells(part)
     cells.restore(start)
     for operation in operations[:entry]:
         replay(cells, operation)
-    ways = list(tears_of(part, cells, operations[entry], tears))
-    return Interruption(entry, tear=draw(st.sampled_from(ways))) if ways else Interruption(entry)
+    return Interruption(entry, tear=draw(tears_or_none(part, cells, operations[entry], tears)))
+
+
+def tears_or_none(part: Part, cells: Cells, operation: Operation, tears: TearSet) -> st.SearchStrategy[Tear | None]:
+    """One of ``tears`` of this operation on these cells, or None: power goes before it. Tears are drawn more often."""
+    ways = list(tears_of(part, cells, operation, tears))
+    return st.none() | st.sampled_from(ways) | st.sampled_from(ways) if ways else st.none()
 
 
 def restart(device: FlashDevice, cut: Interruption | None = None) -> Journal:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from hypothesis import strategies as st
 
-from emu.strategies.cuts import TIER_1, cuts
+from emu.strategies.cuts import TIER_1, tears_or_none
 from emu.strategies.operations import Recipe, recipes, settle
 from flash.cells import Cells
 from flash.journal import Interruption, Operation
@@ -43,7 +43,7 @@ def _carried_out(part: Part, row: Sequence[Recipe]) -> list[Operation]:
 
 @dataclass(frozen=True)
 class CutJournal:
-    """``operations`` as they would have been done, and the ``cut`` that came: ``cut.entry`` of them were completed."""
+    """``operations`` from a blank part on. The ``cut`` came before the last one, or inside it; the others completed."""
 
     part: Part
     operations: list[Operation]
@@ -52,20 +52,26 @@ class CutJournal:
     @property
     def torn(self) -> Operation | None:
         """The operation power went in; None: it went before one."""
-        return None if self.cut.tear is None else self.operations[self.cut.entry]
+        return None if self.cut.tear is None else self.operations[-1]
 
     def cells(self) -> Cells:
-        """What a blank part holds after the cut."""
-        cells = Cells(self.part)
-        for operation in self.operations[: self.cut.entry]:
-            replay(cells, operation)
+        """What the part holds after the cut."""
+        cells = _cells_after(self.part, self.operations[:-1])
         if self.cut.tear is not None:
-            self.cut.tear.apply(cells, self.operations[self.cut.entry])
+            self.cut.tear.apply(cells, self.operations[-1])
         return cells
 
 
 @st.composite
 def cut_journals(draw: st.DrawFn, part: Part, *, max_size: int = 12, tears: TearSet = TIER_1) -> CutJournal:
-    """A row of 1 to ``max_size`` operations and one cut of it, as a `CutJournal`; ``tears``: of ``flash.tears``."""
+    """1 to ``max_size`` operations of which the last is cut, as a `CutJournal`; ``tears``: a set of `flash.tears`."""
     row = draw(journals(part, min_size=1, max_size=max_size))
-    return CutJournal(part, row, draw(cuts(part, Cells(part).snapshot(), row, tears)))
+    tear = draw(tears_or_none(part, _cells_after(part, row[:-1]), row[-1], tears))
+    return CutJournal(part, row, Interruption(len(row) - 1, tear=tear))
+
+
+def _cells_after(part: Part, operations: Sequence[Operation]) -> Cells:
+    cells = Cells(part)
+    for operation in operations:
+        replay(cells, operation)
+    return cells

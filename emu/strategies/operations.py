@@ -6,7 +6,7 @@ Neighbours: `journals` makes rows of them; `flash.rules` says what is legal. Kno
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
 from typing import Literal, NamedTuple
 
 from hypothesis import strategies as st
@@ -31,20 +31,21 @@ def operations(
     A program is whole units inside one page or burst, asks no bit to go back towards erased, and stays inside what the
     units take between two erases; ``data`` has ``length`` bytes. An erase is one erase unit of the part, ``data``
     empty. ``careless``: a program may ask for bits back, which silicon executes without giving them. Times are typical
-    ones, from 0 us on. Nothing is done to ``cells``. Where a part has no room for a program an erase is drawn; where
-    only programs are wanted, the example is given up.
+    ones, from 0 us on. Nothing is done to ``cells``. Where no unit takes a program any more an erase is drawn;
+    where only programs are wanted, the example is given up.
     """
     held = Cells(part) if cells is None else cells
     return recipes(part, kinds).map(lambda recipe: _settled(recipe, part, held, careless, "erase" in kinds))
 
 
 class Recipe(NamedTuple):
-    """What is wanted, whatever the cells hold: ``units`` of page ``place`` from ``first`` on."""
+    """What is wanted, whatever the cells hold: unit number ``at`` programmed with ``data``, or (no data) erased.
 
-    kind: ArrayKind
-    place: int
-    first: int
-    units: int
+    ``erase``: which of the erase units around it. A recipe is few draws on purpose: what takes more than five in a list
+    is not removed from its front when an example shrinks.
+    """
+
+    at: int
     data: bytes
     erase: int
 
@@ -53,31 +54,30 @@ def recipes(part: Part, kinds: Collection[ArrayKind] = BOTH) -> st.SearchStrateg
     """Numbers in the ranges of ``part``. They shrink to a program of one unit at address 0, zeros."""
     if not kinds or set(kinds) - set(BOTH):
         raise ValueError(f"operations(): kinds={kinds!r}: give program, erase or both")
-    burst, unit = part.geometry.burst_size, part.geometry.unit
-    return st.builds(
-        Recipe,
-        kind=st.sampled_from([kind for kind in BOTH if kind in kinds]),
-        place=st.integers(0, part.size // burst - 1),
-        first=st.integers(0, burst // unit - 1),
-        units=st.integers(1, burst // unit),
-        data=st.one_of(st.just(b""), st.binary(min_size=1, max_size=burst)),
-        erase=st.integers(0, len(part.erase) - 1),
-    )
+    at, burst = _units(part), part.geometry.burst_size
+    programs = st.builds(Recipe, at, st.binary(min_size=1, max_size=burst), st.just(0))
+    erases = st.builds(Recipe, at, st.just(b""), st.integers(0, len(part.erase) - 1))
+    return st.one_of([strategy for kind, strategy in zip(BOTH, (programs, erases), strict=True) if kind in kinds])
+
+
+def _units(part: Part) -> st.SearchStrategy[int]:
+    """Numbers of program units; those of the first two pages as often as all others, so that operations meet."""
+    count = part.size // part.program.unit
+    near = min(count, 2 * part.geometry.burst_size // part.program.unit)
+    return st.integers(0, count + near * 4 - 1).map(lambda drawn: drawn if drawn < count else (drawn - count) % near)
 
 
 def settle(recipe: Recipe, part: Part, cells: Cells, *, careless: bool, may_erase: bool) -> Operation | None:
     """The operation nearest to ``recipe`` that the part takes with this content; None: no program fits anywhere."""
-    geometry, timing = part.geometry, Timing(part, worn=False)
-    place = recipe.place * geometry.burst_size
-    if recipe.kind == "program":
-        found = _program(recipe, part, cells, careless, search=not may_erase)
+    timing = Timing(part, worn=False)
+    if recipe.data:
+        found = _program(recipe, part, cells, careless)
         if found is not None:
             address, data = found
-            end = timing.program_us(address, len(data), 0)
-            return Operation("program", "flash", address, len(data), data, 0, end)
+            return Operation("program", "flash", address, len(data), data, 0, timing.program_us(address, len(data), 0))
         if not may_erase:
             return None
-    address, size = _erase(geometry, place, recipe.erase)
+    address, size = _erase(part.geometry, recipe)
     return Operation("erase", "flash", address, size, b"", 0, timing.erase_us(address, size, 0))
 
 
@@ -88,41 +88,33 @@ def _settled(recipe: Recipe, part: Part, cells: Cells, careless: bool, may_erase
     return found
 
 
-def _erase(geometry: Geometry, place: int, which: int) -> tuple[int, int]:
-    """The erase unit number ``which`` around ``place``, sector first."""
+def _erase(geometry: Geometry, recipe: Recipe) -> tuple[int, int]:
+    """The erase unit the recipe means, of those around its place: the sector first."""
+    place = recipe.at * geometry.unit
     sector = geometry.sector_at(place)
     around = [(sector.address, sector.size)]
     for size in geometry.block_sizes:
         start = geometry.align_down(place, size)
         if geometry.is_block(start, size):
             around.append((start, size))
-    return around[which % len(around)]
+    return around[recipe.erase % len(around)]
 
 
-def _program(recipe: Recipe, part: Part, cells: Cells, careless: bool, *, search: bool) -> tuple[int, bytes] | None:
-    """(address, data) of a program that is accepted: where the recipe says, or behind it."""
-    unit = part.geometry.unit
-    for address, room in _places(recipe, part, search=search):
-        length = min(recipe.units * unit, room)
-        wanted = (recipe.data * (length // max(1, len(recipe.data)) + 1))[:length].ljust(length, b"\0")
-        for data in (wanted, bytes(unit)):
+def _program(recipe: Recipe, part: Part, cells: Cells, careless: bool) -> tuple[int, bytes] | None:
+    """(address, data) of a program that is accepted: where the recipe says, or at the next place that takes one.
+
+    Falling back to an erase at once would be a trap for shrinking: rows that fill a page would stand for one erase.
+    """
+    unit, burst, count = part.program.unit, part.geometry.burst_size, part.size // part.program.unit
+    for step in range(count):
+        address = (recipe.at + step) % count * unit
+        length = min(part.geometry.align_up(len(recipe.data), unit), burst - address % burst)
+        for data in (recipe.data[:length].ljust(length, b"\0"), bytes(unit)):
             data = data if careless else _reachable(cells.read(address, len(data)), data, part.erased)
             taken, _ = acceptable_units(part, cells, address, data)
             if taken:
                 return address, taken
     return None
-
-
-def _places(recipe: Recipe, part: Part, *, search: bool) -> Iterator[tuple[int, int]]:
-    """(address, bytes to the end of the page) from the recipe's unit on, round the page; ``search``: all pages."""
-    unit, burst = part.geometry.unit, part.geometry.burst_size
-    units = burst // unit
-    pages = part.size // burst
-    for step in range(pages if search else 1):
-        page = (recipe.place + step) % pages * burst
-        for turn in range(units):
-            within = (recipe.first + turn) % units * unit
-            yield page + within, burst - within
 
 
 def _reachable(held: bytes, wanted: bytes, erased: int) -> bytes:

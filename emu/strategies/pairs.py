@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from hypothesis import assume
 from hypothesis import strategies as st
 
-from bootloader.config import RECORD_SIZE, BootConfig, pack_config
+from bootloader.config import INITIAL_SEQUENCER, RECORD_SIZE, BootConfig, pack_config
 from bootloader.config_store import ConfigStore
 from emu.strategies.configs import boot_configs
 from emu.strategies.cuts import TIER_1, cuts, restart
@@ -107,6 +107,10 @@ def _check(part: Part) -> None:
         )
 
 
+_unnumbered = boot_configs(min_sequencer=INITIAL_SEQUENCER)
+"""Records to write: the store chooses their sequencers."""
+
+
 @st.composite
 def _pairs(
     draw: st.DrawFn, part: Part | None, least: int, most: int, tears: TearSet, *, last_is_cut: bool = False
@@ -116,7 +120,7 @@ def _pairs(
     device = FlashDevice(part, strict=True)
     if factory is not None:
         device.load(0, _stored(part, pack_config(factory)))
-    wanted = draw(st.lists(st.tuples(boot_configs(), st.booleans()), min_size=least, max_size=most))
+    wanted = draw(st.lists(st.tuples(_unnumbered, st.booleans()), min_size=least, max_size=most))
     writes: list[ConfigWrite] = []
     for number, (config, is_cut) in enumerate(wanted):
         is_cut = is_cut or (last_is_cut and number == len(wanted) - 1)

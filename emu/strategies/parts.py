@@ -69,12 +69,12 @@ def _runs(draw: st.DrawFn, smallest: int, *, uniform: bool) -> tuple[Runs, ...]:
     sizes = [smallest * draw(st.sampled_from((1, 2, 4)))]
     while not uniform and len(sizes) < 3 and draw(st.booleans()):
         sizes.append(draw(st.sampled_from([smallest * n for n in (1, 2, 4) if smallest * n != sizes[-1]])))
-    left = MAX_SECTORS - 4
+    left = MAX_SECTORS - 4 - (len(sizes) - 1)
     runs = []
     for number, size in enumerate(sizes):
         more = draw(st.integers(0, left))
         left -= more
-        runs.append(Runs((4 if number == 0 else 0) + more or 1, size))
+        runs.append(Runs((1 if number else 4) + more, size))
     return tuple(runs)
 
 
@@ -88,7 +88,7 @@ _eccs = st.builds(
     Ecc,
     fault=st.sampled_from(("nmi", "bus-fault", "flag")),
     source=st.just(_SOURCE),
-    corrects=st.booleans(),
+    corrects=st.sampled_from((True, False)),
 )
 
 _bursts = st.sampled_from((16, 32, 64))
