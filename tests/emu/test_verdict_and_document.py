@@ -263,6 +263,11 @@ def test_junit_of_an_incomplete_campaign_has_a_case_that_errs() -> None:
     suite = suite_of(verdict(complete=False))
     (error,) = suite.findall("testcase[@name='complete']/error")
     assert error.get("message") == "the budget is spent"
+    passed = [case.get("name") for case in suite.findall("testcase") if len(case) == 0]
+    assert passed == [], "what was not finished does not pass"
+    said = suite.find("testcase[@name='boots']/skipped")
+    assert said is not None
+    assert said.get("message") == "inconclusive: nothing so far, and the campaign did not finish"
 
 
 def test_junit_escapes_what_xml_would_trip_over() -> None:
