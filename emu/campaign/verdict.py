@@ -128,7 +128,18 @@ class Coverage:
 
 def killed_by(how: str) -> str:
     """What a finding says of a trial that took every worker along, by ``how``."""
+    if how.endswith("SIGKILL"):
+        return (
+            f"the worker that was alone with the trial was killed, again and again: {how}; no fault of a program sends "
+            "that: the machine's memory is used up, or somebody kills processes"
+        )
     return f"the trial killed its worker: {how}"
+
+
+IN_FLIGHT_NOTE = (
+    "a reset strikes while an operation is in flight: here the operation is then as if it had not begun, a chip "
+    "would finish it; so nothing is said to hold"
+)
 
 
 def unfollowed(bounds: CheckEntry) -> str:

@@ -110,7 +110,8 @@ def _read(path: Path) -> dict[str, Any]:
         raise UsageError(f"{path}: cannot be read: {wrong.strerror}") from None
     except (ValueError, RecursionError):
         raise UsageError(
-            f"{path}: is no certificate, cut short or altered: it is not JSON, or says a thing twice; give what brownout run --certificate wrote"
+            f"{path}: is no certificate, cut short or altered: it is not JSON, or says a thing twice; give what "
+            "brownout run --certificate wrote"
         ) from None
     schema = document.get("schema") if isinstance(document, dict) else None
     if schema != SCHEMA:

@@ -15,7 +15,7 @@ import pytest
 
 from emu.campaign.checks import CHECKS
 from emu.campaign.token import parse_token
-from emu.campaign.verdict import Finding, FindingKey, Step, Verdict
+from emu.campaign.verdict import Finding, FindingKey, Step, Verdict, killed_by
 from emu.report.document import to_document, to_junit
 from tests.emu.broken import EagerLoader
 from tests.emu.helpers import NONE, campaign, explorer_on, rig_on
@@ -292,3 +292,8 @@ def test_junit_says_what_the_verdict_holds_for() -> None:
     assert told["digest"] == found.digest
     assert told["board"] is not None
     assert told["board"].endswith(rig.board.digest)
+
+
+def test_a_worker_killed_from_outside_is_not_blamed_on_the_trial_alone() -> None:
+    assert killed_by("exit code 3") == "the trial killed its worker: exit code 3"
+    assert "somebody kills processes" in killed_by("signal SIGKILL")
