@@ -203,9 +203,7 @@ class Verdict:
     def _result(self, name: str) -> CheckResult:
         found = [finding for finding in self.findings if finding.key.check == name]
         exercised = self.coverage.exercised[name]
-        cover = self.coverage
-        at_edges = sum(finding.count for finding in found if finding.path)  # the uncut life is no edge
-        edges = cover.broken[name] if cover.states else at_edges
+        edges = self.coverage.broken[name]
         result: ResultWord
         if found:
             result, reason = "broken", found[0].message

@@ -160,3 +160,28 @@ def test_lives_nobody_follows_are_not_held_where_boots_is_not_claimed(
     verdict = campaign(rig, bounds, Options(TEAR_SETS["none"], depth, keeps_new=False)).explore()
     assert verdict.word == word
     assert (not claimed) == any("more than 6 times in a row" in note for note in verdict.notes)
+
+
+def writes_what_nobody_reads_while_on_trial(reset: Reset) -> None:
+    reset.flash["log"].erase(0, BLOCK)
+    reset.handover("slot", trial=True)
+    for at in range(4):
+        reset.flash["log"].program(at, b"\xfe")
+    with reset.committing():
+        pass
+
+
+def test_a_hang_anywhere_in_a_span_leads_there_too() -> None:
+    scenario = Scenario(
+        writes_what_nobody_reads_while_on_trial, PART, windows=sectors("slot", "log", size=BLOCK),
+        factory={"slot": b"\xfb\xf7"}, images={"old": b"\xfe\xfd", "new": b"\xfb\xf7"}, commits=True,
+    )  # fmt: skip
+    bounds = CheckEntry(apply=("reverts",))
+    brute = Explorer(PlainRig(scenario), bounds, Options(TEAR_SETS["none"], 1, events=("hang",), attempts=0)).explore()
+    closure = closure_of(PlainRig(scenario), bounds, tears=TEAR_SETS["none"], events=("hang",), attempts=0)
+    closed = closure.explore()
+    assert any(span.stop - span.first > 2 for stop in closure.graph.stops.values() for span in stop.spans)
+    hangs = [finding for finding in brute.findings if finding.path and finding.path[-1].how == "hang"]
+    assert len(hangs) > 4
+    assert broken(brute) == {"reverts": brute.coverage.edges}, "every edge once, though some break it in two ways"
+    assert broken(closed) == {"reverts": closed.coverage.edges}
