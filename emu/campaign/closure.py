@@ -26,7 +26,7 @@ from emu.campaign.options import BudgetSpent, Options, Progress
 from emu.campaign.runner import Runner
 from emu.campaign.space import Space, Units
 from emu.campaign.tally import Tally
-from emu.campaign.verdict import KILLED_NOTE, Coverage, Verdict, unfollowed
+from emu.campaign.verdict import IN_FLIGHT_NOTE, KILLED_NOTE, Coverage, Verdict, unfollowed
 from emu.campaign.walk import Walker
 from emu.clock import Stopwatch
 from emu.events import OLD
@@ -100,6 +100,9 @@ class Closure:
             complete = False
             self.interrupted = isinstance(stop, KeyboardInterrupt)
             self.notes.append("stopped by the user" if self.interrupted else str(stop))
+        if complete and self.options.events and self.walker.meets_flights:
+            complete = False
+            self.notes.append(IN_FLIGHT_NOTE)
         if complete and "boots" not in self.checks and any(node.is_given_up for node in self.graph.nodes):
             complete = False
             self.notes.append(unfollowed(self.bounds))

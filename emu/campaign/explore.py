@@ -124,9 +124,11 @@ class Explorer:
         state = State(child.state, monitor)
         key = state.key
         stuck_with = child.running if child.stuck else ""
+        broken: set[str] = set()
         for check, message, outcome in at_once(child.edge.how == TIMER, stuck_with, child.state, monitor, self._rig):
             if self._met_at.setdefault((check, key, child.edge.how), layer) == layer:
                 self._report(path, kinds, check, message, outcome)
+                broken.add(check)
         known = self._seen.get(key)
         if known is None or not self._options.cache:
             chain = self.judge.chain(state)
@@ -149,6 +151,8 @@ class Explorer:
         if known.layer == layer:
             for check, message in known.breaches:
                 self._report(path, kinds, check, message, known.outcome)
+                broken.add(check)
+        self._cover.broken.update(broken.intersection(self.checks))
         self._progress(self._cover, layer, f"{self._where}, at {path[0].entry}")
 
     def _followed(self, state: State, chain: Chain, layer: int) -> None:

@@ -58,6 +58,11 @@ class Leading:
             known = self._before[node] = frozenset(found)
         return known
 
+    @staticmethod
+    def behind(stop: Stop, breach: EdgeBreach) -> Node:
+        """The node that stands for what an edge leaves that breaks something by itself."""
+        return next(link.target for link in stop.links if (link.entry, link.how) == (breach.entry, breach.how))
+
     def by_itself(self, stop: Stop, breach: EdgeBreach) -> int:
         """How many edges break a check as ``breach`` does: at its point, and at those of the span behind it."""
         points = sum(span.stop - span.first for span in stop.spans if span.offset == breach.entry)

@@ -186,7 +186,9 @@ class ShardedExplorer(Explorer):
         check = check_of_killed(self.checks)
         key = FindingKey(check, tuple((step.run, step.entry) for step in path), kinds, KILLED)
         finding = Finding(key, path, harshness(step.how for step in path), killed_by(how))
-        cover = Coverage(edge_kinds=Counter([kinds[-1]]), outcomes=Counter([KILLED]), edges_executed=1)
+        cover = Coverage(
+            edge_kinds=Counter([kinds[-1]]), outcomes=Counter([KILLED]), edges_executed=1, broken=Counter([check])
+        )
         tally = {(path[0].run, path[0].entry): Counter([KILLED])}
         return Partial(cover, [finding], Known(), {}, tally)
 

@@ -107,6 +107,7 @@ class Store:
         with _told(self.path):
             rows = self._connection.execute(
                 "SELECT DISTINCT token, name, outcome FROM findings WHERE board = ? AND workload = ? "
+                "AND typeof(token) = 'text' AND typeof(name) = 'text' "  # a damaged row is none
                 "ORDER BY harsh, last_seen DESC, token",
                 (inputs["board"].digest, inputs["workload"].digest),
             ).fetchall()

@@ -275,7 +275,8 @@ class Tally:
         for about in abouts:
             nodes |= self._nodes[about]
             by_themselves |= self._at_edges[about]
-        return sum(self._leading.to(node) for node in nodes) + sum(by_themselves.values())
+        own = sum(count for at, count in by_themselves.items() if self._leading.behind(*at) not in nodes)
+        return sum(self._leading.to(node) for node in nodes) + own
 
     def _report(
         self, path: CutPath, kinds: tuple[str, ...], readings: tuple[str, ...], check: str, message: str,

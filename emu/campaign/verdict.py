@@ -128,7 +128,18 @@ class Coverage:
 
 def killed_by(how: str) -> str:
     """What a finding says of a trial that took every worker along, by ``how``."""
+    if how.endswith("SIGKILL"):
+        return (
+            f"the worker that was alone with the trial was killed, again and again: {how}; no fault of a program sends "
+            "that: the machine's memory is used up, or somebody kills processes"
+        )
     return f"the trial killed its worker: {how}"
+
+
+IN_FLIGHT_NOTE = (
+    "a reset strikes while an operation is in flight: here the operation is then as if it had not begun, a chip "
+    "would finish it; so nothing is said to hold"
+)
 
 
 def unfollowed(bounds: CheckEntry) -> str:
@@ -192,9 +203,7 @@ class Verdict:
     def _result(self, name: str) -> CheckResult:
         found = [finding for finding in self.findings if finding.key.check == name]
         exercised = self.coverage.exercised[name]
-        cover = self.coverage
-        at_edges = sum(finding.count for finding in found if finding.path)  # the uncut life is no edge
-        edges = cover.broken[name] if cover.states else at_edges
+        edges = self.coverage.broken[name]
         result: ResultWord
         if found:
             result, reason = "broken", found[0].message

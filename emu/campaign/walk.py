@@ -56,6 +56,11 @@ class Walker:
             found = self._outlines[id(run)] = Outline(run, self._surveyor, self.space, timed=bool(self._events))
         return found
 
+    @property
+    def meets_flights(self) -> bool:
+        """Whether an operation was in flight while something else happened, in any stretch so far."""
+        return any(outline.together for outline in self._outlines.values())
+
     def footprint(self, session: Session) -> tuple[Units, Units]:
         """What a session looks at in the state it begins with, and what it settles."""
         looked = settled = 0

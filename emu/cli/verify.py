@@ -105,17 +105,26 @@ def _inputs(arguments: list[str]) -> Inputs:
 def _read(path: Path) -> dict[str, Any]:
     """A certificate. Raises UsageError for anything else."""
     try:
-        document = json.loads(read_bounded(path, MAX_SIZE))
+        document = json.loads(read_bounded(path, MAX_SIZE), object_pairs_hook=_said_once)
     except OSError as wrong:
         raise UsageError(f"{path}: cannot be read: {wrong.strerror}") from None
     except (ValueError, RecursionError):
         raise UsageError(
-            f"{path}: is no certificate, or cut short: it is not JSON; give what brownout run --certificate wrote"
+            f"{path}: is no certificate, cut short or altered: it is not JSON, or says a thing twice; give what "
+            "brownout run --certificate wrote"
         ) from None
     schema = document.get("schema") if isinstance(document, dict) else None
     if schema != SCHEMA:
         raise UsageError(f"{path}: schema {schema!r}, this version of brownout verifies {SCHEMA}")
     return _checked(document, path)
+
+
+def _said_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object no key of which is there twice: a reader may believe the other one."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise ValueError("an object has a key twice")
+    return found
 
 
 def _checked(document: dict[str, Any], path: Path) -> dict[str, Any]:

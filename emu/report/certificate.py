@@ -24,6 +24,7 @@ SCHEMA = "brownout/certificate/1"
 NOT_RUN = "not run"
 NOT_COMPARED = ("versions", "seconds", "arguments", "sessions")
 """What may be otherwise when the same is derived again: where files are, and how much was recognised."""
+NAMES_OF_FILES = ("inputs.from.label", "inputs.to.label")
 
 
 def to_certificate(
@@ -104,7 +105,7 @@ def differences(ours: Mapping[str, Any], theirs: Mapping[str, Any]) -> Iterator[
     """Where two certificates say different things, one line each; time and versions are not compared."""
     left, right = dict(_flat(ours)), dict(_flat(theirs))
     for key in sorted({*left, *right}):
-        compared = key.split(".")[0] not in NOT_COMPARED and not key.endswith(".label")
+        compared = key.split(".")[0] not in NOT_COMPARED and key not in NAMES_OF_FILES
         if compared and left.get(key) != right.get(key):
             yield f"{key}: the certificate says {right.get(key, 'nothing')}, this run found {left.get(key, 'nothing')}"
 

@@ -89,9 +89,9 @@ def _finding(finding: Finding, verdict: Verdict, asked: Asked) -> dict[str, Any]
 
 def to_junit(verdict: Verdict, asked: Asked) -> str:
     """One test case per check: failed with the command that replays its mildest finding, skipped with the reason when
-    it does not apply or nothing exercised it."""
+    it does not apply, nothing exercised it, or the campaign did not finish: only what holds passes."""
     results = verdict.results
-    skipped = [result for result in results if result.result in ("not exercised", "not applicable")]
+    skipped = [result for result in results if result.result in ("not exercised", "not applicable", "inconclusive")]
     suite = ElementTree.Element(
         "testsuite",
         name=f"brownout {verdict.board}",

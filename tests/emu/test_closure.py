@@ -15,7 +15,7 @@ from emu.campaign.edges import tears_in
 from emu.campaign.options import ANY, BudgetSpent, Options
 from emu.campaign.replay import follow
 from emu.campaign.token import parse_token, token_for
-from emu.campaign.verdict import Step, Verdict
+from emu.campaign.verdict import IN_FLIGHT_NOTE, Step, Verdict
 from emu.plain_rig import PlainRig
 from emu.reset import Reset
 from emu.scenario import Scenario, Window
@@ -522,4 +522,5 @@ def test_what_is_in_flight_at_a_reset_is_not_in_the_next_session() -> None:
     closure = closure_of(suspending(tells=True), BOUNDS, tears=COARSE, events=("reset",))
     verdict = closure.explore()
     assert facts_of(closure, verdict) == facts_of_all(exhaustive(rig, BOUNDS, COARSE, events=("reset",)))
+    assert (verdict.complete, verdict.notes) == (False, [IN_FLIGHT_NOTE]), "a chip would finish the operation"
     assert unreplayed(closure.rig, closure, verdict.findings) == []

@@ -134,6 +134,13 @@ def test_tokens_of_another_version_are_passed_over(store: Store) -> None:
     assert store.past_findings(INPUTS, ALL) == []
 
 
+def test_a_damaged_row_is_passed_over(store: Store) -> None:
+    keep(store, verdict(finding(5), finding(6)))
+    with closing(sqlite3.connect(store.path)) as connection, connection:
+        connection.execute("UPDATE findings SET token = x'ff00' WHERE token LIKE '%0.5.cut'")
+    assert [past.path[0].entry for past in store.past_findings(INPUTS, Options(attempts=1))] == [6]
+
+
 def test_a_path_found_with_several_images_is_one_finding(store: Store) -> None:
     for digest in ("e1", "e2"):
         keep(store, verdict(finding(5)), INPUTS | {"to": Input("other", digest * 32)})

@@ -11,9 +11,11 @@ from emu.campaign.options import ANY, Options
 from emu.campaign.verdict import Verdict
 from emu.plain_rig import PlainRig
 from emu.reset import Reset
+from emu.scenario import Scenario
+from flash.bulk import put, wipe
 from flash.tears import TEAR_SETS
 from flash.weak import RESOLUTIONS
-from tests.field.bug import image, put, sectors, wipe
+from tests.field.bug import image, sectors
 from tests.flash.small_parts import SERIAL
 from tests.properties.closures import closure_of, unreplayed
 from tests.properties.small_firmwares import BLOCK, BOUNDS, PART, rig_of, small_firmware
@@ -44,10 +46,11 @@ def on_trial_where_two_reads_differ(reset: Reset) -> None:
 
 
 def test_what_an_event_breaks_through_weak_cells_is_steady_and_its_token_says_how_they_read() -> None:
-    rig = PlainRig(
+    scenario = Scenario(
         on_trial_where_two_reads_differ, SERIAL, windows=sectors("a", "b", "flag"), factory={"a": OLD},
-        images={"old": OLD, "new": NEW}, commits=True, resolution="as-new",
+        images={"old": OLD, "new": NEW}, commits=True,
     )  # fmt: skip
+    rig = PlainRig(scenario, resolution="as-new")
     bounds = CheckEntry(apply=("boots", "reverts", "durable", "steady"))
     closure = closure_of(rig, bounds, tears=T3, attempts=1, resolutions=EVERY, events=("hang",), keeps_new=False)
     verdict = closure.explore()
@@ -72,9 +75,8 @@ def bricked_by_three_cuts_or_by_one_weak_read(reset: Reset) -> str | None:
 
 
 def test_a_check_is_not_said_to_hold_because_weak_cells_break_it_sooner() -> None:
-    rig = PlainRig(
-        bricked_by_three_cuts_or_by_one_weak_read, PART, windows=sectors("flag", "mark", "brick", size=BLOCK)
-    )
+    windows = sectors("flag", "mark", "brick", size=BLOCK)
+    rig = PlainRig(Scenario(bricked_by_three_cuts_or_by_one_weak_read, PART, windows=windows))
     closure = closure_of(rig, CheckEntry(apply=("boots", "steady")), tears=T3, resolutions=EVERY)
     verdict = closure.explore()
     assert verdict.complete
@@ -122,10 +124,12 @@ def reads_the_slot_and_hands_over_twice(reset: Reset) -> None:
 
 
 def test_an_edge_that_breaks_a_check_twice_is_one_edge() -> None:
-    rig = PlainRig(
-        reads_the_slot_and_hands_over_twice, PART, windows=sectors("slot", size=BLOCK), factory={"slot": b"\xfe\xff"},
-        images={"old": b"\xfe\xff"},
+    shipped = b"\xfe\xff"
+    scenario = Scenario(
+        reads_the_slot_and_hands_over_twice, PART, windows=sectors("slot", size=BLOCK), factory={"slot": shipped},
+        images={"old": shipped},
     )  # fmt: skip
+    rig = PlainRig(scenario)
     options = Options(TEAR_SETS["none"], 1, keeps_new=False)
     found = Explorer(rig, CheckEntry(apply=ALL_CHECKS), options).explore()
     (whole,) = [result for result in found.results if result.name == "whole"]
@@ -151,8 +155,33 @@ def writes_over_after_many_resets(reset: Reset) -> None:
 def test_lives_nobody_follows_are_not_held_where_boots_is_not_claimed(
     campaign: type[Explorer] | type[Closure], depth: int, claimed: bool, word: str
 ) -> None:
-    rig = PlainRig(writes_over_after_many_resets, PART, windows=sectors("mark", size=BLOCK))
+    rig = PlainRig(Scenario(writes_over_after_many_resets, PART, windows=sectors("mark", size=BLOCK)))
     bounds = CheckEntry(apply=("legal-flash", *(("boots",) if claimed else ())), max_resets=6)
     verdict = campaign(rig, bounds, Options(TEAR_SETS["none"], depth, keeps_new=False)).explore()
     assert verdict.word == word
     assert (not claimed) == any("more than 6 times in a row" in note for note in verdict.notes)
+
+
+def writes_what_nobody_reads_while_on_trial(reset: Reset) -> None:
+    reset.flash["log"].erase(0, BLOCK)
+    reset.handover("slot", trial=True)
+    for at in range(4):
+        reset.flash["log"].program(at, b"\xfe")
+    with reset.committing():
+        pass
+
+
+def test_a_hang_anywhere_in_a_span_leads_there_too() -> None:
+    scenario = Scenario(
+        writes_what_nobody_reads_while_on_trial, PART, windows=sectors("slot", "log", size=BLOCK),
+        factory={"slot": b"\xfb\xf7"}, images={"old": b"\xfe\xfd", "new": b"\xfb\xf7"}, commits=True,
+    )  # fmt: skip
+    bounds = CheckEntry(apply=("reverts",))
+    brute = Explorer(PlainRig(scenario), bounds, Options(TEAR_SETS["none"], 1, events=("hang",), attempts=0)).explore()
+    closure = closure_of(PlainRig(scenario), bounds, tears=TEAR_SETS["none"], events=("hang",), attempts=0)
+    closed = closure.explore()
+    assert any(span.stop - span.first > 2 for stop in closure.graph.stops.values() for span in stop.spans)
+    hangs = [finding for finding in brute.findings if finding.path and finding.path[-1].how == "hang"]
+    assert len(hangs) > 4
+    assert broken(brute) == {"reverts": brute.coverage.edges}, "every edge once, though some break it in two ways"
+    assert broken(closed) == {"reverts": closed.coverage.edges}

@@ -15,7 +15,7 @@ import pytest
 
 from emu.campaign.checks import CHECKS
 from emu.campaign.token import parse_token
-from emu.campaign.verdict import Finding, FindingKey, Step, Verdict
+from emu.campaign.verdict import Finding, FindingKey, Step, Verdict, killed_by
 from emu.report.document import to_document, to_junit
 from tests.emu.broken import EagerLoader
 from tests.emu.helpers import NONE, campaign, explorer_on, rig_on
@@ -263,6 +263,11 @@ def test_junit_of_an_incomplete_campaign_has_a_case_that_errs() -> None:
     suite = suite_of(verdict(complete=False))
     (error,) = suite.findall("testcase[@name='complete']/error")
     assert error.get("message") == "the budget is spent"
+    passed = [case.get("name") for case in suite.findall("testcase") if len(case) == 0]
+    assert passed == [], "what was not finished does not pass"
+    said = suite.find("testcase[@name='boots']/skipped")
+    assert said is not None
+    assert said.get("message") == "inconclusive: nothing so far, and the campaign did not finish"
 
 
 def test_junit_escapes_what_xml_would_trip_over() -> None:
@@ -287,3 +292,8 @@ def test_junit_says_what_the_verdict_holds_for() -> None:
     assert told["digest"] == found.digest
     assert told["board"] is not None
     assert told["board"].endswith(rig.board.digest)
+
+
+def test_a_worker_killed_from_outside_is_not_blamed_on_the_trial_alone() -> None:
+    assert killed_by("exit code 3") == "the trial killed its worker: exit code 3"
+    assert "somebody kills processes" in killed_by("signal SIGKILL")

@@ -22,6 +22,10 @@ from tests.emu.broken import EagerLoader
 from tests.emu.cli.command import Brownout, pair, stuck_board
 from tests.emu.helpers import NEW_APP
 
+NO_JSON = (
+    "is no certificate, cut short or altered: it is not JSON, or says a thing twice; give what brownout run "
+    "--certificate wrote"
+)
 Change = Callable[[dict[str, Any]], object]
 
 
@@ -117,6 +121,7 @@ ALTERED: dict[str, Change] = {
     "statement": lambda d: d.update(statement="Nothing can go wrong."),
     "board.name": lambda d: d["board"].update(name="mine"),
     "parts.nor": lambda d: d["parts"].update(nor="Unbreakable"),
+    "inputs.workload.label": lambda d: d["inputs"]["workload"].update(label="timing max"),
     "workload.app": lambda d: d["workload"].update(app="hangs"),
     "workload.timing": lambda d: d["workload"].update(timing="max"),
     "workload.seed": lambda d: d["workload"].update(seed=9),
@@ -328,10 +333,11 @@ def test_arguments_that_no_run_has_are_refused(
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"", "is no certificate, or cut short: it is not JSON; give what brownout run --certificate wrote"),
-        (b"{", "is no certificate, or cut short"),
-        (b"\xff\xfe", "is no certificate, or cut short"),
-        (b"[" * 100_000, "is no certificate, or cut short"),
+        (b"", NO_JSON),
+        (b'{"schema": "brownout/certificate/1", "statement": "a lie", "statement": "the truth"}', NO_JSON),
+        (b"{", "is no certificate, cut short or altered"),
+        (b"\xff\xfe", "is no certificate, cut short or altered"),
+        (b"[" * 100_000, "is no certificate, cut short or altered"),
         (b"[]", "schema None, this version of brownout verifies brownout/certificate/1"),
         (b'{"schema": "brownout/run/1"}', "schema 'brownout/run/1', this version"),
         (b'{"schema": "brownout/certificate/2"}', "schema 'brownout/certificate/2', this version"),
