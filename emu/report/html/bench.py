@@ -47,7 +47,7 @@ def _header(document: Document) -> Markup:
     style, sign, word = ("findings", "✕", "failed") if failed else ("held", "✓", "passed" if gates else "measured")
     said = f"{row['device_kib_per_s']:,.1f} KiB/s, bound by {row['limit']}"
     if gates:
-        said = f"{failed} of {counted(gates, 'gate')} failed" if failed else f"all of {counted(gates, 'gate')}"
+        said = f"{failed} of {counted(gates, 'gate')} failed" if failed else f"{counted(gates, 'gate')}, none failed"
     sentence = (
         f"{row['device_kib_per_s']:,.1f} KiB/s of device time; the largest part of that time is {row['limit']}. "
         f"Device figures repeat exactly; host figures are those of the machine that ran this."
