@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,9 +15,10 @@ BENCH = "bench_sfdp.py"
 def pytest_benches(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """Run in ``folder``, where runs are saved: the plugin trips over a storage outside of where it is called."""
     fixed = ("-q", "-p", "no:cacheprovider", "-k", "decode", "--benchmark-max-time=0.01")
+    alone = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}  # no xdist worker
     return subprocess.run(
         [sys.executable, "-m", "pytest", ROOT / "benches" / BENCH, "-c", ROOT / "pyproject.toml", *fixed, *options],
-        cwd=folder, capture_output=True, text=True, timeout=120, check=False,
+        cwd=folder, env=alone, capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
 
 

@@ -183,5 +183,9 @@ def test_a_hang_anywhere_in_a_span_leads_there_too() -> None:
     assert any(span.stop - span.first > 2 for stop in closure.graph.stops.values() for span in stop.spans)
     hangs = [finding for finding in brute.findings if finding.path and finding.path[-1].how == "hang"]
     assert len(hangs) > 4
-    assert broken(brute) == {"reverts": brute.coverage.edges}, "every edge once, though some break it in two ways"
-    assert broken(closed) == {"reverts": closed.coverage.edges}
+    edges = {finding.path for finding in brute.findings if finding.path}
+    assert len(edges) < len(brute.findings), "some edges break it in two ways"
+    before_any_trial = 4  # a cut and a hang at the erase, and behind it
+    assert len(edges) == brute.coverage.edges - before_any_trial
+    assert broken(brute) == {"reverts": brute.coverage.edges - before_any_trial}
+    assert broken(closed) == {"reverts": closed.coverage.edges - before_any_trial}
