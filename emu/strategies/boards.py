@@ -31,7 +31,7 @@ from flash.geometry import Geometry, Sector
 from flash.part import bundled_part, part_names
 
 MAX_ARRAY_SIZE = 2 << 20
-MAX_SECTOR_SIZE = 32 << 10
+MAX_SECTOR_SIZE = 16 << 10
 ROLES = ("config-0", "config-1", "slot-a", "slot-b")
 
 
@@ -43,7 +43,10 @@ def _is_small(name: str) -> bool:
 
 @cache
 def board_parts() -> tuple[str, ...]:
-    """Bundled parts of at most 2 MiB whose first sectors have at most 32 KiB, smallest first; every kind is there."""
+    """Bundled parts of at most 2 MiB whose first sectors have at most 16 KiB, smallest first.
+
+    Every kind but parallel NOR is there: its sectors take so long to erase that short timers fire.
+    """
     return tuple(sorted(filter(_is_small, part_names()), key=lambda name: (bundled_part(name).size, name)))
 
 
