@@ -281,7 +281,11 @@ def _one_of(what: str, name: str, known: Mapping[str, object]) -> str:
 
 
 def _identity(firmware: object) -> str:
-    """What a token calls the code: where it is, and what it was given; never an address in memory."""
+    """What a token calls the code: where it is, and what it was given; never an address in memory. A firmware that is
+    no Python has an ``identity`` of its own, NAME#DIGEST."""
+    identity = getattr(firmware, "identity", None)
+    if isinstance(identity, str):
+        return identity
     if isinstance(firmware, functools.partial):
         given = f"{firmware.args!r}{sorted(firmware.keywords.items())!r}"
         return f"{_identity(firmware.func)}#{hashlib.sha256(given.encode()).hexdigest()[:16]}"
