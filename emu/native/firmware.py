@@ -25,12 +25,13 @@ from emu.native.calls import Desk, described
 from emu.native.process import Message, Silence, Zygote, signal_name
 from emu.native.zygote import ENDED, RETURNED
 from emu.reset import Reset
+from emu.rig import Input
 from emu.timers import Hung
 from flash.errors import HardwareFault
 from flash.files import read_bounded
 
 MAX_SIZE = 1 << 28
-MAX_CALLS = 1_000_000
+MAX_CALLS = 200_000
 HANG_AFTER_S = 5.0
 
 
@@ -59,9 +60,9 @@ class CFirmware:
         self._ready()
 
     @property
-    def identity(self) -> str:
+    def input(self) -> Input:
         """What tokens and reports call it: name and content."""
-        return f"{self.library.name}#{self.digest}"
+        return Input(self.library.name, self.digest)
 
     def close(self) -> None:
         """End the process that has the library loaded; the next session starts one."""
