@@ -212,4 +212,4 @@ def signal_name(number: int) -> str:
 def _steady(line: str) -> str:
     """What differs where nothing else does must not be in a finding: addresses, process ids, which Python this is."""
     line = re.sub(r"^\S+: (?=\S+:\d+: )", "", line)
-    return re.sub(r"==\d+==", "", re.sub(r"0x[0-9a-fA-F]{6,}", "0x...", line))[:200]
+    return re.sub(r"==\d+== ?", "", re.sub(r"0x[0-9a-fA-F]{6,}", "0x...", line))[:200]
