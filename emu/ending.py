@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from emu.errors import EngineLost, UsageError
 from emu.events import HANG
 from emu.rig import Outcome
 from emu.session import PowerSession
@@ -20,6 +21,9 @@ MODEL_CRASHES = (FlashError, ArithmeticError, LookupError, TypeError, ValueError
 
 EVERY_CRASH = (Exception,)
 """For firmware of users: whatever it raises is its own."""
+
+NOT_ITS_OWN = (UsageError, EngineLost)
+"""What runs a firmware has failed, not the firmware: no session can be judged by it."""
 
 
 def ended(session: PowerSession, live: Callable[[], Outcome], crashes: tuple[type[Exception], ...]) -> Outcome:
@@ -50,10 +54,14 @@ def _natural_end(session: PowerSession, live: Callable[[], Outcome], crashes: tu
     except HardwareFault as fault:
         return _after_crash(session, f"unhandled fault: {fault}")
     except crashes as wrong:
-        if isinstance(wrong, AssertionError) and str(wrong).endswith("please report"):
+        if isinstance(wrong, NOT_ITS_OWN) or _is_ours(wrong):
             raise
         _meet_again(session)
         return _after_crash(session, f"the firmware crashed: {type(wrong).__name__}: {wrong}")
+
+
+def _is_ours(wrong: Exception) -> bool:
+    return isinstance(wrong, AssertionError) and str(wrong).endswith("please report")
 
 
 def _meet_again(session: PowerSession) -> None:

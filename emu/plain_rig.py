@@ -97,13 +97,19 @@ class PlainRig:
             f"{self.scenario.name}|{_identity(self.firmware)}|{timing}|{seed}|{resolution}|{self.scenario.commits}"
         )
         source = self.scenario.source
+        library = _library(self.firmware)
         code = {} if source is None else {"firmware": Input(str(source), source.digest)}
-        return code | {
-            "board": Input(self.name, hashlib.sha256(board).hexdigest()),
-            "from": Input("what the factory shipped", hashlib.sha256(shipped).hexdigest()),
-            "to": Input(f"{len(work)} bytes", hashlib.sha256(images + work).hexdigest()),
-            "workload": Input(workload, hashlib.sha256(workload.encode()).hexdigest()),
-        }
+        built = {} if library is None else {"library": library}
+        return (
+            code
+            | built
+            | {
+                "board": Input(self.name, hashlib.sha256(board).hexdigest()),
+                "from": Input("what the factory shipped", hashlib.sha256(shipped).hexdigest()),
+                "to": Input(f"{len(work)} bytes", hashlib.sha256(images + work).hexdigest()),
+                "workload": Input(workload, hashlib.sha256(workload.encode()).hexdigest()),
+            }
+        )
 
     @cached_property
     def parts(self) -> Sequence[Part]:
@@ -276,8 +282,17 @@ def _one_of(what: str, name: str, known: Mapping[str, object]) -> str:
     return name
 
 
+def _library(firmware: object) -> Input | None:
+    """Of a firmware that is no Python: what it is, as an input of its own."""
+    found = getattr(firmware, "input", None)
+    return found if isinstance(found, Input) else None
+
+
 def _identity(firmware: object) -> str:
     """What a token calls the code: where it is, and what it was given; never an address in memory."""
+    library = _library(firmware)
+    if library is not None:
+        return f"{library.label}#{library.digest}"
     if isinstance(firmware, functools.partial):
         given = f"{firmware.args!r}{sorted(firmware.keywords.items())!r}"
         return f"{_identity(firmware.func)}#{hashlib.sha256(given.encode()).hexdigest()[:16]}"

@@ -60,12 +60,13 @@ class RigData:
 
 @dataclass(frozen=True, slots=True)
 class OwnData:
-    """A `PlainRig` whose scenario is in a file."""
+    """A `PlainRig` whose scenario is in a file. ``library``: the digest of its firmware in C, "" for one in Python."""
 
     source: Source
     timing: TimingMode
     seed: int
     resolution: str
+    library: str
 
 
 def rig_spec(rig: Subject) -> WorkSpec:
@@ -90,14 +91,21 @@ def _own_spec(rig: PlainRig) -> WorkSpec:
         raise ScenarioError(
             f"scenario {rig.name!r} came from no file, so no other process can make it; give --firmware FILE.py:NAME"
         )
-    return WorkSpec("emu.rig_spec:own_rig_from", (OwnData(source, *rig.drawn),))
+    return WorkSpec("emu.rig_spec:own_rig_from", (OwnData(source, *rig.drawn, _library(rig)),))
 
 
 def own_rig_from(data: OwnData) -> PlainRig:
     """The rig of an `OwnData`."""
     own = load_source(data.source)
     assert isinstance(own, Scenario), "a file with the same content has another thing in it: please report"
-    return PlainRig(own, timing=data.timing, seed=data.seed, resolution=data.resolution)
+    rig = PlainRig(own, timing=data.timing, seed=data.seed, resolution=data.resolution)
+    if _library(rig) != data.library:
+        raise ScenarioError(f"{data.source}: the library it loads has changed since the campaign began; run it again")
+    return rig
+
+
+def _library(rig: PlainRig) -> str:
+    return rig.inputs["library"].digest if "library" in rig.inputs else ""
 
 
 def spec_by_name(factory: str, rig: Rig, *data: Any) -> WorkSpec:

@@ -25,6 +25,7 @@ COMMANDS = {
     "pack": "Make a firmware .zip from an image, and sign it.",
     "inspect": "Explain a firmware .zip, an image file or the content of a flash.",
     "flash": "Convert and edit flash images.",
+    "header": "Print the folder of brownout.h, for firmware in C.",
     "new": "Write a starting point: a board, a firmware of your own, and its tests.",
     "parts": "List the flash parts, or explain one with its sources.",
     "doctor": "Say whether this installation is sound, and what to do where it is not.",

@@ -26,9 +26,11 @@ def asked(rig: UpdateRig | PlainRig, inputs: Inputs) -> Asked:
 
 def _of_scenario(rig: PlainRig, inputs: Inputs) -> Asked:
     known = rig.inputs
+    library = known.get("library")
+    built = "" if library is None else f" with {library.label} (SHA-256 {library.digest[:8]}...)"
     workload = f"timing {inputs.timing}, seed {inputs.seed}, weak bits {inputs.resolution}"
     return Asked(
-        inputs={**known, "workload": _relabelled(known["workload"], f"{rig.name}, {workload}")},
+        inputs={**known, "workload": _relabelled(known["workload"], f"{rig.name}{built}, {workload}")},
         files={},
         app=OWN_APP,
         timing=inputs.timing,

@@ -35,6 +35,7 @@ def summary(verdict: Verdict, asked: Asked, audit: Audit | None = None) -> str:
         "",
         f"board      {verdict.board}",
         *([f"firmware   {_input(asked, 'firmware')}"] if "firmware" in asked.inputs else []),
+        *([f"library    {_input(asked, 'library')}"] if "library" in asked.inputs else []),
         f"from       {_input(asked, 'from')}",
         f"to         {_input(asked, 'to')}",
         f"update     {operations}",
