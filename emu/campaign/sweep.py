@@ -63,7 +63,7 @@ class Sweep:
         self._planned = len(options.at_ms) * options.tries if options.at_ms else 1 + options.cuts
 
     def explore(self) -> SweepVerdict:
-        """Run it. Once the update has been timed, Ctrl-C, the budget and a lost rig end it early; what is known is kept.
+        """Run it. Once the update is timed, Ctrl-C, the budget and a lost rig end it early; what is known is kept.
 
         Raises ScenarioError when the device does not run as restored, or the uncut update does not end with the new
         image; RigLost when the rig fails before that.

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
+from emu.campaign.sweep_verdict import AFTER, BEFORE, ON_TRIAL
 from emu.events import NEW, OLD
 from emu.rig import Outcome
 from emu.timed_rig import Said, SaidKind, Stay
@@ -58,12 +59,12 @@ def has_succeeded(outcome: Outcome) -> bool:
 
 
 def reached(stay: Stay) -> str:
-    """How far an update had come when it was cut, as far as the console had told."""
+    """One of `REACHED`."""
     if _is_committed(stay.said):
-        return "after the commit"
+        return AFTER
     if any(one.kind == "new" for one in stay.said):
-        return "while the new image ran, not committed"
-    return "before the new image ran"
+        return ON_TRIAL
+    return BEFORE
 
 
 def _boots(trial: Trial) -> Iterator[tuple[str, str, Stay]]:

@@ -16,6 +16,9 @@ from emu.rig import Input
 from emu.timed_rig import Said
 
 SCHEMA = "brownout/sweep/1"
+BEFORE, ON_TRIAL, AFTER = "before the new image ran", "while the new image ran, not committed", "after the commit"
+REACHED = (BEFORE, ON_TRIAL, AFTER)
+"""How far an update had come when it was cut, as far as the console had told."""
 END = None
 """As the time of a cut: when the update was over."""
 

@@ -38,6 +38,8 @@ TICK_S = 0.02
 """How often a stay looks at the clock when nothing is said: the grain of settling, never of a cut."""
 GRACE_S = 0.1
 """How long what was said before a cut may take to arrive, at least."""
+ENDING_S = 5.0
+"""How long a process that has closed its terminal may take to end."""
 
 
 class ExternalRig:
@@ -55,13 +57,17 @@ class ExternalRig:
         self._limits = document.limits
         self._meanings = Meanings(document.console)
         self._ask = document.console.ask.encode("latin-1")
+        self._link = make_link(document.link, default=document.relay.driver == "process")
         self._work = Path(tempfile.mkdtemp(prefix="brownout-rig-"))
         self._places = {
             "python": sys.executable, "work": str(self._work), "file": str(rig.update_path),
             "hex": rig.update.hex(), "size": str(len(rig.update)),
         }  # fmt: skip
-        self._link = make_link(document.link)
-        self._relay = make_relay(rig, self._places)
+        try:
+            self._relay = make_relay(rig, self._places)
+        except BaseException:
+            self._work.rmdir()
+            raise
         self._wire: Wire | None = None
         self._lines = Lines()
         self._updater: Program | None = None
@@ -82,7 +88,7 @@ class ExternalRig:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         """Power off; a relay that does not obey any more must not hide what went wrong before."""
         try:
-            with contextlib.suppress(RigLost) if error is not None else contextlib.nullcontext():
+            with contextlib.nullcontext() if error is None else contextlib.suppress(RigLost):
                 self.power_off()
         finally:
             self._close_wire()
@@ -147,8 +153,7 @@ class ExternalRig:
         """What comes until ``watch`` shows ``end_s``, or the console is gone; power is off, so it was said before."""
         data = b""
         while self._wire is not None and watch.seconds < end_s:
-            piece, _ = self._exchange(min(TICK_S, end_s - watch.seconds))
-            data += piece
+            data += self._exchange(min(TICK_S, end_s - watch.seconds))
         return data
 
     # -- one stay ------------------------------------------------------------------------------------------
@@ -175,13 +180,14 @@ class ExternalRig:
                     self._wire.send(self._ask)
                     asked_ms = now_ms
             wait_s = TICK_S if cut_ms is None else min(TICK_S, (cut_ms - now_ms) / 1000)
-            data, gone = self._exchange(wait_s)
-            for line in self._lines.feed(data):
+            for line in self._lines.feed(self._exchange(wait_s)):
                 script.hear(line)
                 self._hear(settling, said, line, watch.seconds * 1000)
             script.hear(self._lines.rest)
-            if gone and cut_ms is None:
-                return Stay(tuple(said), Outcome("halted", detail=gone), tail=tuple(self._lines.tail))
+            if self._wire is None and cut_ms is None:
+                gone = self._gone()
+                if gone:
+                    return Stay(tuple(said), Outcome("halted", detail=gone), tail=tuple(self._lines.tail))
 
     @property
     def _ask_ms(self) -> int:
@@ -204,23 +210,24 @@ class ExternalRig:
             if settling.hear(kind, line, now_ms):
                 said.append(Said(kind, line.strip(), now_ms))
 
-    def _exchange(self, wait_s: float) -> tuple[bytes, str]:
-        """What has come; and in words what took the device away, "" if nothing did."""
+    def _exchange(self, wait_s: float) -> bytes:
+        """What has come. A console that is not there, or goes away, is looked for again while the power is on."""
         if self._wire is None and self._off_for is None:
             self._wire = self._link.open()
         if self._wire is None:
             pause(wait_s)
-            return b"", ""
+            return b""
         try:
-            return self._wire.exchange(wait_s), ""
+            return self._wire.exchange(wait_s)
         except WireClosed:
             self._lost_wire()
-            if self._off_for is not None:
-                return b"", ""
-            gone = self._relay.gone()
-            if not gone and self._rig.document.link.kind == "pty":
-                gone = "its process has closed the terminal"
-            return b"", gone
+            return b""
+
+    def _gone(self) -> str:
+        """In words, what took away the device whose console is gone; "": it may come back."""
+        has_terminal = self._rig.document.link.kind == "pty"
+        gone = self._relay.gone(ENDING_S if has_terminal else 0)
+        return gone or ("its process has closed the terminal" if has_terminal else "")
 
     def _lost_wire(self) -> None:
         """A console that goes with the power, or with a restart, may come back; any other is the rig's."""

@@ -43,7 +43,7 @@ class PtyLink:
     label = "the terminal of the process"
     goes_with_power = True
 
-    def __init__(self, entry: LinkEntry) -> None:
+    def __init__(self, entry: LinkEntry, goes_with_power: bool) -> None:
         self._ends: tuple[int, int] | None = None
 
     def prepare(self) -> int | None:
@@ -60,11 +60,11 @@ class PtyLink:
 
 
 class TcpLink:
-    def __init__(self, entry: LinkEntry) -> None:
+    def __init__(self, entry: LinkEntry, goes_with_power: bool) -> None:
         assert entry.port is not None, "a tcp link without port: please report"
         self._address = (entry.host, entry.port)
         self.label = f"{entry.host}:{entry.port}"
-        self.goes_with_power = bool(entry.goes_with_power)
+        self.goes_with_power = goes_with_power
 
     def prepare(self) -> int | None:
         return None
@@ -83,9 +83,9 @@ class TcpLink:
 class SerialLink:
     """A serial port, or any terminal that has a path. It is ours alone while it is open."""
 
-    def __init__(self, entry: LinkEntry) -> None:
+    def __init__(self, entry: LinkEntry, goes_with_power: bool) -> None:
         self.label = entry.device
-        self.goes_with_power = bool(entry.goes_with_power)
+        self.goes_with_power = goes_with_power
         self._baud = entry.baud or BAUD
         try:
             import serial
@@ -106,11 +106,12 @@ class SerialLink:
         return Wire(port.fileno(), port.close)
 
 
-LINKS: dict[str, Callable[[LinkEntry], Link]] = {"pty": PtyLink, "tcp": TcpLink, "serial": SerialLink}
+LINKS: dict[str, Callable[[LinkEntry, bool], Link]] = {"pty": PtyLink, "tcp": TcpLink, "serial": SerialLink}
 
 
-def make_link(entry: LinkEntry) -> Link:
-    return LINKS[entry.kind](entry)
+def make_link(entry: LinkEntry, *, default: bool = False) -> Link:
+    """``default``: whether it goes with the power where the entry does not say."""
+    return LINKS[entry.kind](entry, default if entry.goes_with_power is None else entry.goes_with_power)
 
 
 def _reason(wrong: Exception) -> str:

@@ -31,8 +31,9 @@ class Relay(Protocol):
         """Power is gone when this returns. It may be gone already."""
         ...
 
-    def gone(self) -> str:
-        """In words, what took the device away while its power was on; "": nothing that can be known here."""
+    def gone(self, wait_s: float) -> str:
+        """In words, what took the device away while its power was on, if that shows within ``wait_s``; "": nothing that
+        can be known here."""
         ...
 
 
@@ -54,8 +55,8 @@ class ProcessRelay:
             program, self._program = self._program, None
             program.kill()
 
-    def gone(self) -> str:
-        code = None if self._program is None else self._program.wait(_POLL_S)
+    def gone(self, wait_s: float) -> str:
+        code = None if self._program is None else self._program.wait(wait_s)
         if self._program is None or code is None:
             return ""
         return f"its process ended by itself with {how_it_ended(code, self._program.last_line)}"
@@ -79,7 +80,7 @@ class LineRelay:
     def off(self) -> None:
         self._tell("off")
 
-    def gone(self) -> str:
+    def gone(self, wait_s: float) -> str:
         return ""
 
     def _tell(self, which: str) -> None:
@@ -120,7 +121,7 @@ class CommandRelay:
     def off(self) -> None:
         run_program(self._off, self._folder, self._limit_s, "relay off")
 
-    def gone(self) -> str:
+    def gone(self, wait_s: float) -> str:
         return ""
 
 

@@ -1,7 +1,7 @@
 """A rig, described in TOML: console, power switch, how an update is started, what the device says, time limits.
 
-Neighbours: `external_rig` is built from it; `links` and `relays` have the drivers it names. As strict as a board: unknown
-keys are refused with the nearest match. Runs nothing.
+Neighbours: `external_rig` is built from it; `links` and `relays` have the drivers it names. Unknown keys are refused
+with the nearest match, as in a board. Runs nothing.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ BAUD = 115_200
 class LinkEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Where a console, or a relay board, is. ``pty``: the terminal of the command that is the device. ``tcp``: a port.
     ``serial``: a serial port or a terminal by its path. ``goes_with_power``: it is the device's own and vanishes with
-    its power; else it is there all the time, and its loss is the rig's. ``baud``: BAUD where it is not given."""
+    its power (so it is where the device is a process, unless this says no); else it is there all the time, and its loss
+    is the rig's. ``baud``: BAUD where it is not given."""
 
     kind: Literal["pty", "tcp", "serial"]
     host: str = ""

@@ -6,12 +6,12 @@ no terminal.
 
 from __future__ import annotations
 
-import shlex
 from typing import Any
 from xml.etree import ElementTree
 
 from emu.campaign.sweep_token import time_token
-from emu.campaign.sweep_verdict import END, SCHEMA, SweepFinding, SweepVerdict
+from emu.campaign.sweep_verdict import END, REACHED, SCHEMA, SweepFinding, SweepVerdict
+from emu.report.asked import quoted
 from emu.words import counted, printable
 
 SHOWN_TAIL = 5
@@ -22,7 +22,7 @@ MAY_DIFFER = "a time is not a place: the same cut may lead elsewhere next time"
 def replay_command(verdict: SweepVerdict, finding: SweepFinding) -> str:
     """One line for a shell that cuts at the finding's time again."""
     token = time_token(verdict.inputs, finding.middle.at_ms)
-    return shlex.join(["brownout", "sweep", verdict.inputs["rig"].label, "--at", token])
+    return " ".join(map(quoted, ("brownout", "sweep", verdict.inputs["rig"].label, "--at", token)))
 
 
 def sweep_text(verdict: SweepVerdict) -> str:
@@ -37,12 +37,12 @@ def sweep_text(verdict: SweepVerdict) -> str:
         f"length     {verdict.length_ms:,.0f} ms uncut: {_uncut(verdict)}",
         f"cuts       {cover.cuts:,} of {verdict.planned:,}, seed {verdict.seed}, up to {cover.late_ms:,.1f} ms "
         f"late{again}",
-        *(f"           {count:,} {where}" for where, count in sorted(cover.reached.items(), reverse=True)),
+        *(f"           {cover.reached[where]:,} {where}" for where in REACHED if cover.reached[where]),
     ]
     if not verdict.complete:
         lines.append(f"complete   no: {verdict.notes[-1]}")
     lines += ["", "outcomes", *(f"  {n:>8,}  {outcome}" for outcome, n in sorted(cover.outcomes.items()))]
-    lines += ["", "checks"]
+    lines += ["", "checks" if verdict.complete else "checks, as far as the sweep went"]
     for result in verdict.results:
         words = {"broken": counted(result.findings, "finding"), "not exercised": "NOT EXERCISED"}
         lines.append(f"  {result.name:<12}{words.get(result.result, result.result):<16}{result.promise}")
@@ -70,7 +70,7 @@ def to_sweep_document(verdict: SweepVerdict) -> dict[str, Any]:
         "cuts": cover.cuts,
         "cuts_again": cover.again,
         "late_ms": round(cover.late_ms, 3),
-        "reached": dict(sorted(cover.reached.items())),
+        "reached": {where: cover.reached[where] for where in REACHED},
         "outcomes": dict(sorted(cover.outcomes.items())),
         "seconds": round(verdict.seconds, 3),
         "results": [
@@ -141,7 +141,8 @@ def _time(at_ms: float | None) -> str:
 
 
 def _finding(verdict: SweepVerdict, finding: SweepFinding) -> list[str]:
-    middle, times = finding.middle, [_time(one.at_ms) for one in finding.sightings]
+    middle = finding.middle
+    times = list(dict.fromkeys(_time(one.at_ms) for one in finding.sightings))
     more = f" and {len(times) - SHOWN_TIMES} more" if len(times) > SHOWN_TIMES else ""
     return [
         f"{finding.check}: {middle.message}",
