@@ -20,10 +20,10 @@ from emu.campaign.golden import golden_chain
 from emu.campaign.judge import Chain, Judge, Judged, State
 from emu.campaign.monitor import Monitor
 from emu.campaign.options import BudgetSpent, Options, Progress
-from emu.campaign.update_map import Place, Region, UpdateMap, map_of
+from emu.campaign.update_map import Place, UpdateMap, map_of
 from emu.campaign.verdict import Coverage, CutPath, Finding, FindingKey, Step, Verdict
 from emu.clock import Stopwatch
-from emu.rig import Rig
+from emu.rig import Region, Rig
 from flash.tears import LEAKS_TIER, TEAR_SETS
 
 

@@ -47,7 +47,7 @@ def command(inputs: Inputs, link: int | None, json_file: Path | None) -> int:
     """
     check_together(inputs)
     rig = _full_rig(inputs) if inputs.new is None else make_rig(inputs)
-    check_writable(json_file, input_files(inputs, rig.board))
+    check_writable(json_file, input_files(inputs, rig))
     speed = rig.board.document.link.bytes_per_s if link is None else link
     rows = [measure(rig, size, speed) for size in CHUNK_SIZES]
     if json_file is not None:

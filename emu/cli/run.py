@@ -21,8 +21,8 @@ from emu.cli.campaign import campaign_on
 from emu.cli.depth import DepthChoice, depth_options
 from emu.cli.engine import EngineChoice, engine_options
 from emu.cli.html import html_page
-from emu.cli.inputs import Inputs, input_files, input_options, make_rig
-from emu.cli.mutants import Trials, check_depth
+from emu.cli.inputs import Inputs, input_files, input_options, make_subject
+from emu.cli.mutants import Trials, check_depth, on_model
 from emu.cli.naming import asked
 from emu.cli.output import check_apart, check_writable, owns_stdout, write_text
 from emu.cli.store import StoreChoice, opened, store_options
@@ -108,9 +108,9 @@ def command(inputs: Inputs, tears: str, depth: DepthChoice, events: str, json_fi
     if certificate_file is not None and depth.number != ANY:
         raise UsageError("--certificate is for --depth any: what is tried at depth 1 or 2 certifies nothing deeper")
     check_depth(mutants, depth.number)
-    rig = make_rig(inputs)
+    rig = make_subject(inputs)
     for _, target in outputs:
-        check_writable(target, (*input_files(inputs, rig.board), store.file))
+        check_writable(target, (*input_files(inputs, rig), store.file))
     options = depth.applied(
         Options(
             tears=replace(TEAR_SETS[tears], seed=inputs.seed),
@@ -120,16 +120,18 @@ def command(inputs: Inputs, tears: str, depth: DepthChoice, events: str, json_fi
         ),
         inputs,
     )
+    trials = None
+    if mutants:
+        trials = Trials(on_model("--mutants", rig), options, engine, lambda n: _progress(f"{depth.word}, mutant {n}"))
     request = asked(rig, inputs)
     with opened(store) as keeper:
         keeper.replay_past(rig, options)
-        with campaign_on(engine, rig, options, _progress(depth.word), depth.audit) as campaign:
+        with campaign_on(engine, rig, options, _progress(depth.word), depth.audit_of(inputs)) as campaign:
             verdict = campaign.explore()
         _clear_progress()
         document = to_document(verdict, request)
         keeper.record(verdict, request, options, document)
-    trials = Trials(rig, options, engine, lambda name: _progress(f"{depth.word}, mutant {name}"))
-    tried = trials.tried(verdict) if mutants and verdict.word == "held" else None
+    tried = trials.tried(verdict) if trials is not None and verdict.word == "held" else None
     _clear_progress()
     if not owns_stdout(*(target for _, target in outputs)):
         click.echo(summary(verdict, request, campaign.audit))
@@ -150,7 +152,7 @@ def command(inputs: Inputs, tears: str, depth: DepthChoice, events: str, json_fi
         _write_certificate(certificate_file, certificate, why_not)
     elif tried is not None and why_not:
         click.echo(f"brownout: mutants: {why_not}", err=True)
-    if campaign.interrupted or trials.interrupted:
+    if campaign.interrupted or (trials is not None and trials.interrupted):
         return EXIT_INTERRUPTED
     return EXIT_NOTHING_SHOWN if tried is not None and why_not else verdict.exit_code
 

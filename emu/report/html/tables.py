@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from emu.campaign.update_map import Layer, Region, UpdateMap
+from emu.campaign.update_map import Layer, UpdateMap
 from emu.report.html.leads import lead_of, outcome_counts
 from emu.report.html.markup import Column, Markup, Row, element, joined, table
+from emu.rig import Region
 from emu.words import counted
 
 MAX_FINDINGS = 1000
