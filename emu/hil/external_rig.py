@@ -91,6 +91,7 @@ class ExternalRig:
             with contextlib.nullcontext() if error is None else contextlib.suppress(RigLost):
                 self.power_off()
         finally:
+            self._relay.close()
             self._close_wire()
             shutil.rmtree(self._work, ignore_errors=True)
 

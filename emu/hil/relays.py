@@ -36,6 +36,10 @@ class Relay(Protocol):
         can be known here."""
         ...
 
+    def close(self) -> None:
+        """Give back what it holds. What it switched stays as it is, unless it is a process of ours."""
+        ...
+
 
 class ProcessRelay:
     """The device is a process: power is its life, and a cut is SIGKILL to all of its group."""
@@ -61,6 +65,9 @@ class ProcessRelay:
             return ""
         return f"its process ended by itself with {how_it_ended(code, self._program.last_line)}"
 
+    def close(self) -> None:
+        self.off()
+
 
 class LineRelay:
     """A relay board that is told by text, and may have to answer."""
@@ -83,6 +90,11 @@ class LineRelay:
     def gone(self, wait_s: float) -> str:
         return ""
 
+    def close(self) -> None:
+        if self._wire is not None:
+            wire, self._wire = self._wire, None
+            wire.close()
+
     def _tell(self, which: str) -> None:
         """Say it and wait for the answer; what the board said before is no answer."""
         watch = Stopwatch()
@@ -99,7 +111,7 @@ class LineRelay:
                     raise RigLost(f"the relay at {self._link.label} {self._missing(wire)} within {self._limit_s:g} s")
                 heard += wire.exchange(_POLL_S).decode("latin-1")
         except WireClosed:
-            self._wire = None
+            self.close()
             raise RigLost(f"the relay at {self._link.label} has closed the line") from None
 
     def _missing(self, wire: Wire) -> str:
@@ -123,6 +135,9 @@ class CommandRelay:
 
     def gone(self, wait_s: float) -> str:
         return ""
+
+    def close(self) -> None:
+        pass
 
 
 RELAYS: dict[str, Callable[[RigFile, Mapping[str, str]], Relay]] = {

@@ -125,6 +125,8 @@ class Lab:
         while True:
             for key, _ in self._ready.select():
                 source = key.fileobj
+                if isinstance(source, socket.socket) and source.fileno() < 0:
+                    continue  # hung up by what came before it
                 if source is self._woken and self._woken.recv(1) == b"q":
                     return
                 if source is self._woken:
@@ -134,6 +136,7 @@ class Lab:
                     self._boards.append(board)
                     self._ready.register(board, selectors.EVENT_READ)
                 elif source is self._console:
+                    self._drop_caller()
                     self._caller, _ = self._console.accept()
                     self._ready.register(self._caller, selectors.EVENT_READ)
                 elif source is self._caller:
