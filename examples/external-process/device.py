@@ -50,6 +50,7 @@ class Flash:
         return os.pread(self._file, size, at)
 
     def erase(self, at: int, size: int) -> None:
+        """Every sector from ``at`` that ``size`` bytes reach into."""
         for sector in range(at, at + size, SECTOR):
             for page in range(sector, sector + SECTOR, PAGE):
                 os.pwrite(self._file, b"\xff" * PAGE, page)
@@ -112,8 +113,9 @@ class Device:
         return image if zlib.crc32(image) == crc else None
 
     def write_image(self, slot: int, image: bytes) -> None:
-        self.flash.erase(SLOTS[slot], SLOT_SIZE)
-        self.flash.program(SLOTS[slot], IMAGE.pack(b"imag", len(image), zlib.crc32(image)) + image)
+        content = IMAGE.pack(b"imag", len(image), zlib.crc32(image)) + image
+        self.flash.erase(SLOTS[slot], len(content))
+        self.flash.program(SLOTS[slot], content)
 
     # -- what runs at reset
 
