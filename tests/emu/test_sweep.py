@@ -1,4 +1,4 @@
-"""The timed sweep on a rig whose time is a number: what is found, how often it comes back, and what is never claimed."""
+"""The timed sweep on a rig whose time is a number: what is found, how often it comes back, what is never claimed."""
 
 from __future__ import annotations
 
@@ -33,6 +33,9 @@ def stay(outcome: Outcome, *kinds: SaidKind) -> Stay:
 OLD_STAY, NEW_STAY = stay(RUNS_OLD, "old", "committed"), stay(RUNS_NEW, "new", "committed")
 
 
+NOTHING = Capabilities(snapshot=False, tears=False, deterministic=False, virtual_time=False)
+
+
 @dataclass
 class Numbers:
     """A device that enters the new image at TRIAL_MS of its update and commits at COMMIT_MS. ``wrong``: what comes up
@@ -42,7 +45,7 @@ class Numbers:
     checks: tuple[str, ...] = ALL
     lost_after: int = 10**9
     retry: Stay | None = None
-    capabilities: Capabilities = Capabilities(False, False, False, False)
+    capabilities: Capabilities = NOTHING
     name: ClassVar[str] = "numbers"
     notes: ClassVar[tuple[str, ...]] = ("a note of the rig",)
     lacks: ClassVar[Mapping[str, str]] = {"wear": "a console does not show erases"}
@@ -302,7 +305,7 @@ def test_tokens_name_times_to_the_microsecond(us: int | None) -> None:
 def test_a_token_of_something_else_is_refused() -> None:
     token = time_token(Numbers.inputs, 1.0)
     others = {**Numbers.inputs, "update": Input("other.bin", "0" * 64)}
-    with pytest.raises(TokenError, match="made with another update .token 33334444, given 00000000: other.bin"):
+    with pytest.raises(TokenError, match=r"made with another update .token 33334444, given 00000000: other\.bin"):
         time_of(token, others)
     with pytest.raises(TokenError, match="is no token of brownout sweep"):
         time_of(token[:-1] + "x", Numbers.inputs)

@@ -200,7 +200,7 @@ def test_a_relay_that_does_not_answer_is_a_lost_rig(tmp_path: Path) -> None:
     limits = LIMITS.replace("relay_s = 60", "relay_s = 0.3")
     with laboratory(tmp_path) as lab:
         lab.is_answering = False
-        with pytest.raises(RigLost, match="gives no answer within 0.3 s"), \
+        with pytest.raises(RigLost, match=r"gives no answer within 0\.3 s"), \
              ExternalRig(load_rig(lab_rig(tmp_path, lab, limits=limits))) as rig:  # fmt: skip
             rig.power_off()
 
