@@ -60,7 +60,7 @@ def test_the_digest_follows_the_document(tmp_path: Path) -> None:
         ('dead = "^dead: "', 'dead = "x*"', "console: dead: 'x*' is found in an empty line: it says nothing"),
         ('"^running version 1, crc 38f3d8bd"', '""', "console: old: an expression is needed, not ''"),
         ("version 1, crc 38f3d8bd", "version 2, crc bf5180c4", "console: old and new are the same expression"),
-        ("settle_ms = 60", 'settle_ms = 60\n[checks]\napply = ["wear"]', "'wear' is none of boots, whole, durable, rev"),
+        ("settle_ms = 60", 'settle_ms = 60\n[checks]\napply = ["wear"]', "'wear' is none of boots, whole, durable"),
         ("settle_ms = 60", 'settle_ms = 60\n[checks]\napply = ["boots", "boots"]', "apply names a check twice"),
         ("boot_s = 60", "boot_s = 0", "a number above 0.0 is needed, not 0, at $.limits.boot_s"),
         ("firmware-2.txt", "firmware-3.txt", "firmware-3.txt: cannot be read: No such file or directory"),
