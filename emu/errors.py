@@ -3,10 +3,12 @@
     Exception
     ├── UsageError (2)            what was asked for cannot be done: the message says what to change
     │   ├── BoardError            a board file that is missing, malformed or contradicts itself
+    │   ├── RigFileError          the same for the description of a rig
     │   ├── ScenarioError         firmware and board do not go together
     │   ├── StoreError            the folder of past results cannot be used
     │   └── TokenError            a token of another version, or of other inputs
     ├── EngineLost (3)            nobody is left to do the work of a campaign
+    ├── RigLost (3)               a board's switch or console has failed, not the board
     ├── NothingToRun (5)          the workload makes no flash operation
     └── MissingExtra (4)          an optional dependency; the message has the line that installs it
 
@@ -24,6 +26,10 @@ class BoardError(UsageError):
     """A board description that cannot be used."""
 
 
+class RigFileError(UsageError):
+    """A rig description that cannot be used."""
+
+
 class ScenarioError(UsageError):
     """Images, board and workload do not go together."""
 
@@ -38,6 +44,12 @@ class TokenError(UsageError):
 
 class EngineLost(Exception):
     """The workers of a campaign are gone and new ones do not start."""
+
+    exit_code = 3
+
+
+class RigLost(Exception):
+    """The rig around a device has failed: its console, its relay, or what restores it."""
 
     exit_code = 3
 

@@ -34,10 +34,10 @@ class Asked:
     def replay_command(self, attempts: int, path: CutPath, readings: tuple[str, ...] = ()) -> str:
         """One line for a shell that replays ``path``. Attempts are in the token."""
         words = ("brownout", "replay", self.token(attempts, path, readings), *self.arguments)
-        return " ".join(map(_quoted, words))
+        return " ".join(map(quoted, words))
 
 
-def _quoted(word: str) -> str:
+def quoted(word: str) -> str:
     """``word`` for a shell, printable: a path with a control character or a byte that is not UTF-8 is written $'...',
     which sh (POSIX 2024), bash, zsh and ksh read. So the command survives XML, strict streams and a terminal."""
     if word.isprintable():
