@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Literal
 
@@ -139,6 +139,20 @@ class FaultCount:
     edges: int = 0
     findings: int = 0
     words: Counter[str] = field(default_factory=Counter)
+
+
+def faults_by_kind(faults: Iterable[FaultCount]) -> Iterator[tuple[str, str]]:
+    """Each kind with what became of its faults, in words."""
+    kinds: dict[str, FaultCount] = {}
+    for count in faults:
+        total = kinds.setdefault(count.kind, FaultCount(count.kind, ""))
+        total.tried += count.tried
+        total.edges += count.edges
+        total.words += count.words
+    for kind, total in kinds.items():
+        words = ", ".join(f"{number:,} {word}" for word, number in total.words.most_common())
+        cut = f"; {total.edges:,} interruptions of their lives" if total.edges else ""
+        yield kind, f"{total.tried:,} tried: {words}{cut}"
 
 
 def killed_by(how: str) -> str:

@@ -88,7 +88,7 @@ class FaultCampaign:
         if kind.not_here:
             self._report.left_out[kind.check] = kind.not_here
             return
-        self._report.notes += kind.notes
+        self._report.notes += [*kind.notes, *_not_claimed(kind)]
         if kind.why_idle:
             self._report.left_out[kind.check] = kind.why_idle
         for fault in kind.faults():
@@ -146,6 +146,15 @@ class FaultCampaign:
         budget_s = self.ground.options.budget_s
         if budget_s and self._watch.seconds > budget_s:
             raise BudgetSpent("the budget is spent")
+
+
+def _not_claimed(kind: FaultKind) -> list[str]:
+    """The checks that are not held against this kind's faults, a line for each reason."""
+    reasons: dict[str, list[str]] = {}
+    for name, why in kind.left_out(Fault(kind.name, "", "")).items():
+        if name in kind.ground.checks[0]:
+            reasons.setdefault(why, []).append(name)
+    return [f"{kind.name}: {', '.join(names)} not claimed: {why}" for why, names in reasons.items()]
 
 
 def with_faults(verdict: Verdict, report: FaultReport) -> Verdict:

@@ -26,7 +26,7 @@ OLDER, AGAIN = "older", "again"
 class DowngradeFaults(FaultKind):
     name = "downgrade"
     help = "older updates, and updates sent again"
-    check = "no-downgrade"
+    check = "no-older"
     promise = "an older image never runs where the board refuses downgrades"
     is_cut = True
 
