@@ -1,4 +1,4 @@
-"""What a fault can be done to, on the emulated device: `campaign.faults.subject.Subject` over an `UpdateRig`.
+"""What a fault can be done to, on the emulated device: `campaign.faults.specimen.Specimen` over an `UpdateRig`.
 
 Neighbours: `update_rig` is varied here; `campaign.faults` decides how. Makes rigs and runs none of them.
 """

@@ -13,6 +13,7 @@ from bootloader.commit import commit
 from bootloader.config_store import ConfigStore
 from bootloader.decision import Decision
 from emu.device import Session
+from emu.source import Source
 from updater.context import updater_context_create, updater_finish, updater_process
 from updater.reception import UpdaterContext
 from updater.slot_writer import SlotWriter
@@ -30,6 +31,8 @@ class ModelFirmware:
     name = "model"
     store_class: type[ConfigStore] = ConfigStore
     writer_class: type[SlotWriter] = SlotWriter
+    source: Source | None = None
+    """Where a firmware of the user's came from."""
 
     def store(self, session: Session) -> ConfigStore:
         return self.store_class(session.device.layout.configs)

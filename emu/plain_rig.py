@@ -1,8 +1,8 @@
 """PlainRig: small firmware written as a Python function, on bare flash, without our bootloader.
 
-A rig for what users bring: a function that is called at every reset (`reset.Reset`), the flash and the windows on it,
-what the factory put there, the images that count as whole, the update a workload brings. A store without images is one
-too: then `Oracle`s and the ledger judge it.
+A rig for what users bring, described by a `Scenario`: a function that is called at every reset (`reset.Reset`), the
+flash and the windows on it, what the factory put there, the images that count as whole, the update a workload brings. A
+store without images is one too: then `Oracle`s and the ledger judge it.
 
 What oracles look at is in the footprint of every session.
 
@@ -15,13 +15,13 @@ from __future__ import annotations
 
 import functools
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 
 import msgspec
 
-from emu.board import ALL_CHECKS, TimerEntry
+from emu.board import ALL_CHECKS, CheckEntry
 from emu.clock import VirtualClock
 from emu.ending import EVERY_CRASH, ended
 from emu.errors import ScenarioError
@@ -29,7 +29,10 @@ from emu.events import HANG, NEW
 from emu.known_images import KnownImages
 from emu.oracle import Oracle
 from emu.reset import Reset, World
-from emu.rig import Capabilities, DeviceState, Input, KnownFiles, Outcome, Place, Places, Run
+from emu.rig import Capabilities, DeviceState, Input, KnownFiles, Outcome, Place, Places, Region, Run
+from emu.scenario import Scenario, Window
+from emu.stuck import Stuck, host_limit
+from emu.timers import Hung
 from flash.cells import Cells
 from flash.device import FlashDevice
 from flash.errors import FlashError
@@ -42,77 +45,42 @@ from flash.timing import Timing, TimingMode
 from flash.trace import Trace
 from flash.weak import DEFAULT_RESOLUTION, RESOLUTIONS
 
-Firmware = Callable[[Reset], str | None]
-"""Called at every reset. Returns None when nothing more is going to happen, or why nothing can run."""
-
 SESSION_LIMIT_S = 3600
 """A firmware that still works after an hour of device time is in an endless loop: that is a hang."""
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
-    """A partition: ``size`` bytes from ``offset`` of ``chip`` ("": the only one), on sector boundaries."""
-
-    offset: int
-    size: int
-    chip: str = ""
-
-
 class PlainRig:
-    """A firmware, its flash and its workload.
-
-    ``parts``: the chip, or several by name. ``windows``: what the firmware sees of them; none: each chip as a whole,
-    by its name. ``factory``: what stands at the beginning of a window when the device leaves the factory; what is not
-    said is erased. ``images``: the ones that count as whole, by name; "old" is what the factory shipped, "new" what
-    the update brings. ``work``: what `Reset.attempt` returns; unless given, the new image. ``commits``: whether a new
-    image is on trial until it commits. ``fine``: windows that hold records, to be looked at in small units.
-
-    Raises ScenarioError when these do not go together.
-    """
+    """A scenario that can be cut. Raises ScenarioError, or PartError, when what it is made of does not go together."""
 
     capabilities = Capabilities(snapshot=True, tears=True, deterministic=True, virtual_time=True)
 
     def __init__(
         self,
-        firmware: Firmware,
-        parts: Part | Mapping[str, Part],
+        scenario: Scenario,
         *,
-        windows: Mapping[str, Window] | None = None,
-        factory: Mapping[str, bytes] | None = None,
-        images: Mapping[str, bytes] | None = None,
-        work: bytes | None = None,
-        commits: bool = False,
-        timers: TimerEntry | None = None,
-        oracles: Sequence[Oracle] = (),
-        fine: Sequence[str] = (),
-        name: str = "",
         timing: TimingMode = "typ",
         seed: int = 0,
         resolution: str = DEFAULT_RESOLUTION,
         traced: bool = True,
     ) -> None:
-        named = {"flash": parts} if isinstance(parts, Part) else dict(parts)
-        self.name = name or _identity(firmware).partition("#")[0]
-        self.firmware = firmware
-        self.images = dict(images or {})
-        self.commits = commits
-        self.timers = timers or TimerEntry()
-        self.work = self.images.get(NEW, b"") if work is None else work
+        self.scenario = scenario
+        self.name = scenario.name or _identity(scenario.firmware).partition("#")[0]
+        self.firmware = scenario.firmware
+        self.images = dict(scenario.images)
         self._supply = Supply()
         self._chips = {
             chip: FlashDevice(
                 part, name=chip, supply=self._supply, timing=Timing(part, timing, seed=seed, worn=False), read_seed=seed
             )
-            for chip, part in named.items()
+            for chip, part in scenario.chips.items()
         }
-        self._resolution = _one_of("resolution", resolution, RESOLUTIONS)
-        self._setting = f"{timing}|{seed}|{resolution}|{commits}"
+        self.drawn = (timing, seed, _one_of("resolution", resolution, RESOLUTIONS))
         self._traced = traced
-        self._windows = self._open(windows or {chip: Window(0, p.size, chip) for chip, p in named.items()})
-        self._fine = tuple(_one_of("fine window", window, self._windows) for window in fine)
+        self._windows = self._open(scenario.windows)
+        self._fine = tuple(_one_of("fine window", window, self._windows) for window in scenario.fine)
         self._known = KnownImages(self.images, max(window.size for window in self._windows.values()))
-        self.oracles = tuple(self._bound(oracle, oracles) for oracle in oracles)
-        self._factory = self._make_factory_state(factory or {})
+        self.oracles = tuple(self._bound(oracle, scenario.oracles) for oracle in scenario.oracles)
+        self._factory = self._make_factory_state(scenario.factory)
 
     # -- the contract --------------------------------------------------------------------------------------
 
@@ -120,14 +88,20 @@ class PlainRig:
     def inputs(self) -> Mapping[str, Input]:
         places = repr([(name, w.address, w.size, _chip_of(w).name) for name, w in self._windows.items()])
         parts = b"".join(name.encode() + msgspec.json.encode(chip.part) for name, chip in self._chips.items())
-        board = parts + places.encode() + msgspec.json.encode(self.timers)
+        board = parts + places.encode() + msgspec.json.encode(self.scenario.timers)
+        work = self.scenario.update
         shipped = b"".join(snapshot.key for snapshot in self._factory.memory)
         images = b"".join(name.encode() + hashlib.sha256(image).digest() for name, image in self.images.items())
-        workload = f"{_identity(self.firmware)}|{self._setting}"
-        return {
+        timing, seed, resolution = self.drawn
+        workload = (
+            f"{self.scenario.name}|{_identity(self.firmware)}|{timing}|{seed}|{resolution}|{self.scenario.commits}"
+        )
+        source = self.scenario.source
+        code = {} if source is None else {"firmware": Input(str(source), source.digest)}
+        return code | {
             "board": Input(self.name, hashlib.sha256(board).hexdigest()),
             "from": Input("what the factory shipped", hashlib.sha256(shipped).hexdigest()),
-            "to": Input(f"{len(self.work)} bytes", hashlib.sha256(images + self.work).hexdigest()),
+            "to": Input(f"{len(work)} bytes", hashlib.sha256(images + work).hexdigest()),
             "workload": Input(workload, hashlib.sha256(workload.encode()).hexdigest()),
         }
 
@@ -150,7 +124,7 @@ class PlainRig:
         reasons = {"keeps-files": "nobody knows a filesystem of the firmware"}
         if not self.images:
             return reasons | dict.fromkeys(("whole", "reverts", "retries"), "the firmware has no images")
-        if not self.commits:
+        if not self.scenario.commits:
             reasons["reverts"] = "the firmware commits nothing: no image is on trial"
         if not self.keeps_new:
             reasons["retries"] = "the workload brings no new image"
@@ -161,13 +135,23 @@ class PlainRig:
         return KnownFiles()
 
     @property
+    def bounds(self) -> CheckEntry:
+        return self.scenario.checks
+
+    @property
+    def regions(self) -> tuple[Region, ...]:
+        chips = list(self._chips)
+        found = [Region(_chip_of(w).name, name, w.address, w.size) for name, w in self._windows.items()]
+        return tuple(sorted(found, key=lambda region: (chips.index(region.chip), region.address)))
+
+    @property
     def keeps_new(self) -> bool:
         """Whether the uncut workload is expected to end with the new image."""
         return NEW in self.images
 
     @property
     def watchdog_us(self) -> int:
-        return self.timers.watchdog_s * 1_000_000
+        return self.scenario.timers.watchdog_s * 1_000_000
 
     def bench_cells(self) -> list[Cells]:
         return [Cells(part) for part in self.parts]
@@ -192,7 +176,7 @@ class PlainRig:
         for chip, snapshot in zip(self._chips.values(), state.memory, strict=True):
             chip.restore(snapshot)
             chip.in_flight.clear()  # of another session, whose reset nobody waited for
-            chip.sensing.resolution = RESOLUTIONS[resolution or self._resolution]
+            chip.sensing.resolution = RESOLUTIONS[resolution or self.drawn[2]]
             chip.attach(clock, journal, trace)
         reset = Reset(self._world(trace), state.cause, clock, journal, self._supply, ram, state.attempts_left)
         outcome = ended(reset, lambda: self._live(reset), EVERY_CRASH)
@@ -215,7 +199,7 @@ class PlainRig:
 
     def _live(self, reset: Reset) -> Outcome:
         reset.clock.set_alarm(HANG, SESSION_LIMIT_S * 1_000_000)
-        why = self.firmware(reset)
+        why = self._call(reset)
         reset.clock.clear_alarm(HANG)
         if why is not None and not isinstance(why, str):
             raise TypeError(f"it returned {why!r}; None, or a string that says why nothing can run")
@@ -227,10 +211,21 @@ class PlainRig:
             reset.clock.run_to_alarm()
         return Outcome("settled", reset.image, reset.committed)
 
+    def _call(self, reset: Reset) -> str | None:
+        try:
+            with host_limit(self.scenario.stuck_after_s):
+                return self.firmware(reset)
+        except Stuck as stuck:
+            what = f"the firmware {stuck}"
+        try:
+            reset.hang()
+        except Hung:
+            raise Hung(what) from None
+
     def _world(self, trace: Trace | None) -> World:
         ask = (lambda: None) if trace is None else trace.asked_for_attempts
         image_in = (lambda window: self._known.standing_in(self._windows[window], trace)) if self.images else None
-        return World(self._windows, self.timers, image_in, ask, self.work)
+        return World(self._windows, self.scenario.timers, image_in, ask, self.scenario.update)
 
     def _trace_what_oracles_read(self, trace: Trace) -> None:
         for window in sorted({window for oracle in self.oracles for window in oracle.places}):
@@ -242,6 +237,7 @@ class PlainRig:
 
     def _open(self, windows: Mapping[str, Window]) -> dict[str, Partition]:
         opened = {}
+        windows = windows or {chip: Window(0, device.part.size, chip) for chip, device in self._chips.items()}
         for name, window in windows.items():
             chip = window.chip or (self.chip_names[0] if len(self._chips) == 1 else "")
             device = self._chips[_one_of(f"chip of window {name!r}", chip, self._chips)]
@@ -286,4 +282,5 @@ def _identity(firmware: object) -> str:
         given = f"{firmware.args!r}{sorted(firmware.keywords.items())!r}"
         return f"{_identity(firmware.func)}#{hashlib.sha256(given.encode()).hexdigest()[:16]}"
     where = firmware if hasattr(firmware, "__qualname__") else type(firmware)
-    return f"{where.__module__}.{getattr(where, '__qualname__', '')}"
+    module = where.__module__.rpartition(".")[2]  # the same, however the file was imported
+    return f"{module}.{getattr(where, '__qualname__', '')}"

@@ -18,12 +18,14 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from bootloader.decision import ResetCause
+from emu.board import CheckEntry
 from emu.oracle import Oracle
 from flash.cells import Cells
 from flash.grid import Grids
 from flash.journal import Entry, Interruption
 from flash.part import Part
 from flash.snapshot import KEY_BYTES, Snapshot
+from flash.timing import TimingMode
 from flash.trace import Trace
 
 
@@ -135,6 +137,16 @@ class Places:
     fs_size: int = 0
 
 
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A partition, for a reader: bytes ``address`` to ``address + size`` of a chip."""
+
+    chip: str
+    name: str
+    address: int
+    size: int
+
+
 Files = tuple[tuple[str, str], ...]
 """Files by path, in order, each with the SHA-256 of its content in hex."""
 
@@ -215,4 +227,28 @@ class Rig(Protocol):
     def stretch(self, state: DeviceState, *, resolution: str | None = None) -> Run:
         """From ``state`` (at a reset or a waypoint) to the next waypoint or the session's end. A rig that cannot say
         what its processor holds has no waypoints: then this is `run`."""
+        ...
+
+
+class Subject(Rig, Protocol):
+    """A rig with what its board or scenario says of a campaign on it."""
+
+    @property
+    def drawn(self) -> tuple[TimingMode, int, str]:
+        """What durations and weak bits are drawn by: timing, seed, resolution."""
+        ...
+
+    @property
+    def keeps_new(self) -> bool:
+        """Whether the uncut workload is expected to end with the new image."""
+        ...
+
+    @property
+    def bounds(self) -> CheckEntry:
+        """Which checks apply, and their bounds."""
+        ...
+
+    @property
+    def regions(self) -> tuple[Region, ...]:
+        """The partitions, chip by chip in the order of their addresses."""
         ...

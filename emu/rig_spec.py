@@ -21,7 +21,11 @@ from emu.board import Board, BoardFile
 from emu.campaign.engines import WorkSpec
 from emu.errors import ScenarioError
 from emu.firmware import ModelFirmware
-from emu.rig import Rig
+from emu.own_firmware import load_source
+from emu.plain_rig import PlainRig
+from emu.rig import Rig, Subject
+from emu.scenario import Scenario
+from emu.source import Source
 from emu.update_rig import ImagePair, UpdateRig
 from flash.part import Part
 from flash.timing import TimingMode
@@ -42,28 +46,58 @@ class BoardData:
 
 @dataclass(frozen=True, slots=True)
 class RigData:
-    """An `UpdateRig`. ``firmware``: "module:class", to be called without arguments. ``app``: a name of `emu.app`."""
+    """An `UpdateRig`. ``firmware``: "module:class", to be called without arguments, or where a class of the user's is.
+    ``app``: a name of `emu.app`."""
 
     board: BoardData
     images: ImagePair
-    firmware: str
+    firmware: str | Source
     app: str
     timing: TimingMode
     seed: int
     resolution: str
 
 
-def rig_spec(rig: UpdateRig) -> WorkSpec:
+@dataclass(frozen=True, slots=True)
+class OwnData:
+    """A `PlainRig` whose scenario is in a file."""
+
+    source: Source
+    timing: TimingMode
+    seed: int
+    resolution: str
+
+
+def rig_spec(rig: Subject) -> WorkSpec:
     """What makes the like of ``rig`` elsewhere. Raises ScenarioError for a rig that cannot be said as data."""
+    if isinstance(rig, PlainRig):
+        return _own_spec(rig)
+    assert isinstance(rig, UpdateRig), "a rig that no other process can make: please report"
     firmware = type(rig.firmware)
     if APP_MODELS.get(rig.app.name) != rig.app:
         raise ScenarioError(f"application model {rig.app.name!r} is none of emu.app; another process cannot make it")
     if "<locals>" in firmware.__qualname__:
         raise ScenarioError(f"firmware {firmware.__qualname__} is made in a function; another process cannot import it")
-    name = f"{firmware.__module__}:{firmware.__qualname__}"
+    name = rig.firmware.source or f"{firmware.__module__}:{firmware.__qualname__}"
     timing, seed, resolution = rig.drawn
     data = RigData(_board_data(rig.board), rig.images, name, rig.app.name, timing, seed, resolution)
     return WorkSpec("emu.rig_spec:rig_from", (data,))
+
+
+def _own_spec(rig: PlainRig) -> WorkSpec:
+    source = rig.scenario.source
+    if source is None:
+        raise ScenarioError(
+            f"scenario {rig.name!r} came from no file, so no other process can make it; give --firmware FILE.py:NAME"
+        )
+    return WorkSpec("emu.rig_spec:own_rig_from", (OwnData(source, *rig.drawn),))
+
+
+def own_rig_from(data: OwnData) -> PlainRig:
+    """The rig of an `OwnData`."""
+    own = load_source(data.source)
+    assert isinstance(own, Scenario), "a file with the same content has another thing in it: please report"
+    return PlainRig(own, timing=data.timing, seed=data.seed, resolution=data.resolution)
 
 
 def spec_by_name(factory: str, rig: Rig, *data: Any) -> WorkSpec:
@@ -85,7 +119,13 @@ def spec_by_name(factory: str, rig: Rig, *data: Any) -> WorkSpec:
 
 def rig_from(data: RigData) -> UpdateRig:
     """The rig of `rig_spec`."""
-    firmware: ModelFirmware = WorkSpec(data.firmware).resolve()
+    firmware: ModelFirmware
+    if isinstance(data.firmware, Source):
+        own = load_source(data.firmware)
+        assert not isinstance(own, Scenario), "a file with the same content has another thing in it: please report"
+        firmware = own()
+    else:
+        firmware = WorkSpec(data.firmware).resolve()
     return UpdateRig(
         _board_from(data.board), data.images, firmware=firmware, app=APP_MODELS[data.app], timing=data.timing,
         seed=data.seed, resolution=data.resolution,

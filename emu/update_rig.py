@@ -19,7 +19,7 @@ import numpy as np
 from bootloader.image import HEADER_SIZE, ImageHeader, header_for, parse_header, version_number
 from bootloader.layout import Slot
 from emu.app import APP_MODELS, AppModel
-from emu.board import Board
+from emu.board import Board, CheckEntry
 from emu.device import EmulatedDevice
 from emu.errors import ScenarioError
 from emu.events import NEW, OLD, UNKNOWN
@@ -35,6 +35,7 @@ from emu.rig import (
     KnownFiles,
     Place,
     Places,
+    Region,
     Run,
 )  # fmt: skip
 from flash.cells import Cells
@@ -129,7 +130,9 @@ class UpdateRig:
         workload = f"{self.firmware.name}|{self.app.name}|{self._timing}|{self._seed}|{self._resolution}|{versions}"
         if self._truth is not None:
             workload += f"|{self._truth.library}"
-        return {
+        source = self.firmware.source
+        code = {} if source is None else {"firmware": Input(str(source), source.digest)}
+        return code | {
             "board": Input(self.board.name, self.board.digest),
             "from": Input(f"{len(self.images.old)} bytes", old),
             "to": Input(f"{len(self.images.new)} bytes", new),
@@ -154,6 +157,16 @@ class UpdateRig:
         """Whether the uncut update is expected to end with the new image."""
         timed = self.board.document.timers.commit_timeout_s > 0
         return self.app.keeps or (self.app.keeps_untimed and not timed)
+
+    @property
+    def bounds(self) -> CheckEntry:
+        return self.board.document.checks
+
+    @cached_property
+    def regions(self) -> tuple[Region, ...]:
+        document, chips = self.board.document, list(self.chip_names)
+        entries = sorted(document.partition, key=lambda entry: (chips.index(entry.flash), entry.offset))
+        return tuple(Region(entry.flash, entry.name, entry.offset, entry.size) for entry in entries)
 
     @property
     def watchdog_us(self) -> int:

@@ -3,6 +3,7 @@
 This floor knows nothing of bootloaders, updates or campaigns. Start with `FlashDevice(bundled_part("W25Q128JV"))`.
 """
 
+from flash.bulk import put, wipe
 from flash.cells import Cells
 from flash.contract import Clock, ElapsedTime, NorFlash
 from flash.device import FlashDevice, Statistics
@@ -64,6 +65,8 @@ __all__ = [
     "bundled_part",
     "load_part",
     "part_names",
+    "put",
     "tear_named",
     "tears_of",
+    "wipe",
 ]

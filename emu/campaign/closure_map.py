@@ -10,8 +10,9 @@ from collections.abc import Sequence
 
 from emu.campaign.graph import Node, Stop
 from emu.campaign.tally import Tally
-from emu.campaign.update_map import Layer, Place, Region, UpdateMap, map_of
+from emu.campaign.update_map import Layer, Place, UpdateMap, map_of
 from emu.campaign.verdict import Finding
+from emu.rig import Region
 
 
 def map_of_closure(tally: Tally, findings: Sequence[Finding], regions: tuple[Region, ...]) -> UpdateMap:

@@ -15,9 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from bootloader.decision import ResetCause
-from emu.board import Board
 from emu.campaign.verdict import Finding
-from emu.rig import Outcome, Run
+from emu.rig import Outcome, Region, Run
 from flash.journal import Event, Operation, OperationKind
 
 MISUSE = "misuse"
@@ -77,16 +76,6 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
-class Region:
-    """A partition: bytes ``address`` to ``address + size`` of a chip."""
-
-    chip: str
-    name: str
-    address: int
-    size: int
-
-
-@dataclass(frozen=True, slots=True)
 class Layer:
     """How many states so many interruptions reach: ``states`` that are new, ``merged`` into one known before."""
 
@@ -110,14 +99,6 @@ class UpdateMap:
         """Edges counted anywhere on the map."""
         places: list[Spot | Mark | Span] = [*self.spots, *self.marks, *self.sessions]
         return sum(place.outcomes.total() for place in places)
-
-
-def regions_of(board: Board) -> tuple[Region, ...]:
-    """The partitions of a board, chip by chip in the order of their addresses."""
-    document = board.document
-    chips = [entry.name for entry in document.flash]
-    entries = sorted(document.partition, key=lambda entry: (chips.index(entry.flash), entry.offset))
-    return tuple(Region(entry.flash, entry.name, entry.offset, entry.size) for entry in entries)
 
 
 def map_of(

@@ -16,14 +16,14 @@ from emu.campaign.closure_map import layers_of, map_of_closure
 from emu.campaign.explore import Explorer
 from emu.campaign.options import ANY, Options, Progress
 from emu.campaign.tally import Tally
-from emu.campaign.update_map import Layer, UpdateMap, regions_of
+from emu.campaign.update_map import Layer, UpdateMap
 from emu.campaign.verdict import Verdict
 from emu.cli.engine import EngineChoice, engine_on, explorer_on
 from emu.report.asked import Asked
 from emu.report.certificate import to_certificate
 from emu.report.mutants import Tried
+from emu.rig import Subject
 from emu.rig_spec import rig_spec
-from emu.update_rig import UpdateRig
 
 
 class Campaign(Protocol):
@@ -53,7 +53,7 @@ class _Layers:
 
     audit: Audit | None = None
 
-    def __init__(self, rig: UpdateRig, explorer: Explorer) -> None:
+    def __init__(self, rig: Subject, explorer: Explorer) -> None:
         self._rig = rig
         self._explorer = explorer
 
@@ -69,7 +69,7 @@ class _Layers:
         return self._explorer.explore()
 
     def update_map(self) -> UpdateMap:
-        return self._explorer.update_map(regions_of(self._rig.board))
+        return self._explorer.update_map(self._rig.regions)
 
     def layers(self) -> tuple[Layer, ...]:
         return ()
@@ -81,7 +81,7 @@ class _Layers:
 class _AnyDepth:
     """A closure, and an audit of it when it is complete."""
 
-    def __init__(self, rig: UpdateRig, closure: Closure, audit_share: float | None) -> None:
+    def __init__(self, rig: Subject, closure: Closure, audit_share: float | None) -> None:
         self.audit: Audit | None = None
         self._rig = rig
         self._closure = closure
@@ -106,7 +106,7 @@ class _AnyDepth:
     def update_map(self) -> UpdateMap:
         verdict = self._verdict
         assert verdict is not None, "a map of a campaign that was not run: please report"
-        return map_of_closure(self._tally, verdict.findings, regions_of(self._rig.board))
+        return map_of_closure(self._tally, verdict.findings, self._rig.regions)
 
     def layers(self) -> tuple[Layer, ...]:
         return layers_of(self._tally)
@@ -133,7 +133,7 @@ class _AnyDepth:
 
 @contextmanager
 def campaign_on(
-    choice: EngineChoice, rig: UpdateRig, options: Options, progress: Progress | None, audit_share: float | None
+    choice: EngineChoice, rig: Subject, options: Options, progress: Progress | None, audit_share: float | None
 ) -> Iterator[Campaign]:
     """A campaign that is about to begin, on an engine for as long as it is needed."""
     if options.depth != ANY:
@@ -141,4 +141,4 @@ def campaign_on(
             yield _Layers(rig, explorer)
         return
     with engine_on(choice, rig) as engine:
-        yield _AnyDepth(rig, Closure(rig, rig.board.document.checks, options, progress, engine), audit_share)
+        yield _AnyDepth(rig, Closure(rig, rig.bounds, options, progress, engine), audit_share)

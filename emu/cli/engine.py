@@ -21,8 +21,8 @@ from emu.campaign.runner import runner_spec
 from emu.campaign.sharded import ShardedExplorer
 from emu.campaign.shards import shard_spec
 from emu.errors import UsageError
+from emu.rig import Subject
 from emu.rig_spec import rig_spec
-from emu.update_rig import UpdateRig
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -64,9 +64,9 @@ def engine_options(function: F) -> F:
 
 
 @contextmanager
-def explorer_on(choice: EngineChoice, rig: UpdateRig, options: Options, progress: Progress) -> Iterator[Explorer]:
+def explorer_on(choice: EngineChoice, rig: Subject, options: Options, progress: Progress) -> Iterator[Explorer]:
     """A campaign that is about to begin, on an engine for as long as it is needed."""
-    bounds = rig.board.document.checks
+    bounds = rig.bounds
     if choice.name == "inline":
         yield Explorer(rig, bounds, options, progress)
         return
@@ -76,7 +76,7 @@ def explorer_on(choice: EngineChoice, rig: UpdateRig, options: Options, progress
 
 
 @contextmanager
-def engine_on(choice: EngineChoice, rig: UpdateRig) -> Iterator[Engine | None]:
+def engine_on(choice: EngineChoice, rig: Subject) -> Iterator[Engine | None]:
     """The engine of a campaign of any depth, for as long as it is needed; None: this process does the work."""
     if choice.name == "inline":
         yield None

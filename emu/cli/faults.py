@@ -21,11 +21,12 @@ from emu.campaign.faults.kinds import FAULT_KINDS
 from emu.campaign.faults.retrace import FaultStory, follow_fault
 from emu.campaign.options import Options
 from emu.campaign.token import Token
-from emu.campaign.update_map import Layer, UpdateMap, map_of, regions_of
+from emu.campaign.update_map import Layer, UpdateMap, map_of
 from emu.campaign.verdict import Verdict
 from emu.cli.campaign import Campaign
 from emu.errors import UsageError
 from emu.fault_bench import FaultBench
+from emu.rig import Subject
 from emu.update_rig import UpdateRig
 from flash.tears import TEAR_SETS
 from flash.tomlfile import nearest
@@ -64,7 +65,7 @@ def fault_options(function: F) -> F:
 
 @contextmanager
 def power_campaign(
-    choice: FaultChoice, rig: UpdateRig, options: Options, on_power: Callable[[], AbstractContextManager[Campaign]]
+    choice: FaultChoice, rig: Subject, options: Options, on_power: Callable[[], AbstractContextManager[Campaign]]
 ) -> Iterator[Campaign]:
     """The campaign of power cuts that ``on_power`` begins; where none was asked for, one in which nothing is tried."""
     if not choice.cuts_power:
@@ -74,25 +75,30 @@ def power_campaign(
         yield campaign
 
 
-def run_faults(choice: FaultChoice, rig: UpdateRig, options: Options, spent_s: float) -> tuple[FaultReport, bool]:
+def run_faults(choice: FaultChoice, rig: Subject, options: Options, spent_s: float) -> tuple[FaultReport, bool]:
     """Try the faults that were chosen; whether Ctrl-C ended it. ``spent_s``: of the budget, before."""
     if options.budget_s:
         options = replace(options, budget_s=max(options.budget_s - spent_s, 0.001))
-    bounds = rig.board.document.checks
-    campaign = FaultCampaign(
-        FaultBench(rig), bounds, options, choice.kinds, only=choice.only, progress=_progress()
-    )  # fmt: skip
+    specimen = FaultBench(faultable(rig))
+    campaign = FaultCampaign(specimen, rig.bounds, options, choice.kinds, only=choice.only, progress=_progress())
     report = campaign.run()
     if choice.only and not report.counts and report.is_complete and not report.left_out:
         raise UsageError(f"--only: no fault of {', '.join(choice.kinds)} has a name that begins with {choice.only!r}")
     return report, campaign.interrupted
 
 
-def retraced(rig: UpdateRig, token: Token, seed: int) -> FaultStory:
+def faultable(rig: Subject) -> UpdateRig:
+    """``rig``, if faults can be put into it. Raises UsageError."""
+    if isinstance(rig, UpdateRig):
+        return rig
+    raise UsageError(f"--faults: a scenario of one's own is tried with {POWER} alone; the other faults need a --board")
+
+
+def retraced(rig: Subject, token: Token, seed: int) -> FaultStory:
     """Follow a token that names a fault. Raises TokenError."""
     tears = replace(TEAR_SETS["T1"], seed=seed)
     options = Options(tears=tears, attempts=token.attempts, keeps_new=rig.keeps_new)
-    return follow_fault(Ground(FaultBench(rig), rig.board.document.checks, options), token)
+    return follow_fault(Ground(FaultBench(faultable(rig)), rig.bounds, options), token)
 
 
 class _NoPower:
@@ -102,16 +108,16 @@ class _NoPower:
     interrupted = False
     checks: tuple[str, ...] = ()
 
-    def __init__(self, rig: UpdateRig, options: Options) -> None:
+    def __init__(self, rig: Subject, options: Options) -> None:
         self._rig = rig
         self._options = options
 
     def explore(self) -> Verdict:
-        return no_power(FaultBench(self._rig), self._rig.board.document.checks, self._options)
+        return no_power(FaultBench(faultable(self._rig)), self._rig.bounds, self._options)
 
     def update_map(self) -> UpdateMap:
         sizes = zip(self._rig.chip_names, (part.geometry.size for part in self._rig.parts), strict=True)
-        return map_of((), {}, (), sizes, regions_of(self._rig.board))
+        return map_of((), {}, (), sizes, self._rig.regions)
 
     def layers(self) -> tuple[Layer, ...]:
         return ()

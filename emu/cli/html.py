@@ -15,11 +15,11 @@ from emu.report.asked import Asked
 from emu.report.document import to_document
 from emu.report.html.case import Case, to_tell
 from emu.report.html.page import to_html
-from emu.update_rig import UpdateRig
+from emu.rig import Subject
 
 
 def html_page(
-    rig: UpdateRig, campaign: Campaign, verdict: Verdict, asked: Asked, certificate: Mapping[str, Any] | None
+    rig: Subject, campaign: Campaign, verdict: Verdict, asked: Asked, certificate: Mapping[str, Any] | None
 ) -> str:
     """The page of a campaign that has ended. A trial that kills whoever runs it is in the findings and has no story."""
     document = to_document(verdict, asked)

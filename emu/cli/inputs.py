@@ -17,9 +17,13 @@ import click
 from bootloader.image import HEADER_SIZE, ImageHeader, header_for
 from emu.app import APP_MODELS
 from emu.board import Board, board_files, board_names, load_board
-from emu.errors import ScenarioError
+from emu.errors import ScenarioError, UsageError
+from emu.firmware import ModelFirmware
 from emu.inspection.archive import open_archive
 from emu.inspection.files import is_archive, read_whole, refuse_foreign
+from emu.own_firmware import load_own, split
+from emu.plain_rig import PlainRig
+from emu.scenario import Scenario
 from emu.update_rig import ImagePair, UpdateRig
 from flash.errors import ImageError
 from flash.images import MAX_GAPS, Image, Region, Segment, firmware_ids, load_image
@@ -45,14 +49,18 @@ class Inputs:
     timing: TimingMode
     seed: int
     resolution: str = DEFAULT_RESOLUTION
+    firmware: str | None = None
 
 
 def input_options(function: F) -> F:
-    """Adds the options of whatever runs the new application: those of `device_options`, and --app."""
+    """Adds the options of whatever runs the new application: those of `device_options`, --app and --firmware."""
     models = click.Choice(list(APP_MODELS))
     app = click.option("--app", type=models, default=DEFAULT_APP, show_default=True,
                        help="What the new application does when it is entered.")  # fmt: skip
-    return device_options(app(function))
+    own = click.option("--firmware", metavar="FILE.py:NAME",
+                       help="Firmware of your own: a Scenario, which brings its flash and images, or a class derived "
+                            "from ModelFirmware, which runs on --board.")  # fmt: skip
+    return device_options(app(own(function)))
 
 
 def device_options(function: F) -> F:
@@ -60,8 +68,9 @@ def device_options(function: F) -> F:
 
     def command(**given: Any) -> Any:
         names = ("board", "old", "new", "region", "board_id", "timing", "seed", "resolution")
-        app = given.pop("app", DEFAULT_APP)
-        return function(inputs=Inputs(app=app, **{name: given.pop(name) for name in names}), **given)
+        app, firmware = given.pop("app", DEFAULT_APP), given.pop("firmware", None)
+        chosen = {name: given.pop(name) for name in names}
+        return function(inputs=Inputs(app=app, firmware=firmware, **chosen), **given)
 
     command.__doc__ = function.__doc__
     command.__click_params__ = list(getattr(function, "__click_params__", []))  # type: ignore[attr-defined]
@@ -116,7 +125,21 @@ class Number(click.ParamType[int]):
 BOARD_ID = Number("board ids look like 0x9900")
 
 
-def make_rig(inputs: Inputs) -> UpdateRig:
+def make_subject(inputs: Inputs) -> UpdateRig | PlainRig:
+    """What is to be tried: firmware of the user's, or brownout's own on a board."""
+    own = None if inputs.firmware is None else load_own(inputs.firmware)
+    if own is None or not isinstance(own, Scenario):
+        return make_rig(inputs, own)
+    for option, given, default in (
+        ("--from", inputs.old, None), ("--to", inputs.new, None), ("--board", inputs.board, DEFAULT_BOARD),
+        ("--region", inputs.region, None), ("--board-id", inputs.board_id, None), ("--app", inputs.app, DEFAULT_APP),
+    ):  # fmt: skip
+        if given != default:
+            raise UsageError(f"{option} is for brownout's own device; {inputs.firmware} brings its flash and images")
+    return PlainRig(own, timing=inputs.timing, seed=inputs.seed, resolution=inputs.resolution)
+
+
+def make_rig(inputs: Inputs, firmware: type[ModelFirmware] | None = None) -> UpdateRig:
     """Board, images and model as one rig. What is left out of a file is listed on stderr, never dropped silently."""
     board = load_board(inputs.board)
     check_together(inputs)
@@ -135,8 +158,10 @@ def make_rig(inputs: Inputs) -> UpdateRig:
         old.fs,
         old.bundle,
     )
-    return UpdateRig(board, images, app=APP_MODELS[inputs.app], timing=inputs.timing,
-                     seed=inputs.seed, resolution=inputs.resolution)  # fmt: skip
+    return UpdateRig(
+        board, images, firmware=None if firmware is None else firmware(), app=APP_MODELS[inputs.app],
+        timing=inputs.timing, seed=inputs.seed, resolution=inputs.resolution,
+    )  # fmt: skip
 
 
 def check_together(inputs: Inputs) -> None:
@@ -147,9 +172,11 @@ def check_together(inputs: Inputs) -> None:
         raise ScenarioError("--region and --board-id choose from files: give --from and --to as well")
 
 
-def input_files(inputs: Inputs, board: Board) -> tuple[Path | None, ...]:
+def input_files(inputs: Inputs, rig: UpdateRig | PlainRig) -> tuple[Path | None, ...]:
     """Everything of the user's that is read for ``inputs``: no result may go there."""
-    return (inputs.old, inputs.new, *board_files(inputs.board, board))
+    own = None if inputs.firmware is None else Path(split(inputs.firmware)[0])
+    boards = board_files(inputs.board, rig.board) if isinstance(rig, UpdateRig) else ()
+    return (inputs.old, inputs.new, own, *boards)
 
 
 def _demo(name: str) -> Path:

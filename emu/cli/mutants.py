@@ -21,6 +21,7 @@ from emu.cli.stories import tellable
 from emu.errors import ScenarioError, UsageError
 from emu.firmware import ModelFirmware
 from emu.mutants.table import MUTANTS, Conditions, Mutant
+from emu.plain_rig import PlainRig
 from emu.report.mutants import Tried
 from emu.update_rig import UpdateRig
 from flash.tomlfile import nearest
@@ -66,6 +67,13 @@ class Trials:
                 return replace(unknown, word="not applicable", reason=f"it fails before any cut: {wrong}")
         self.interrupted = campaign.interrupted
         return judged(unknown, verdict, rig)
+
+
+def on_model(option: str, rig: UpdateRig | PlainRig) -> UpdateRig:
+    """``rig``, if it runs brownout's own firmware. Raises UsageError: mutants are patches of that."""
+    if isinstance(rig, PlainRig) or rig.firmware.source is not None:
+        raise UsageError(f"{option}: the mutants are of brownout's own firmware; leave --firmware or {option} out")
+    return rig
 
 
 def with_firmware(rig: UpdateRig, firmware: ModelFirmware) -> UpdateRig:

@@ -9,15 +9,37 @@ from __future__ import annotations
 from dataclasses import replace
 
 from emu.cli.inputs import BUNDLED_PAIR, DEFAULT_APP, DEFAULT_BOARD, Inputs
+from emu.plain_rig import PlainRig
 from emu.report.asked import Asked
 from emu.rig import Input
 from emu.update_rig import UpdateRig
 from emu.words import printable
 from flash.weak import DEFAULT_RESOLUTION
 
+OWN_APP = "its own"
 
-def asked(rig: UpdateRig, inputs: Inputs) -> Asked:
+
+def asked(rig: UpdateRig | PlainRig, inputs: Inputs) -> Asked:
     """The inputs of ``rig`` with labels a person can read, and the options a replay needs."""
+    return _of_scenario(rig, inputs) if isinstance(rig, PlainRig) else _of_device(rig, inputs)
+
+
+def _of_scenario(rig: PlainRig, inputs: Inputs) -> Asked:
+    known = rig.inputs
+    workload = f"timing {inputs.timing}, seed {inputs.seed}, weak bits {inputs.resolution}"
+    return Asked(
+        inputs={**known, "workload": _relabelled(known["workload"], f"{rig.name}, {workload}")},
+        files={},
+        app=OWN_APP,
+        timing=inputs.timing,
+        seed=inputs.seed,
+        resolution=inputs.resolution,
+        versions=("", ""),
+        arguments=arguments(inputs),
+    )
+
+
+def _of_device(rig: UpdateRig, inputs: Inputs) -> Asked:
     images, known = rig.images, rig.inputs
     labels = {
         "board": rig.board.name,
@@ -30,7 +52,7 @@ def asked(rig: UpdateRig, inputs: Inputs) -> Asked:
         ),
     }
     return Asked(
-        inputs={role: _relabelled(known[role], label) for role, label in labels.items()},
+        inputs={role: _relabelled(item, labels.get(role, item.label)) for role, item in known.items()},
         files={"from": None if inputs.old is None else str(inputs.old),
                "to": None if inputs.new is None else str(inputs.new)},
         app=inputs.app,
@@ -45,6 +67,7 @@ def asked(rig: UpdateRig, inputs: Inputs) -> Asked:
 def arguments(inputs: Inputs) -> tuple[str, ...]:
     """The input options that ask for ``inputs`` again; those at their default are left out."""
     given = (
+        ("--firmware", inputs.firmware, None),
         ("--from", inputs.old, None),
         ("--to", inputs.new, None),
         ("--board", inputs.board, DEFAULT_BOARD),

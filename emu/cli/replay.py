@@ -15,8 +15,8 @@ from emu.campaign.replay import follow
 from emu.campaign.token import parse_token
 from emu.cli.depth import MAX_ATTEMPTS
 from emu.cli.faults import retraced
-from emu.cli.inputs import Inputs, input_options, make_rig
-from emu.cli.mutants import mutant_named, with_firmware
+from emu.cli.inputs import Inputs, input_options, make_subject
+from emu.cli.mutants import mutant_named, on_model, with_firmware
 from emu.cli.naming import asked
 from emu.errors import TokenError
 from emu.report.story import tell
@@ -37,16 +37,16 @@ def command(inputs: Inputs, token: str, name: str | None) -> int:
     parsed = parse_token(token)
     if not 1 <= parsed.attempts <= MAX_ATTEMPTS:
         raise TokenError(f"the token is altered: {parsed.attempts} attempts, 1 to {MAX_ATTEMPTS} are possible")
-    rig = make_rig(inputs)
+    rig = make_subject(inputs)
     if name is not None:
-        rig = with_firmware(rig, mutant_named(name))
+        rig = with_firmware(on_model("--mutant", rig), mutant_named(name))
     parsed.check_inputs(asked(rig, inputs).inputs)
     if parsed.fault:
         found = retraced(rig, parsed, inputs.seed)
         click.echo(f"fault {parsed.fault}\n  {found.told}\n\n{tell(found.story)}")
         return EXIT_REPRODUCED if found.story.breaches else EXIT_NOT_REPRODUCED
     options = replace(Options(), attempts=parsed.attempts, keeps_new=rig.keeps_new)
-    explorer = Explorer(rig, rig.board.document.checks, options)
+    explorer = Explorer(rig, rig.bounds, options)
     story = follow(rig, explorer.judge, parsed, inputs.seed)
     click.echo(tell(story))
     return EXIT_REPRODUCED if story.breaches else EXIT_NOT_REPRODUCED

@@ -21,10 +21,10 @@ from emu.campaign.verdict import Coverage, Verdict
 from emu.cli.campaign import campaign_on
 from emu.cli.depth import DepthChoice, depth_options
 from emu.cli.engine import EngineChoice, engine_options
-from emu.cli.faults import FaultChoice, fault_options, power_campaign, run_faults
+from emu.cli.faults import FaultChoice, fault_options, faultable, power_campaign, run_faults
 from emu.cli.html import html_page
-from emu.cli.inputs import Inputs, input_files, input_options, make_rig
-from emu.cli.mutants import Trials, check_depth
+from emu.cli.inputs import Inputs, input_files, input_options, make_subject
+from emu.cli.mutants import Trials, check_depth, on_model
 from emu.cli.naming import asked
 from emu.cli.output import check_apart, check_writable, owns_stdout, write_text
 from emu.cli.store import StoreChoice, opened, store_options
@@ -112,9 +112,11 @@ def command(inputs: Inputs, tears: str, depth: DepthChoice, events: str, json_fi
         raise UsageError("--certificate is for --depth any: what is tried at depth 1 or 2 certifies nothing deeper")
     check_depth(mutants, depth.number)
     _check_faults(faults, certificate_file, mutants)
-    rig = make_rig(inputs)
+    rig = make_subject(inputs)
+    if faults.kinds:
+        faultable(rig)
     for _, target in outputs:
-        check_writable(target, (*input_files(inputs, rig.board), store.file))
+        check_writable(target, (*input_files(inputs, rig), store.file))
     options = depth.applied(
         Options(
             tears=replace(TEAR_SETS[tears], seed=inputs.seed),
@@ -124,14 +126,17 @@ def command(inputs: Inputs, tears: str, depth: DepthChoice, events: str, json_fi
         ),
         inputs,
     )
+    trials = None
+    if mutants:
+        trials = Trials(on_model("--mutants", rig), options, engine, lambda n: _progress(f"{depth.word}, mutant {n}"))
     request = asked(rig, inputs)
     with opened(store) as keeper:
         if faults.cuts_power:
             keeper.replay_past(rig, options)
-        progress = _progress(depth.word)
         with power_campaign(
-            faults, rig, options, lambda: campaign_on(engine, rig, options, progress, depth.audit)
-        ) as campaign:
+            faults, rig, options,
+            lambda: campaign_on(engine, rig, options, _progress(depth.word), depth.audit_of(inputs)),
+        ) as campaign:  # fmt: skip
             verdict = campaign.explore()
         _clear_progress()
         is_stopped = campaign.interrupted
@@ -141,8 +146,7 @@ def command(inputs: Inputs, tears: str, depth: DepthChoice, events: str, json_fi
             _clear_progress()
         document = to_document(verdict, request)
         keeper.record(verdict, request, options, document)
-    trials = Trials(rig, options, engine, lambda name: _progress(f"{depth.word}, mutant {name}"))
-    tried = trials.tried(verdict) if mutants and verdict.word == "held" else None
+    tried = trials.tried(verdict) if trials is not None and verdict.word == "held" else None
     _clear_progress()
     if not owns_stdout(*(target for _, target in outputs)):
         click.echo(summary(verdict, request, campaign.audit))
@@ -164,7 +168,7 @@ def command(inputs: Inputs, tears: str, depth: DepthChoice, events: str, json_fi
         _write_certificate(certificate_file, certificate, why_not)
     elif tried is not None and why_not:
         click.echo(f"brownout: mutants: {why_not}", err=True)
-    if is_stopped or trials.interrupted:
+    if is_stopped or (trials is not None and trials.interrupted):
         return EXIT_INTERRUPTED
     return EXIT_NOTHING_SHOWN if tried is not None and why_not else verdict.exit_code
 

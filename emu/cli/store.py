@@ -23,7 +23,7 @@ from emu.campaign.store import FILE_NAME, Store
 from emu.campaign.verdict import Verdict
 from emu.errors import StoreError, UsageError
 from emu.report.asked import Asked
-from emu.update_rig import UpdateRig
+from emu.rig import Subject
 from emu.words import printable
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -50,7 +50,7 @@ class Keeper:
     def __init__(self, store: Store | None) -> None:
         self._store = store
 
-    def replay_past(self, rig: UpdateRig, options: Options) -> None:
+    def replay_past(self, rig: Subject, options: Options) -> None:
         """Replay what earlier campaigns found, and say on stderr what became of it."""
         if self._store is None:
             return
@@ -59,7 +59,7 @@ class Keeper:
         except StoreError as wrong:
             _note(wrong, "past findings are not replayed")
             return
-        judge = Explorer(rig, rig.board.document.checks, options).judge
+        judge = Explorer(rig, rig.bounds, options).judge
         past = replay_past(rig, judge, findings, seed=options.tears.seed, budget_s=options.budget_s)
         if past.line:
             click.echo(past.line, err=True)

@@ -10,17 +10,17 @@ from emu.campaign.replay import Story, follow
 from emu.campaign.token import token_for
 from emu.campaign.verdict import KILLED, Coverage, Finding, Verdict
 from emu.cli.faults import retraced
-from emu.update_rig import UpdateRig
+from emu.rig import Subject
 
 
 class Teller:
     """Follows findings of ``verdict`` on ``rig``; ``checks`` are the campaign's."""
 
-    def __init__(self, rig: UpdateRig, checks: tuple[str, ...], verdict: Verdict, seed: int) -> None:
+    def __init__(self, rig: Subject, checks: tuple[str, ...], verdict: Verdict, seed: int) -> None:
         self._rig = rig
         self._verdict = verdict
         self._seed = seed
-        self._judge = Judge(rig, rig.board.document.checks, checks=checks, cache=True, cover=Coverage())
+        self._judge = Judge(rig, rig.bounds, checks=checks, cache=True, cover=Coverage())
 
     def story(self, finding: Finding) -> Story:
         """What happens on the path of ``finding``."""

@@ -18,8 +18,8 @@ from emu.campaign.options import ANY, Options
 from emu.cli.campaign import campaign_on
 from emu.cli.depth import MAX_ATTEMPTS
 from emu.cli.engine import EngineChoice, engine_options
-from emu.cli.inputs import Inputs, input_options, make_rig
-from emu.cli.mutants import Trials
+from emu.cli.inputs import Inputs, input_options, make_subject
+from emu.cli.mutants import Trials, on_model
 from emu.cli.naming import asked
 from emu.errors import UsageError
 from emu.report.certificate import NOT_RUN, SCHEMA, as_text, differences
@@ -47,7 +47,7 @@ def command(certificate: Path, overrides: tuple[str, ...], engine: EngineChoice)
     """
     theirs = _read(certificate)
     inputs = _inputs([*theirs["arguments"], *overrides])
-    rig = make_rig(inputs)
+    rig = make_subject(inputs)
     request = asked(rig, inputs)
     _check_inputs(theirs, {role: item.digest for role, item in request.inputs.items()}, certificate)
     audit = theirs["audit"]
@@ -63,10 +63,12 @@ def command(certificate: Path, overrides: tuple[str, ...], engine: EngineChoice)
             click.echo(f"  {finding.key.check}: {finding.message}")
             click.echo(f"    {request.replay_command(verdict.attempts, finding.path, finding.readings)}")
         return 1
-    trials = Trials(rig, options, engine)
-    tried = None if theirs["mutants"] == NOT_RUN else trials.tried(verdict)
-    if trials.interrupted:
-        return _stopped()
+    tried = None
+    if theirs["mutants"] != NOT_RUN:
+        trials = Trials(on_model("the certificate has mutants", rig), options, engine)
+        tried = trials.tried(verdict)
+        if trials.interrupted:
+            return _stopped()
     if tried is not None and why_no_proof(tried):
         click.echo(f"NOT VERIFIED: {why_no_proof(tried)}\n{mutants_text(tried)}")
         return 1

@@ -36,6 +36,7 @@ def summary(verdict: Verdict, asked: Asked, audit: Audit | None = None) -> str:
         HEADLINES[verdict.word],
         "",
         f"board      {verdict.board}",
+        *([f"firmware   {_input(asked, 'firmware')}"] if "firmware" in asked.inputs else []),
         f"from       {_input(asked, 'from')}",
         f"to         {_input(asked, 'to')}",
         f"update     {operations}",

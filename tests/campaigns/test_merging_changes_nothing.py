@@ -18,7 +18,6 @@ from emu.campaign.closure import Closure
 from emu.campaign.closure_map import layers_of, map_of_closure
 from emu.campaign.explore import Explorer
 from emu.campaign.options import ANY, Options
-from emu.campaign.update_map import regions_of
 from emu.campaign.verdict import Verdict
 from emu.firmware import ModelFirmware
 from flash.tears import TEAR_SETS
@@ -108,8 +107,8 @@ def test_the_map_is_that_of_brute_force(board: str) -> None:
     explorer = Explorer(rig_on(board), rig.board.document.checks, replace(options, depth=1))
     reference = explorer.explore()
     assert closure.tally is not None
-    drawn = map_of_closure(closure.tally, verdict.findings, regions_of(rig.board))
-    assert drawn == explorer.update_map(regions_of(rig.board))
+    drawn = map_of_closure(closure.tally, verdict.findings, rig.regions)
+    assert drawn == explorer.update_map(rig.regions)
     assert drawn.edges == reference.coverage.edges
     layers = layers_of(closure.tally)
     assert [layer.depth for layer in layers] == list(range(verdict.coverage.depth_closed + 1))

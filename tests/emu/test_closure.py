@@ -16,8 +16,9 @@ from emu.campaign.options import ANY, BudgetSpent, Options
 from emu.campaign.replay import follow
 from emu.campaign.token import parse_token, token_for
 from emu.campaign.verdict import Step, Verdict
-from emu.plain_rig import PlainRig, Window
+from emu.plain_rig import PlainRig
 from emu.reset import Reset
+from emu.scenario import Scenario, Window
 from flash.device import FlashDevice
 from flash.journal import Event, Interruption
 from flash.partition import Partition
@@ -35,7 +36,7 @@ WRONG = 73
 
 
 def plain_rig(firmware: Callable[[Reset], str | None], *names: str, **options: Any) -> PlainRig:
-    return PlainRig(firmware, PART, windows=sectors(*names, size=BLOCK), **options)
+    return PlainRig(Scenario(firmware, PART, windows=sectors(*names, size=BLOCK), **options))
 
 
 def small(seed: int = WRONG, **options: Any) -> Closure:
@@ -493,7 +494,7 @@ def two_chips(reset: Reset) -> str | None:
 def on_two_chips() -> PlainRig:
     windows = {"first": Window(0, BLOCK, "a"), "log": Window(BLOCK, BLOCK, "a"), "second": Window(0, BLOCK, "b")}
     content = {"first": b"\x11" * BLOCK, "second": b"\x22" * BLOCK}
-    return PlainRig(two_chips, {"a": PART, "b": PART}, windows=windows, factory=content)
+    return PlainRig(Scenario(two_chips, {"a": PART, "b": PART}, windows=windows, factory=content))
 
 
 def test_two_chips_lose_their_power_together_whichever_began_first() -> None:

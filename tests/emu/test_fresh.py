@@ -17,6 +17,7 @@ from emu.campaign.fresh import (
 from emu.errors import ScenarioError
 from emu.plain_rig import PlainRig
 from emu.reset import Reset
+from emu.scenario import Scenario
 from emu.update_rig import UpdateRig
 from flash.journal import Interruption
 from tests.emu.helpers import rig_on
@@ -36,7 +37,7 @@ def talkative(what: str) -> PlainRig:
 
     if what == "raises":
         raise ScenarioError("no such thing as this rig")
-    return PlainRig(firmware, SERIAL)
+    return PlainRig(Scenario(firmware, SERIAL))
 
 
 def demo() -> UpdateRig:

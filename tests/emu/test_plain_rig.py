@@ -20,13 +20,14 @@ from emu.errors import ScenarioError, TokenError
 from emu.events import ATTEMPT, COMMIT_BEGUN, COMMIT_RETURNED, HANDOVER, NOTE, REFUSED, RETAINED, STAGED
 from emu.ledger import NOTHING_OWED
 from emu.oracle import Contents, Oracle
-from emu.plain_rig import Firmware, PlainRig, Window
+from emu.plain_rig import PlainRig
 from emu.report.asked import Asked
 from emu.report.document import to_document, to_junit
 from emu.report.story import tell
 from emu.report.summary import summary
 from emu.reset import Reset
 from emu.rig import DeviceState, Run
+from emu.scenario import Firmware, Scenario, Window
 from flash.cells import ECC_FAULT
 from flash.journal import Event, Interruption, Operation
 from flash.tears import TEAR_SETS
@@ -44,7 +45,8 @@ BOUNDS = CheckEntry(apply=ALL_CHECKS)
 
 
 def rig(firmware: Firmware, **more: Any) -> PlainRig:
-    return PlainRig(firmware, more.pop("part", SERIAL), windows=WINDOWS, **more)
+    settings = {name: more.pop(name) for name in ("timing", "seed", "resolution") if name in more}
+    return PlainRig(Scenario(firmware, more.pop("part", SERIAL), windows=WINDOWS, **more), **settings)
 
 
 def updatable(firmware: Firmware, **more: Any) -> PlainRig:
@@ -86,7 +88,7 @@ def test_without_windows_every_chip_is_one() -> None:
         reset.flash["inner"].program(0, b"\x12" * 8)
         reset.flash["outer"].program(3, b"\x34")
 
-    made = PlainRig(firmware, {"outer": SERIAL, "inner": GRANULES})
+    made = PlainRig(Scenario(firmware, {"outer": SERIAL, "inner": GRANULES}))
     run = first_run(made)
     assert [(e.device, e.address) for e in run.entries if isinstance(e, Operation)] == [("inner", 0), ("outer", 3)]
     assert list(made.chip_names) == ["outer", "inner"]
@@ -167,7 +169,7 @@ def test_bytes_that_may_read_otherwise_are_no_known_image() -> None:
 def test_right_bytes_under_broken_correction_are_no_known_image() -> None:
     windows = {"a": Window(0, 128)}
     shipped = {"images": {"old": OLD}, "factory": {"a": OLD}}
-    made = PlainRig(lambda reset: reset.handover("a") and None, GRANULES, windows=windows, **shipped)
+    made = PlainRig(Scenario(lambda reset: reset.handover("a") and None, GRANULES, windows=windows, **shipped))
     cells = made.bench_cells()[0]
     cells.restore(made.initial(1).memory[0])
     cells.mark_broken(8, 8, ECC_FAULT)
@@ -326,7 +328,7 @@ def test_what_does_not_go_together_is_one_clear_line(options: dict[str, Any], me
 )
 def test_a_window_has_to_be_on_a_chip(windows: dict[str, Window], message: str) -> None:
     with pytest.raises(ScenarioError, match=message):
-        PlainRig(lambda reset: None, SERIAL, windows=windows)
+        PlainRig(Scenario(lambda reset: None, SERIAL, windows=windows))
 
 
 def _marks(value: int, reset: Reset) -> None:

@@ -10,9 +10,9 @@ import pytest
 from emu.campaign.explore import Explorer
 from emu.campaign.judge import State
 from emu.campaign.monitor import Monitor
-from emu.campaign.update_map import MISUSE, UpdateMap, regions_of
+from emu.campaign.update_map import MISUSE, UpdateMap
 from emu.campaign.verdict import Verdict
-from emu.update_rig import UpdateRig
+from emu.update_rig import ImagePair, UpdateRig
 from flash.journal import Event, Misuse, Operation
 from tests.emu.broken import EagerLoader
 from tests.emu.helpers import NONE, T1, board_with, edges_of, explorer_on, life, rig_on
@@ -22,7 +22,7 @@ from tests.emu.html.pages import mutant
 def mapped(rig: UpdateRig, **options: object) -> tuple[Explorer, Verdict, UpdateMap]:
     explorer = explorer_on(rig, **options)
     verdict = explorer.explore()
-    return explorer, verdict, explorer.update_map(regions_of(rig.board))
+    return explorer, verdict, explorer.update_map(rig.regions)
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,7 @@ def test_what_the_silicon_ignored_is_a_mark_with_its_message() -> None:
 
 def test_regions_are_the_partitions_by_chip_and_address() -> None:
     board = board_with("demo")
-    regions = regions_of(board)
+    regions = UpdateRig(board, ImagePair(b"old", b"new")).regions
     assert [(r.chip, r.name) for r in regions] == [("nor", n) for n in ("config-0", "config-1", "slot-a", "slot-b")]
     assert [r.address for r in regions] == sorted(r.address for r in regions)
     assert {r.name: r.size for r in regions} == {entry.name: entry.size for entry in board.document.partition}

@@ -11,8 +11,9 @@ import zlib
 from functools import partial
 
 from emu.reset import Reset
+from flash.bulk import put, wipe
 from flash.contract import NorFlash
-from tests.field.bug import FieldBug, copy, image, put, updatable, wipe
+from tests.field.bug import FieldBug, copy, image, updatable
 
 ASKED, DONE = b"\x47\x4f", b"\x00\x00"
 DONE_AT = 16

@@ -12,8 +12,11 @@ from functools import partial
 from typing import Any
 
 from emu.board import ALL_CHECKS, CheckEntry
-from emu.plain_rig import Firmware, PlainRig, Window
+from emu.plain_rig import PlainRig
+from emu.scenario import Firmware, Scenario, Window
+from flash.bulk import put, wipe
 from flash.contract import NorFlash
+from flash.weak import DEFAULT_RESOLUTION
 from tests.flash.small_parts import SERIAL
 
 BOUNDS = CheckEntry(apply=ALL_CHECKS)
@@ -54,7 +57,7 @@ def updatable(
     """Makes rigs of a small serial NOR with one window a sector, the old image in the first. ``shipped``: what else
     the factory put there."""
     return partial(
-        PlainRig,
+        rig_of,
         parts=SERIAL,
         windows=sectors(*names),
         images={"old": old, "new": new},
@@ -63,16 +66,9 @@ def updatable(
     )
 
 
-def wipe(flash: NorFlash) -> None:
-    """Erase a window, sector by sector."""
-    for sector in flash.geometry.sectors_in(0, flash.geometry.size):
-        flash.erase(sector.address, sector.size)
-
-
-def put(flash: NorFlash, offset: int, data: bytes) -> None:
-    """Program ``data``, page by page."""
-    for at, length in flash.geometry.programs(offset, len(data)):
-        flash.program(at, data[at - offset : at - offset + length])
+def rig_of(firmware: Firmware, *, resolution: str = DEFAULT_RESOLUTION, **scenario: Any) -> PlainRig:
+    """The rig of a `Scenario`."""
+    return PlainRig(Scenario(firmware, **scenario), resolution=resolution)
 
 
 def copy(source: NorFlash, target: NorFlash) -> None:

@@ -15,10 +15,10 @@ from functools import partial
 
 import msgspec
 
-from emu.plain_rig import PlainRig
 from emu.reset import Reset
+from flash.bulk import put, wipe
 from flash.part import Erase, Runs
-from tests.field.bug import FieldBug, put, sectors, wipe
+from tests.field.bug import FieldBug, rig_of, sectors
 from tests.flash.small_parts import HALFWORDS, figure
 
 ENTRIES = 256
@@ -57,7 +57,7 @@ BUG = FieldBug(
     wrong=wrong,
     right=right,
     rig=partial(
-        PlainRig,
+        rig_of,
         parts=PART,
         windows=sectors("cycles", "full", "other", size=SIZE),
         factory={"full": DONE + ITEM},

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from emu.reset import Reset
-from tests.field.bug import FieldBug, image, put, updatable, wipe
+from flash.bulk import put, wipe
+from tests.field.bug import FieldBug, image, updatable
 from tests.field.records import Record, TwoCopies
 
 SLOTS = ("slot-a", "slot-b")

@@ -13,11 +13,11 @@ from collections.abc import Iterator
 from functools import partial
 
 from emu.oracle import Contents, Oracle
-from emu.plain_rig import PlainRig
 from emu.reset import Reset
+from flash.bulk import put, wipe
 from flash.contract import NorFlash
 from flash.errors import UnsteadyRead
-from tests.field.bug import SECTOR, FieldBug, put, sectors, wipe
+from tests.field.bug import SECTOR, FieldBug, rig_of, sectors
 from tests.flash.small_parts import SERIAL
 
 RECORD = 24
@@ -90,7 +90,7 @@ BUG = FieldBug(
     reference="tear row `disturb`: Microchip on SST26, TI SLAA392",
     wrong=wrong,
     right=right,
-    rig=partial(PlainRig, parts=SERIAL, windows=sectors("log-0", "log-1"), oracles=(KEEPS,)),
+    rig=partial(rig_of, parts=SERIAL, windows=sectors("log-0", "log-1"), oracles=(KEEPS,)),
     check="keeps",
     tears="T3-coarse",
     milder="T2",

@@ -12,8 +12,9 @@ tomorrow would make wrong.
 from __future__ import annotations
 
 from emu.reset import Reset
+from flash.bulk import put, wipe
 from flash.contract import NorFlash
-from tests.field.bug import FieldBug, image, put, updatable, wipe
+from tests.field.bug import FieldBug, image, updatable
 
 FLAG = b"\x12\x34\x56\x78"
 OLD, NEW = image(1), image(120)

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from flash.bulk import put, wipe
 from flash.contract import NorFlash
-from tests.field.bug import put, wipe
 
 SIZE = 6
 

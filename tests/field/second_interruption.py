@@ -10,7 +10,8 @@ from __future__ import annotations
 from functools import partial
 
 from emu.reset import Reset
-from tests.field.bug import FieldBug, copy, image, put, updatable, wipe
+from flash.bulk import put, wipe
+from tests.field.bug import FieldBug, copy, image, updatable
 
 ASKED, DONE = b"\x47", b"\x00"
 OLD, NEW = image(1), image(120)

@@ -7,7 +7,8 @@ and the write that follows; about one in a thousand. The answer there, too: two 
 from __future__ import annotations
 
 from emu.reset import Reset
-from tests.field.bug import FieldBug, image, put, updatable, wipe
+from flash.bulk import put, wipe
+from tests.field.bug import FieldBug, image, updatable
 from tests.field.records import Record, TwoCopies, read_record, write_record
 
 SLOTS = ("slot-a", "slot-b")

@@ -10,9 +10,11 @@ give the same journal.
 
 from __future__ import annotations
 
-from emu.plain_rig import Firmware, PlainRig
+from emu.plain_rig import PlainRig
 from emu.reset import Reset
-from tests.field.bug import copy, image, put, updatable, wipe
+from emu.scenario import Firmware
+from flash.bulk import put, wipe
+from tests.field.bug import copy, image, updatable
 
 ASKED, DONE = b"\x47", b"\x00"
 OLD, NEW = image(1), image(120)

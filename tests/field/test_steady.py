@@ -14,12 +14,12 @@ from emu.campaign.options import ANY, Options
 from emu.campaign.replay import follow
 from emu.campaign.token import parse_token, token_for
 from emu.campaign.verdict import Verdict
-from emu.plain_rig import Firmware
 from emu.reset import Reset
+from emu.scenario import Firmware
+from flash.bulk import wipe
 from flash.tears import TEAR_SETS
 from flash.weak import RESOLUTIONS
 from tests.field import read_twice
-from tests.field.bug import wipe
 
 BUG = read_twice.BUG
 EVERY = tuple(RESOLUTIONS)

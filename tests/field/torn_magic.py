@@ -11,7 +11,8 @@ from collections.abc import Callable
 from functools import partial
 
 from emu.reset import Reset
-from tests.field.bug import FieldBug, copy, image, put, updatable, wipe
+from flash.bulk import put, wipe
+from tests.field.bug import FieldBug, copy, image, updatable
 
 MAGIC = bytes.fromhex("77c295f360d2ef7f3552500f2cb67980")
 OLD, NEW = image(1), image(120)

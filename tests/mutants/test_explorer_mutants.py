@@ -25,8 +25,9 @@ from emu.campaign.space import Print, Units
 from emu.campaign.walk import Walker
 from emu.known_images import KnownImages
 from emu.oracle import Oracle
-from emu.plain_rig import PlainRig, Window
+from emu.plain_rig import PlainRig
 from emu.reset import Reset
+from emu.scenario import Scenario, Window
 from flash.cells import Cells
 from flash.journal import Operation
 from flash.part import Erase, Program, Runs
@@ -98,7 +99,7 @@ def _is_there(contents: Any) -> str:
 
 def judged_by_an_oracle() -> PlainRig:
     there = Oracle("there", "a value that is ticked off is there", _is_there)
-    return PlainRig(marks_first, PART, windows=sectors("mark", "value", size=BLOCK), oracles=[there])
+    return PlainRig(Scenario(marks_first, PART, windows=sectors("mark", "value", size=BLOCK), oracles=[there]))
 
 
 WIDE = msgspec.structs.replace(
@@ -121,7 +122,9 @@ def logs_beside_its_record(reset: Reset) -> str | None:
 
 def disturbing() -> PlainRig:
     windows = {"both": Window(0, 512), "done": Window(512, 512)}
-    return PlainRig(logs_beside_its_record, WIDE, windows=windows, factory={"both": b"\xc3"}, fine=["both", "done"])
+    return PlainRig(
+        Scenario(logs_beside_its_record, WIDE, windows=windows, factory={"both": b"\xc3"}, fine=["both", "done"])
+    )
 
 
 def erases_what_it_asks_for(reset: Reset) -> str | None:
@@ -155,7 +158,7 @@ anyway; the explorer must not rely on it."""
 
 def echoing() -> PlainRig:
     windows = {"both": Window(0, 512), "done": Window(512, 512)}
-    return PlainRig(erases_what_it_asks_for, WIDE, windows=windows, fine=["both", "done"])
+    return PlainRig(Scenario(erases_what_it_asks_for, WIDE, windows=windows, fine=["both", "done"]))
 
 
 def asks_a_torn_erase(reset: Reset) -> str | None:
@@ -174,7 +177,7 @@ def asks_a_torn_erase(reset: Reset) -> str | None:
 
 def torn_between() -> PlainRig:
     windows = {"both": Window(0, 512), "done": Window(512, 512)}
-    return PlainRig(asks_a_torn_erase, WIDE, windows=windows, fine=["both", "done"])
+    return PlainRig(Scenario(asks_a_torn_erase, WIDE, windows=windows, fine=["both", "done"]))
 
 
 def counts_in_ram(reset: Reset) -> str | None:
@@ -192,7 +195,7 @@ def counts_in_ram(reset: Reset) -> str | None:
 
 
 def counting() -> PlainRig:
-    return PlainRig(counts_in_ram, PART, windows=sectors("mark", "other", size=BLOCK))
+    return PlainRig(Scenario(counts_in_ram, PART, windows=sectors("mark", "other", size=BLOCK)))
 
 
 # -- mutants ---------------------------------------------------------------------------------------------

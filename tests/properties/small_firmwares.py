@@ -23,6 +23,7 @@ from emu.board import ALL_CHECKS, CheckEntry
 from emu.campaign.engines import WorkSpec
 from emu.plain_rig import PlainRig
 from emu.reset import Reset
+from emu.scenario import Scenario
 from flash.part import Erase, Program, Runs
 from tests.field.bug import sectors
 from tests.flash.small_parts import SERIAL, figure
@@ -75,15 +76,16 @@ class SmallFirmware:
 def rig_of(firmware: SmallFirmware) -> PlainRig:
     """A rig that runs ``firmware``."""
     names = [f"b{block}" for block in range(firmware.blocks)]
-    return PlainRig(
+    scenario = Scenario(
         partial(interpret, firmware.body),
         PART,
         windows=sectors(*names, size=BLOCK),
         factory=dict(zip(names, firmware.shipped, strict=True)),
-        images={"old": OLD, "new": NEW} if firmware.has_images else None,
+        images={"old": OLD, "new": NEW} if firmware.has_images else {},
         work=NEW,
         name=f"small-{firmware.seed}",
     )
+    return PlainRig(scenario)
 
 
 # -- the interpreter -------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from emu.campaign.faults.explore import FaultExplorer
 from emu.campaign.faults.fault import Fault
 from emu.campaign.faults.kind import FaultKind, Ground
 from emu.campaign.faults.kinds import FAULT_KINDS
-from emu.campaign.faults.subject import Subject
+from emu.campaign.faults.specimen import Specimen
 from emu.campaign.options import BudgetSpent, Options
 from emu.campaign.verdict import Coverage, FaultCount, Finding, FindingKey, Verdict
 from emu.clock import Stopwatch
@@ -48,10 +48,10 @@ class FaultCampaign:
     """``kinds``: names of `FAULT_KINDS`. ``only``: the faults whose names begin so."""
 
     def __init__(
-        self, subject: Subject, bounds: CheckEntry, options: Options, kinds: Sequence[str], *, only: str = "",
+        self, specimen: Specimen, bounds: CheckEntry, options: Options, kinds: Sequence[str], *, only: str = "",
         progress: Progress | None = None,
     ) -> None:  # fmt: skip
-        self.ground = Ground(subject, bounds, options)
+        self.ground = Ground(specimen, bounds, options)
         self.kinds = [FAULT_KINDS[name](self.ground) for name in kinds]
         self.interrupted = False
         self._only = only
@@ -179,11 +179,11 @@ def with_faults(verdict: Verdict, report: FaultReport) -> Verdict:
     )
 
 
-def no_power(subject: Subject, bounds: CheckEntry, options: Options) -> Verdict:
+def no_power(specimen: Specimen, bounds: CheckEntry, options: Options) -> Verdict:
     """The verdict of a campaign that cuts no power: nothing was tried, faults are put into it."""
-    ground = Ground(subject, bounds, options)
+    ground = Ground(specimen, bounds, options)
     return Verdict(
-        board=subject.rig.inputs["board"].label, depth=1, attempts=1, tears=options.tears.name, events=options.events,
+        board=specimen.rig.inputs["board"].label, depth=1, attempts=1, tears=options.tears.name, events=options.events,
         checks=(), coverage=Coverage(depth_done=1), findings=[], complete=True, seconds=0.0, notes=[],
         inapplicable=dict(ground.checks[1]), cuts_power=False,
     )  # fmt: skip

@@ -5,7 +5,7 @@ brought the old image is sent (older), or the one that brought the new image is 
 refuses downgrades (`verify.refuse_downgrade`) the older image must never run, whatever is cut; where it does not, a
 downgrade is an update like any other. The words turn: what runs is "old" here, what came before it is "new".
 
-Neighbours: `subject.turned` is the rig; `explore` cuts, with the campaign's tears.
+Neighbours: `specimen.turned` is the rig; `explore` cuts, with the campaign's tears.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 
 from emu.campaign.faults.fault import Fault, no_such
 from emu.campaign.faults.kind import FaultKind
-from emu.campaign.faults.subject import VariedRig
+from emu.campaign.faults.specimen import VariedRig
 from emu.campaign.judge import Chain, State
 from emu.events import HANDOVER, NEW, OLD
 from emu.rig import Outcome
@@ -32,18 +32,18 @@ class DowngradeFaults(FaultKind):
 
     @property
     def not_here(self) -> str:
-        if not self.subject.keeps_new:
+        if not self.specimen.keeps_new:
             return "with this application model the new image never commits: nothing is downgraded"
-        if not self.subject.older_update:
+        if not self.specimen.older_update:
             return "the board takes signed updates: give --from as the .zip that once brought it"
         return ""
 
     @property
     def why_idle(self) -> str:
         """Why the older image may run; "" where it must not."""
-        if not self.subject.refuses_downgrade:
+        if not self.specimen.refuses_downgrade:
             return "the board takes older images: verify.refuse_downgrade is false"
-        old, new = self.subject.versions
+        old, new = self.specimen.versions
         return "" if old < new else f"version {old:#x} is not older than {new:#x}"
 
     @property
@@ -55,10 +55,10 @@ class DowngradeFaults(FaultKind):
         yield Fault(self.name, "update", AGAIN)
 
     def rig(self, fault: Fault) -> VariedRig:
-        sent = {OLDER: self.subject.older_update, AGAIN: self.subject.update}.get(fault.how)
+        sent = {OLDER: self.specimen.older_update, AGAIN: self.specimen.update}.get(fault.how)
         if sent is None or fault.place != "update" or fault.offset is not None:
             raise no_such(fault, f"the update is {OLDER} or {AGAIN}")
-        return self.subject.turned(sent, self.ground.resting(len(self.ground.golden.sessions)))
+        return self.specimen.turned(sent, self.ground.resting(len(self.ground.golden.sessions)))
 
     def told(self, fault: Fault) -> str:
         if fault.how == AGAIN:

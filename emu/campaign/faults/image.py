@@ -20,7 +20,7 @@ from emu.campaign.checks import Breach, worn_out
 from emu.campaign.faults.archive import Archive, Entry, Extent
 from emu.campaign.faults.fault import Fault, no_such
 from emu.campaign.faults.kind import FaultJudge, FaultKind, Ground, is_settled
-from emu.campaign.faults.subject import VariedRig
+from emu.campaign.faults.specimen import VariedRig
 from emu.campaign.judge import Chain, Judged, State
 from emu.campaign.monitor import Monitor
 from emu.events import ATTEMPT, NEW, OLD, STAGED
@@ -51,7 +51,7 @@ class ImageFaults(FaultKind):
 
     @cached_property
     def _archive(self) -> Archive:
-        return Archive.of(self.subject.update, self.subject.platform)
+        return Archive.of(self.specimen.update, self.specimen.platform)
 
     @cached_property
     def _extents(self) -> dict[str, Extent]:
@@ -84,7 +84,7 @@ class ImageFaults(FaultKind):
 
     def _cuts(self, extent: Extent) -> list[int]:
         """Offsets in ``extent`` at which the update may end: its first bytes and the last, and every boundary."""
-        chunk = self.subject.chunk_size
+        chunk = self.specimen.chunk_size
         pages = range(0, extent.size, PAGE)
         step = -(-len(pages) // CUTS)
         chunks = range(-extent.start % chunk, extent.size, chunk)
@@ -98,7 +98,7 @@ class ImageFaults(FaultKind):
         manifest, app, fs = (archive.entry(role) for role in ("manifest", "app", "fs"))
         assert manifest is not None and app is not None, "an update without manifest or app: please report"
         rest = [entry for entry in archive.entries if entry not in (manifest, app)]
-        old = self.subject.old_app
+        old = self.specimen.old_app
         padded = old[: len(app.content)].ljust(len(app.content), b"\xff")
         made = {
             "app-first": archive.with_entries(app, manifest, *rest),
@@ -118,18 +118,18 @@ class ImageFaults(FaultKind):
         older = self._manifest_before
         if older is not None:
             made["old-manifest"] = archive.with_entries(older, app, *rest)
-        return {how: raw for how, raw in made.items() if raw != self.subject.update}
+        return {how: raw for how, raw in made.items() if raw != self.specimen.update}
 
     @property
     def _manifest_before(self) -> Entry | None:
         try:
-            return Archive.of(self.subject.older_update, self.subject.platform).entry("manifest")
+            return Archive.of(self.specimen.older_update, self.specimen.platform).entry("manifest")
         except UpdateRefused:
             return None  # there is none, or one for another platform
 
     def damaged(self, fault: Fault) -> bytes:
         """The update with ``fault`` in it. Raises TokenError where it has no such place."""
-        whole = self.subject.update
+        whole = self.specimen.update
         if fault.place == "swap":
             if fault.how not in self._swapped:
                 raise no_such(fault, f"parts are exchanged as {', '.join(self._swapped)}")
@@ -151,15 +151,15 @@ class ImageFaults(FaultKind):
         extent, offset = self._extents[fault.place], fault.offset or 0
         at = extent.start + offset
         if fault.how == "cut":
-            return f"the update ends after {at:,} of {len(self.subject.update):,} bytes, {offset:,} into {fault.place}"
-        byte = self.subject.update[at]
+            return f"the update ends after {at:,} of {len(self.specimen.update):,} bytes, {offset:,} into {fault.place}"
+        byte = self.specimen.update[at]
         sent = f"is sent as {byte ^ fault.mask:#04x}, not {byte:#04x}"
         return f"byte {offset:#x} of {fault.place} (byte {at:#x} of the update) {sent}"
 
     # -- what follows --------------------------------------------------------------------------------------
 
     def rig(self, fault: Fault) -> VariedRig:
-        return self.subject.varied(update=self.damaged(fault))
+        return self.specimen.varied(update=self.damaged(fault))
 
     def checks(self, fault: Fault) -> tuple[str, ...]:
         """`retries` is asked for with the undamaged update: see `_next_update`."""
@@ -181,7 +181,7 @@ class ImageFaults(FaultKind):
     def word(self, chain: Chain) -> str:
         if not is_taken(chain):
             return "refused by the updater"
-        if is_settled(chain, NEW) or not self.subject.keeps_new:
+        if is_settled(chain, NEW) or not self.specimen.keeps_new:
             return "harmless: as undamaged"
         return "refused by the bootloader"
 
@@ -205,7 +205,7 @@ class ImageFaults(FaultKind):
     def _before(self) -> tuple[DeviceState, tuple[Piece, ...], DeviceState] | None:
         """The factory state, the stretches before an update's first byte, and where they end; None: the rig has no
         waypoint there."""
-        rig = self.subject.rig
+        rig = self.specimen.rig
         start = state = rig.initial(self.attempts)
         pieces: list[Piece] = []
         offset = 0
@@ -241,11 +241,11 @@ class ImageFaults(FaultKind):
     @cached_property
     def _plain(self) -> FaultJudge:
         """Judges sessions that are run elsewhere, and remembers none of them."""
-        return FaultJudge(self.subject.rig, self.ground, self.checks(_ANY), lambda state, chain: chain, cache=False)
+        return FaultJudge(self.specimen.rig, self.ground, self.checks(_ANY), lambda state, chain: chain, cache=False)
 
     @cached_property
     def _plain_cached(self) -> FaultJudge:
-        return FaultJudge(self.subject.rig, self.ground, self.checks(_ANY), lambda state, chain: chain)
+        return FaultJudge(self.specimen.rig, self.ground, self.checks(_ANY), lambda state, chain: chain)
 
 
 _ANY = Fault("image", "", "")

@@ -16,7 +16,7 @@ from functools import cached_property
 from emu.board import CheckEntry
 from emu.campaign.checks import Breach, chosen_checks
 from emu.campaign.faults.fault import Fault
-from emu.campaign.faults.subject import Subject, VariedRig
+from emu.campaign.faults.specimen import Specimen, VariedRig
 from emu.campaign.golden import golden_chain
 from emu.campaign.judge import Chain, Judge, State
 from emu.campaign.monitor import Monitor
@@ -35,7 +35,7 @@ class Ground:
     """What all kinds of one campaign share. ``options``: of the campaign; its seed draws faults. ``cover``: counts what
     was run and judged."""
 
-    subject: Subject
+    specimen: Specimen
     bounds: CheckEntry
     options: Options
     cover: Coverage = field(default_factory=Coverage)
@@ -44,7 +44,7 @@ class Ground:
     def checks(self) -> tuple[tuple[str, ...], dict[str, str]]:
         """The board's checks, and those that mean nothing here."""
         keeps_new = self.options.keeps_new
-        return chosen_checks(self.subject.rig, self.bounds, keeps_new=keeps_new, unsteady=UNSTEADY)
+        return chosen_checks(self.specimen.rig, self.bounds, keeps_new=keeps_new, unsteady=UNSTEADY)
 
     def changed(self, state: DeviceState, chip: int, change: Callable[[Cells], None]) -> DeviceState:
         """``state`` after ``change`` was done to the cells of one chip."""
@@ -57,18 +57,18 @@ class Ground:
 
     @cached_property
     def _bench(self) -> list[Cells]:
-        return self.subject.rig.bench_cells()
+        return self.specimen.rig.bench_cells()
 
     @cached_property
     def judge(self) -> Judge:
         """Of the device without a fault, its next update included."""
-        return Judge(self.subject.rig, self.bounds, checks=self.checks[0], cache=True, cover=self.cover)
+        return Judge(self.specimen.rig, self.bounds, checks=self.checks[0], cache=True, cover=self.cover)
 
     @cached_property
     def golden(self) -> Chain:
         """The uncut life without a fault. Raises ScenarioError when it does not end as it should."""
-        root = State(self.subject.rig.initial(1), Monitor())
-        has_images = "whole" not in self.subject.rig.lacks
+        root = State(self.specimen.rig.initial(1), Monitor())
+        has_images = "whole" not in self.specimen.rig.lacks
         return golden_chain(self.judge, root, self.options, self.cover, has_images=has_images)
 
     @cached_property
@@ -107,7 +107,7 @@ class FaultKind(ABC):
 
     def __init__(self, ground: Ground) -> None:
         self.ground = ground
-        self.subject = ground.subject
+        self.specimen = ground.specimen
 
     # -- what a kind says --------------------------------------------------------------------------------------
 

@@ -21,7 +21,7 @@ from bootloader.config import RECORD_SIZE
 from bootloader.image import HEADER_SIZE, parse_header
 from emu.campaign.faults.fault import Fault, no_such
 from emu.campaign.faults.kind import FaultJudge, FaultKind, Ground
-from emu.campaign.faults.subject import VariedRig
+from emu.campaign.faults.specimen import VariedRig
 from emu.campaign.judge import Chain, State
 from emu.campaign.monitor import Monitor
 from emu.events import HANDOVER, UNKNOWN
@@ -65,7 +65,7 @@ class RestFaults(FaultKind):
 
     def faults(self) -> Iterator[Fault]:
         for area in self._areas:
-            part = self.subject.rig.parts[area.place.chip]
+            part = self.specimen.rig.parts[area.place.chip]
             place = f"{area.boot}.{area.name}"
             if part.kind == "mcu-ecc":
                 unit = part.program.unit
@@ -88,14 +88,14 @@ class RestFaults(FaultKind):
 
     @cached_property
     def _areas(self) -> list[Area]:
-        rig, subject = self.subject.rig, self.subject
+        rig, specimen = self.specimen.rig, self.specimen
         found: list[Area] = []
         for boot in range(len(self.ground.golden.sessions) + 1):
             state = self.ground.resting(boot)
-            for name, place in zip(subject.config_names, rig.places.configs, strict=True):
+            for name, place in zip(specimen.config_names, rig.places.configs, strict=True):
                 found.append(Area(boot, name, place, 0, RECORD_SIZE, True))
-            images = subject.images_in(state)
-            for name, place, image in zip(subject.slot_names, rig.places.slots, images, strict=True):
+            images = specimen.images_in(state)
+            for name, place, image in zip(specimen.slot_names, rig.places.slots, images, strict=True):
                 if image == UNKNOWN:
                     continue
                 found.append(Area(boot, name, place, 0, HEADER_SIZE, True))
@@ -103,7 +103,7 @@ class RestFaults(FaultKind):
         return found
 
     def _app_length(self, state: DeviceState, place: Place) -> int:
-        part = self.subject.rig.parts[place.chip]
+        part = self.specimen.rig.parts[place.chip]
         header = parse_header(read_snapshot(part, state.memory[place.chip], place.address, HEADER_SIZE))
         assert not isinstance(header, str), "a known image has a header: please report"
         return header.app_length
@@ -116,7 +116,7 @@ class RestFaults(FaultKind):
     # -- the rig -------------------------------------------------------------------------------------------
 
     def rig(self, fault: Fault) -> VariedRig:
-        return self.subject.varied(start=self._damaged(fault))
+        return self.specimen.varied(start=self._damaged(fault))
 
     def _damaged(self, fault: Fault) -> DeviceState:
         """The device before its boot, with the bit error. Raises TokenError where there is no such place."""
@@ -126,8 +126,8 @@ class RestFaults(FaultKind):
             places = dict.fromkeys(f"{a.boot}.{a.name} ({a.place.size:,} bytes)" for a in self._areas)
             raise no_such(fault, f"there are {', '.join(places)}")
         at = area.place.address + fault.offset
-        unit = self.subject.rig.parts[area.place.chip].program.unit
-        has_ecc = self.subject.rig.parts[area.place.chip].kind == "mcu-ecc"
+        unit = self.specimen.rig.parts[area.place.chip].program.unit
+        has_ecc = self.specimen.rig.parts[area.place.chip].kind == "mcu-ecc"
         if has_ecc != (fault.how in _CODES) or not (fault.mask or fault.how in _CODES):
             raise no_such(fault, f"on this part it is {' or '.join(_CODES) if has_ecc else 'xor01 to xorff'}")
 
@@ -150,7 +150,7 @@ class RestFaults(FaultKind):
         """One judge for all of them: they differ in where the same rig starts."""
         some = Fault(self.name, "", "")
         return FaultJudge(
-            self.subject.rig, self.ground, self.checks(some), lambda state, chain: self.amended(some, state, chain)
+            self.specimen.rig, self.ground, self.checks(some), lambda state, chain: self.amended(some, state, chain)
         )
 
     def chain(self, fault: Fault) -> Chain:
@@ -174,5 +174,5 @@ class RestFaults(FaultKind):
 
     def _has_whole(self, state: DeviceState) -> bool:
         if state.key not in self._whole:
-            self._whole[state.key] = any(image != UNKNOWN for image in self.subject.images_in(state))
+            self._whole[state.key] = any(image != UNKNOWN for image in self.specimen.images_in(state))
         return self._whole[state.key]

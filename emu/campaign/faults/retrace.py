@@ -26,7 +26,7 @@ class FaultStory:
 def follow_fault(ground: Ground, token: Token) -> FaultStory:
     """Replay ``token``, which names a fault. Raises TokenError when its inputs, its fault or its places do not exist
     here."""
-    token.check_inputs(ground.subject.rig.inputs)
+    token.check_inputs(ground.specimen.rig.inputs)
     fault = parse_fault(token.fault)
     kind = FAULT_KINDS[fault.kind](ground)
     if kind.not_here:

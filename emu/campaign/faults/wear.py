@@ -20,7 +20,7 @@ from functools import cached_property
 from emu.campaign.checks import content_of
 from emu.campaign.faults.fault import Fault, no_such
 from emu.campaign.faults.kind import FaultKind
-from emu.campaign.faults.subject import VariedRig
+from emu.campaign.faults.specimen import VariedRig
 from emu.campaign.judge import Chain, State
 from emu.events import NEW, STAGED
 from emu.rig import Place
@@ -72,9 +72,9 @@ class WearFaults(FaultKind):
     @cached_property
     def _sectors(self) -> list[WornSector]:
         """Every sector the uncut update erases, by erase, as far as it can be told apart from the one before."""
-        rig, subject = self.subject.rig, self.subject
+        rig, specimen = self.specimen.rig, self.specimen
         named = list(
-            zip((*subject.config_names, *subject.slot_names), (*rig.places.configs, *rig.places.slots), strict=True)
+            zip((*specimen.config_names, *specimen.slot_names), (*rig.places.configs, *rig.places.slots), strict=True)
         )
         erased: dict[tuple[str, int], int] = {}
         found: dict[tuple[str, int, int], WornSector] = {}
@@ -129,7 +129,7 @@ class WearFaults(FaultKind):
     def _needed(self, sector: WornSector, fails: str) -> list[int]:
         """Bits of the sector that matter: among the bytes that the boot programs, those it leaves erased where erases
         fail, those it programs where programs do."""
-        rig, session = self.subject.rig, self.ground.golden.sessions[sector.boot].session
+        rig, session = self.specimen.rig, self.ground.golden.sessions[sector.boot].session
         place = replace(sector.place, address=sector.place.address + sector.offset, size=sector.size)
         content, _ = content_of(session.end, rig, place, sector.size)
         erased = rig.parts[place.chip].erased
@@ -155,9 +155,9 @@ class WearFaults(FaultKind):
 
     def rig(self, fault: Fault) -> VariedRig:
         sector, fails, count = self._named(fault)
-        chip = self.subject.rig.chip_names[sector.place.chip]
+        chip = self.specimen.rig.chip_names[sector.place.chip]
         defects = Defects(_STUCK[fails], self._bits(sector, fails, count))
-        return self.subject.varied(start=self.ground.resting(sector.boot), defects={chip: defects})
+        return self.specimen.varied(start=self.ground.resting(sector.boot), defects={chip: defects})
 
     def _named(self, fault: Fault) -> tuple[WornSector, str, str]:
         """What a name means. Raises TokenError where there is no such sector."""
@@ -182,7 +182,7 @@ class WearFaults(FaultKind):
     def amended(self, fault: Fault, state: State, chain: Chain) -> Chain:
         for judged in chain.sessions:
             staged = any(isinstance(e, Event) and e.name == STAGED for e in judged.run.entries)
-            if staged and NEW not in self.subject.images_in(judged.session.end):
+            if staged and NEW not in self.specimen.images_in(judged.session.end):
                 return self.broken(chain, "the update is announced, and no slot holds it")
         return self.broken(chain)
 

@@ -15,10 +15,11 @@ from dataclasses import dataclass
 from itertools import groupby
 from math import log2
 
-from emu.campaign.update_map import Region, Spot, UpdateMap
+from emu.campaign.update_map import Spot, UpdateMap
 from emu.report.columns import size_text
 from emu.report.html.leads import LEADS, Lead, lead_of
 from emu.report.html.markup import Markup, element, joined
+from emu.rig import Region
 from emu.words import counted
 
 LOW_BAND, HIGH_BAND, PER_DOUBLING = 18.0, 30.0, 24.0

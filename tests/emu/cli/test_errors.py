@@ -226,10 +226,10 @@ def test_with_the_variable_set_the_traceback_is_there(monkeypatch: pytest.Monkey
 def test_errors_on_the_way_to_a_rig_keep_their_code(
     brownout: Brownout, monkeypatch: pytest.MonkeyPatch, error: Exception, code: int, said: str
 ) -> None:
-    def make_rig(inputs: object) -> None:
+    def make_subject(inputs: object) -> None:
         raise error
 
-    monkeypatch.setattr(run_module, "make_rig", make_rig)
+    monkeypatch.setattr(run_module, "make_subject", make_subject)
     assert brownout.refused("run", code=code) == said
 
 
@@ -242,10 +242,10 @@ def test_nothing_to_run_ends_with_five(brownout: Brownout, monkeypatch: pytest.M
 
 
 def test_ctrl_c_before_the_campaign_ends_with_130(brownout: Brownout, monkeypatch: pytest.MonkeyPatch) -> None:
-    def make_rig(inputs: object) -> None:
+    def make_subject(inputs: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(run_module, "make_rig", make_rig)
+    monkeypatch.setattr(run_module, "make_subject", make_subject)
     ran = brownout("run")
     assert (ran.code, ran.out, ran.err.strip()) == (130, "", "interrupted")
 

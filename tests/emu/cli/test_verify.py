@@ -200,11 +200,11 @@ class SilentlyEager(EagerLoader):
 def test_a_firmware_that_behaves_otherwise_is_told_with_its_findings(
     brownout: Brownout, proof: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def make_rig(inputs: Inputs) -> UpdateRig:
+    def make_subject(inputs: Inputs) -> UpdateRig:
         rig = real_make_rig(inputs)
         return UpdateRig(rig.board, rig.images, firmware=SilentlyEager(), app=rig.app)
 
-    monkeypatch.setattr(verify_module, "make_rig", make_rig)
+    monkeypatch.setattr(verify_module, "make_subject", make_subject)
     ran = brownout("verify", proof)
     assert (ran.code, ran.err) == (1, "")
     assert ran.out.startswith("NOT VERIFIED: the campaign, run again, ends with findings\n  ")

@@ -10,7 +10,7 @@ from typing import Any
 
 from emu.campaign.replay import follow
 from emu.campaign.token import token_for
-from emu.campaign.update_map import UpdateMap, regions_of
+from emu.campaign.update_map import UpdateMap
 from emu.campaign.verdict import Verdict
 from emu.firmware import ModelFirmware
 from emu.report.document import to_document
@@ -110,7 +110,7 @@ def run_of(explorer: Any, rig: Any) -> Run:
         )
         for group in to_tell(verdict.findings)
     )
-    return Run(verdict, to_document(verdict, asked), explorer.update_map(regions_of(rig.board)), cases)
+    return Run(verdict, to_document(verdict, asked), explorer.update_map(rig.regions), cases)
 
 
 @cache

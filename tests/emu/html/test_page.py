@@ -12,11 +12,12 @@ from importlib import resources
 
 import pytest
 
-from emu.campaign.update_map import Layer, Region
+from emu.campaign.update_map import Layer
 from emu.report.document import to_document
 from emu.report.html.markup import element, text
 from emu.report.html.page import to_html
 from emu.report.html.tables import MAX_FINDINGS
+from emu.rig import Region
 from tests.emu.html.pages import Page, broken, held, mutant
 from tests.emu.verdicts import ASKED, finding, verdict, without_retries
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 
-from emu.campaign.update_map import UpdateMap, regions_of
+from emu.campaign.update_map import UpdateMap
 from emu.events import ARMED, STOPPED
 from emu.report.html.leads import lead_of
 from emu.report.html.timeline import WIDTH, timeline
@@ -63,7 +63,7 @@ def test_a_timer_that_expires_runs_to_the_end_and_says_so() -> None:
     rig = rig_on(board_with("demo", timers={"watchdog_s": 0}), app="hangs")
     explorer = explorer_on(rig, tears=NONE)
     explorer.explore()
-    update = explorer.update_map(regions_of(rig.board))
+    update = explorer.update_map(rig.regions)
     page = Page(timeline(update))
     expired = next(n for n, span in enumerate(update.sessions) if span.outcome.cause == "commit-timer")
     ((start, width),) = bars(page, "timer")[expired]

@@ -1,7 +1,7 @@
 """What a fault is done to: a rig that can be varied, and what must be known of its update to damage it.
 
-Neighbours: `emu.fault_bench` implements it for the emulated device; the kinds use it. A rig of one's own without a
-subject is tried with power cuts alone.
+Neighbours: `emu.fault_bench` implements it for the emulated device; the kinds use it. A rig of one's own has none, and is
+tried with power cuts alone.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from flash.defects import Defects
 
 
 class VariedRig(Rig, Protocol):
-    """A rig with a fault in it. Shares its hardware with all others of its subject."""
+    """A rig with a fault in it. Shares its hardware with all others of its specimen."""
 
     def remainder(self, state: DeviceState) -> Run:
         """What is left of a session from a waypoint, in one piece and without a footprint."""
         ...
 
 
-class Subject(Protocol):
+class Specimen(Protocol):
     """``keeps_new``: whether the new image is meant to stay. ``update``: the archive as it is sent, ``chunk_size``
     bytes at a time. ``platform``: what its manifest is for. ``old_app``: the application that runs before it.
     ``config_names``, ``slot_names``: the partitions of ``rig.places``, in its order. ``versions``: of old and new

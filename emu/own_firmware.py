@@ -1,0 +1,130 @@
+"""Firmware in a file of the user's: `FILE.py:NAME`, found, loaded and checked.
+
+What NAME may be: a `Scenario`, which brings its own flash and images, or a class derived from `ModelFirmware`, which
+runs on a board. Content counts: another process that loads the same path must find the same bytes.
+
+Neighbours: the command line, `rig_spec` and the pytest plugin load here. Knows no rig and no campaign.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import sys
+import traceback
+from dataclasses import replace
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from emu.errors import ScenarioError
+from emu.firmware import ModelFirmware
+from emu.scenario import Scenario
+from emu.source import Source
+from flash.files import read_bounded
+from flash.tomlfile import nearest
+
+MAX_SIZE = 1 << 22
+
+Own = Scenario | type[ModelFirmware]
+
+
+def load_own(where: str) -> Own:
+    """What ``where`` names, as FILE.py:NAME; NAME may be left out where only one thing in the file can be meant.
+
+    Raises ScenarioError for a file that cannot be read, is no Python, raises, or has nothing of that name.
+    """
+    path, name = split(where)
+    raw = _content(path)
+    return _found(path, name, raw)
+
+
+def load_source(source: Source) -> Own:
+    """The same again, maybe elsewhere. Raises ScenarioError when the file is another one by now."""
+    raw = _content(source.path)
+    if hashlib.sha256(raw).hexdigest() != source.digest:
+        raise ScenarioError(f"{source.path}: has changed since the campaign began; run it again")
+    return _found(source.path, source.name, raw)
+
+
+def split(where: str) -> tuple[str, str]:
+    """Path and name of FILE.py:NAME; "" for a name that is not given."""
+    path, colon, name = where.rpartition(":")
+    if not colon or name.endswith(".py"):
+        return where, ""
+    if not name.isidentifier():
+        raise ScenarioError(f"--firmware {where}: {name!r} is no name in a Python file; write FILE.py:NAME")
+    return path, name
+
+
+def _content(path: str) -> bytes:
+    try:
+        return read_bounded(Path(path), MAX_SIZE)
+    except OSError as wrong:
+        raise ScenarioError(f"{path}: cannot be read: {wrong.strerror or wrong}; write FILE.py:NAME") from None
+
+
+def _found(path: str, name: str, raw: bytes) -> Own:
+    module = _module(path, raw)
+    owns: dict[str, Own] = {key: value for key, value in vars(module).items() if _is_own(value, module)}
+    if not name:
+        if len(owns) != 1:
+            raise ScenarioError(f"{path}: {_choice(owns)}")
+        name = next(iter(owns))
+    own = owns.get(name)
+    if own is None:
+        raise ScenarioError(f"{path}: {_misnamed(name, vars(module).get(name), owns)}")
+    source = Source(path, name, hashlib.sha256(raw).hexdigest())
+    if isinstance(own, Scenario):
+        return replace(own, source=source)
+    own.source = source
+    return own
+
+
+def _misnamed(name: str, thing: Any, owns: dict[str, Own]) -> str:
+    if thing is None:
+        return f"nothing is called {name!r}{nearest(name, list(owns))}; {_choice(owns)}"
+    hint = f"; make one of it: Scenario({name}, part, images=...)" if callable(thing) else ""
+    return f"{name!r} is a {type(thing).__name__}, not a Scenario{hint}"
+
+
+def _is_own(value: Any, module: ModuleType) -> bool:
+    if isinstance(value, type):
+        return issubclass(value, ModelFirmware) and value.__module__ == module.__name__
+    return isinstance(value, Scenario)
+
+
+def _choice(owns: dict[str, Own]) -> str:
+    if not owns:
+        return "there is no Scenario in it, and no class derived from ModelFirmware"
+    return f"say which: {', '.join(f':{name}' for name in owns)}"
+
+
+def _module(path: str, raw: bytes) -> ModuleType:
+    """The file as a module, under a name of its own. Files beside it can be imported, also later, by what it calls."""
+    module = ModuleType(f"own.{Path(path).stem}")
+    module.__file__ = path
+    folder = str(Path(path).resolve().parent)
+    if folder not in sys.path:
+        sys.path.append(folder)
+    before = sys.modules.get(module.__name__)
+    sys.modules[module.__name__] = module  # dataclasses and pickles look there
+    try:
+        exec(compile(raw, path, "exec"), vars(module))
+    except (Exception, SystemExit) as wrong:
+        if before is None:
+            del sys.modules[module.__name__]
+        else:
+            sys.modules[module.__name__] = before
+        raise ScenarioError(f"{path}{_line_of(wrong, path)}: {type(wrong).__name__}: {_words(wrong)}") from None
+    return module
+
+
+def _line_of(wrong: BaseException, path: str) -> str:
+    if isinstance(wrong, SyntaxError) and wrong.filename == path:
+        return f": line {wrong.lineno}"
+    lines = [frame.lineno for frame in traceback.extract_tb(wrong.__traceback__) if frame.filename == path]
+    return f": line {lines[-1]}" if lines else ""
+
+
+def _words(wrong: BaseException) -> str:
+    return (wrong.msg if isinstance(wrong, SyntaxError) else str(wrong)) or "without a word"
