@@ -11,10 +11,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib import import_module
 
-from bootloader.boot import BootReport, boot
-from bootloader.config import CopyReading, read_config
-from bootloader.config_store import ConfigStore
+from bootloader.boot import BootReport, SlotImages, boot
 from bootloader.image import ImageHeader, parse_header
+from bootloader.verify import Reason, Verification
 from emu.device import Session
 from emu.firmware import ModelFirmware
 from emu.mutants.exchange import exchanged
@@ -23,6 +22,7 @@ from updater.reception import UpdaterContext
 from updater.slot_writer import SlotWriter
 
 RECEPTION = import_module("updater.reception")
+BOOT = import_module("bootloader.boot")
 VERIFY = import_module("bootloader.verify")
 
 
@@ -63,16 +63,23 @@ class HeaderUnsealed(ModelFirmware):
             return super().boot(session)
 
 
-class RecordsUnsealed(ModelFirmware):
-    """A boot config with its magic is believed, whatever its CRC says."""
+class CheckedOnce(ModelFirmware):
+    """A committed image runs without a look at it: it was checked when it was new."""
 
-    name = "records-unsealed"
+    name = "checked-once"
 
-    class LaxStore(ConfigStore):
-        def judge(self, record: bytes) -> CopyReading:
-            return read_config(resealed(record))
+    class OnceImages(SlotImages):
+        def as_configured(self, slot: int) -> Verification:
+            assert self._config is not None
+            named = self._config.slots[slot]
+            if not self._config.committed:
+                return super().as_configured(slot)
+            header = ImageHeader(named.app_length, named.load_address, named.app_version, named.app_crc, bytes(32))
+            return Verification(Reason.OK, header=header)
 
-    store_class = LaxStore
+    def boot(self, session: Session) -> BootReport:
+        with exchanged(BOOT, "SlotImages", self.OnceImages):
+            return super().boot(session)
 
 
 class NothingReadBack(ModelFirmware):
@@ -133,10 +140,10 @@ class Faulty:
 
 
 FAULTY = (
-    Faulty(ArchiveUnchecked, "image", "refuses", "image.manifest.body+0x1"),
+    Faulty(ArchiveUnchecked, "image", "refuses", "image.manifest.body+0x125"),
     Faulty(DigestsUnchecked, "image", "whole", "image.swap"),
     Faulty(HeaderUnsealed, "rest", "whole", "rest.0.slot-a+0x8"),
-    Faulty(RecordsUnsealed, "rest", "boots", "rest.0.config-0"),
+    Faulty(CheckedOnce, "rest", "whole", "rest.2.slot-b+0x100"),
     Faulty(NothingReadBack, "wear", "notices", "wear.slot-b+0x0"),
     Faulty(TakesOlder, "downgrade", "no-older", "downgrade.update.older"),
     Faulty(TakesOlderAfterCut, "downgrade", "no-older", "downgrade.update.older", 1),

@@ -1,7 +1,7 @@
 """What a fault is done to: a rig that can be varied, and what must be known of its update to damage it.
 
-Neighbours: `emu.fault_bench` implements it for the emulated device; the kinds use it. A rig of one's own has none, and is
-tried with power cuts alone.
+Neighbours: `emu.fault_bench` implements it for the emulated device; the kinds use it. A rig of one's own has
+none: it is tried with power cuts alone.
 """
 
 from __future__ import annotations
