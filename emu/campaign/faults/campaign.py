@@ -77,7 +77,7 @@ class FaultCampaign:
             report.notes.append("stopped by the user" if self.interrupted else str(stop))
         report.counts = list(self._counts.values())
         report.findings = sorted(self._findings.values(), key=lambda finding: (finding.rank, finding.fault))
-        claimed = {name for kind in self.kinds for name in kind.checks(Fault(kind.name, "", ""))}
+        claimed = {name for kind in self.kinds for name in kind.claimed(Fault(kind.name, "", ""))}
         own = [kind.check for kind in self.kinds if kind.check not in report.left_out]
         report.checks = (*(name for name in self.ground.checks[0] if name in claimed), *own)
         report.promises = {kind.check: kind.promise for kind in self.kinds}

@@ -1,7 +1,7 @@
 """A life with a fault in it, cut once at every operation.
 
-The explorer of depth 1 as it is, but for two things: the uncut life need not end well, and findings are counted by
-fault, check and outcome instead of by place.
+The explorer of depth 1 as it is, but for three things: the uncut life need not end well; what it breaks without a cut
+is not reported again for every cut; and findings are counted by fault, check and outcome instead of by place.
 
 Neighbours: `campaign` runs one for each fault of a kind that is cut; `kind` has the rig and the judge.
 """
@@ -25,14 +25,16 @@ class FaultExplorer(Explorer):
         self.checks = (*kind.checks(fault), kind.check)
         self.judge = kind.judge(fault)
         self.uncut: Chain | None = None
+        self._broken_uncut: set[str] = set()
         self._fault = fault
 
     def _uncut_life(self, root: State) -> Chain:
         self.uncut = self.judge.chain(root)
+        self._broken_uncut = {breach.check for breach in self.uncut.breaches}
         return self.uncut
 
     def _report(self, path: CutPath, kinds: tuple[str, ...], check: str, message: str, outcome: str) -> None:
-        if check not in self.checks:
+        if check not in self.checks or (path and check in self._broken_uncut):
             return
         key = FindingKey(check, (), kinds, outcome, self._fault.group)
         finding = Finding(

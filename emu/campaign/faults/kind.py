@@ -152,10 +152,14 @@ class FaultKind(ABC):
 
     # -- what all of them do -----------------------------------------------------------------------------------
 
-    def checks(self, fault: Fault) -> tuple[str, ...]:
+    def claimed(self, fault: Fault) -> tuple[str, ...]:
         """The board's checks that are claimed under ``fault``."""
         left_out = self.left_out(fault)
         return tuple(name for name in self.ground.checks[0] if name not in left_out)
+
+    def checks(self, fault: Fault) -> tuple[str, ...]:
+        """Those of them that are judged as for power cuts."""
+        return self.claimed(fault)
 
     def judge(self, fault: Fault) -> Judge:
         return FaultJudge(

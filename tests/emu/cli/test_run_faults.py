@@ -31,6 +31,15 @@ class Blind(ModelFirmware):
 """
 
 
+OWN = """
+from emu.plain_rig import Window
+from emu.scenario import Scenario
+from flash import bundled_part
+
+device = Scenario(lambda reset: None, bundled_part("W25Q128JV"), windows={"a": Window(0, 4096)}, name="own")
+"""
+
+
 @pytest.fixture
 def brownout(capsys: pytest.CaptureFixture[str]) -> Brownout:
     return Brownout(capsys)
@@ -80,7 +89,7 @@ def test_a_finding_is_in_every_document_with_a_token_that_replays(
     ran = brownout("run", *blind, "--faults", "wear", *outputs)
     assert ran.code == 1
     document = json.loads(files["json"].read_text(encoding="utf-8"))
-    found = next(item for item in document["findings"] if item["check"] == "notices" and item["cuts"] == 0)
+    found = next(item for item in document["findings"] if item["check"] == "notices")
     assert found["fault"].startswith("wear.slot-b+0x0.from-1-")
     assert found["token"].endswith(f":uncut:{found['fault']}")
     assert "'" not in found["replay"].partition(" --")[0]  # a token needs no quotes
@@ -104,9 +113,11 @@ def test_a_finding_is_in_every_document_with_a_token_that_replays(
 
 
 def test_a_token_of_a_cut_on_a_worn_sector_replays_as_well(brownout: Brownout, blind: tuple[str, ...]) -> None:
+    """What the uncut life breaks is told once, without a cut; with one it is broken all the same."""
     document = json.loads(brownout("run", *blind, "--faults", "wear", "--json", "-").out)
-    cut = next(item for item in document["findings"] if item["cuts"] == 1)
-    ran = brownout("replay", cut["token"], *blind)
+    assert {item["cuts"] for item in document["findings"]} == {0}
+    uncut = document["findings"][0]["token"]
+    ran = brownout("replay", uncut.replace(":uncut:", ":0.4.prefix-1:"), *blind)
     assert ran.code == 1
     assert "*** POWER CUT" in ran.out
 
@@ -118,10 +129,6 @@ def test_the_right_firmware_holds_on_the_same_fault_and_names_it(brownout: Brown
     )
     (count,) = document["faults"]
     assert (count["tried"], count["outcomes"]) == (8, {"the old image boots": 8})
-    uncut = json.loads(
-        brownout("run", *inputs, "--app", "hangs", "--board", "demo", "--tears", "none", "--json", "-").out
-    )
-    assert uncut["verdict"] == "held"
     base = ":".join(
         ["bo1", "1", *(document["inputs"][role]["sha256"][:8] for role in ("board", "from", "to", "workload"))]
     )

@@ -7,15 +7,18 @@ from dataclasses import replace
 
 import pytest
 
+from bootloader.image import parse_header
 from emu.campaign.faults.archive import Archive
 from emu.campaign.faults.fault import Fault, parse_fault
 from emu.campaign.faults.image import ImageFaults
 from emu.campaign.judge import State
 from emu.campaign.monitor import Monitor
 from emu.errors import TokenError
+from emu.firmware import ModelFirmware
 from tests.emu.faults.bench import kind_on, report_on, words
 from tests.emu.helpers import IMAGES, NEW_APP, board_with, rig_on
 from updater.errors import UpdateRefused
+from updater.slot_writer import SlotWriter
 
 SAMPLE = 97
 
@@ -141,3 +144,27 @@ def test_a_name_keeps_dots_and_dashes_of_a_partition() -> None:
     fault = Fault("rest", "0.my.slot-a", "xor80", 0x10)
     assert fault.name == "rest.0.my.slot-a+0x10.xor80"
     assert parse_fault(fault.name) == fault
+
+
+def test_the_undamaged_update_is_sent_afterwards_and_that_it_fails_is_a_finding() -> None:
+    """A device that a refused update leaves with a record nobody can write over: `retries`."""
+    rig = rig_on(firmware=TakesOnce())
+    report = report_on("image", "image.app.body+0x0.", rig)
+    assert [finding.key.check for finding in report.findings] == ["retries"]
+    assert "retries" in report.checks
+    assert report.findings[0].message.startswith("the next update does not succeed")
+
+
+class TakesOnce(ModelFirmware):
+    """A slot that is not blank is not written to again: a refused update has left something in it."""
+
+    name = "takes-once"
+
+    class OnceWriter(SlotWriter):
+        def _erase_up_to(self, end: int) -> None:
+            first = self._erases and self._erases[0][0] < end
+            if first and parse_header(self._flash.read(0, 256)) == "erased":
+                raise UpdateRefused(-12, "Write failed", "the slot was erased before")
+            super()._erase_up_to(end)
+
+    writer_class = OnceWriter
