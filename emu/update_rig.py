@@ -7,6 +7,7 @@ Neighbours: implements `rig.Rig` over `device`, `firmware` and `life`; `campaign
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -38,6 +39,7 @@ from emu.rig import (
     Run,
 )  # fmt: skip
 from flash.cells import Cells
+from flash.defects import Defects
 from flash.draws import uniforms
 from flash.grid import Grid, Grids
 from flash.journal import Interruption, Journal
@@ -61,6 +63,7 @@ class ImagePair:
     ``bundle``: the update as it is sent; b"": it is made from ``new`` and ``new_fs``. ``new_fs``: the filesystem image
     in it; ``old_fs``: the one the device left the factory with (b"": none), to which the rig adds files of a user.
     ``old_header``: the header the factory image carries (a signed one, say); None: an unsigned one is made.
+    ``old_bundle``: the update that once brought ``old``, as it was sent; b"": one is made where it is asked for.
     """
 
     old: bytes
@@ -71,6 +74,7 @@ class ImagePair:
     new_fs: bytes = b""
     old_header: ImageHeader | None = None
     old_fs: bytes = b""
+    old_bundle: bytes = b""
 
     @property
     def digests(self) -> tuple[str, str]:
@@ -111,6 +115,7 @@ class UpdateRig:
         self._timing = timing
         self._seed = seed
         self._resolution = resolution
+        self._defects: Mapping[str, Defects] = {}
         if images.old == images.new:
             raise ScenarioError("the two images are the same, byte for byte: an update would change nothing")
         self._truth = self._file_truth()
@@ -189,7 +194,10 @@ class UpdateRig:
         return {"keeps-files": f"{without}: there is nothing to carry over"}
 
     def bench_cells(self) -> list[Cells]:
-        return [Cells(part) for part in self.parts]
+        benches = [Cells(part) for part in self.parts]
+        for name, cells in zip(self.chip_names, benches, strict=True):
+            cells.defects = self._defects.get(name)
+        return benches
 
     def initial(self, attempts: int) -> DeviceState:
         return replace(self._factory, attempts_left=attempts)
@@ -216,6 +224,7 @@ class UpdateRig:
         self, state: DeviceState, interruption: Interruption | None, resolution: str | None, *, pausing: bool
     ) -> Run:
         for chip, snapshot in zip(self.device.chips, state.memory, strict=True):
+            chip.cells.defects = self._defects.get(chip.name)
             chip.restore(snapshot)
             chip.sensing.resolution = RESOLUTIONS[resolution or self._resolution]
         journal, trace = Journal(interruption), Trace(self.grids) if self._traced else None
@@ -238,6 +247,30 @@ class UpdateRig:
         )
         met_weak = any(chip.cells.weak is not None and chip.cells.weak.was_undecided for chip in self.device.chips)
         return Run(journal.entries, outcome, end, session.clock.now_us, trace, met_weak)
+
+    def remainder(self, state: DeviceState) -> Run:
+        """What is left of a session from a waypoint, in one piece and without a footprint."""
+        return self._run(state, None, None, pausing=False)
+
+    def varied(
+        self,
+        *,
+        update: bytes | None = None,
+        start: DeviceState | None = None,
+        defects: Mapping[str, Defects] | None = None,
+    ) -> UpdateRig:
+        """The like of this rig on the same hardware, with another ``update`` to be sent, another state to begin with,
+        or sectors that fail, by chip. One hardware: no two of them run at the same time."""
+        other = copy.copy(self)
+        other.bundle, other._factory = self.bundle if update is None else update, start or self._factory
+        other._defects = self._defects if defects is None else defects
+        return other
+
+    def images_in(self, state: DeviceState) -> tuple[str, ...]:
+        """Which known image stands in each slot of a state."""
+        for chip, snapshot in zip(self.device.chips, state.memory, strict=True):
+            chip.restore(snapshot)
+        return tuple(self.image_in(slot, None) for slot in self.device.layout.slots)
 
     # -- ground truth --------------------------------------------------------------------------------------
 

@@ -19,6 +19,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from flash.defects import Defects
 from flash.geometry import Geometry
 from flash.part import Part
 from flash.snapshot import Block, Snapshot, SnapshotTree
@@ -32,7 +33,10 @@ ECC_FAULT, ECC_CORRECTED, ECC_UNSTABLE = 1, 2, 3
 
 
 class Cells:
-    """State of one array. ``data`` is the content; ``uses`` and ``broken`` exist only where the part has them."""
+    """State of one array. ``data`` is the content; ``uses`` and ``broken`` exist only where the part has them.
+
+    ``defects``: bits that do not follow; None: the array is sound. They belong to the array, not to a snapshot of it.
+    """
 
     def __init__(self, part: Part) -> None:
         geometry = part.geometry
@@ -46,6 +50,7 @@ class Cells:
         self.broken: NDArray[np.uint8] | None = np.zeros(units, np.uint8) if part.kind == "mcu-ecc" else None
         self.wear: NDArray[np.uint32] = np.zeros(geometry.sector_count, np.uint32)
         self.weak: WeakPlane | None = None
+        self.defects: Defects | None = None
         self._view = self.data.data
         self._wear_view = self.wear.data
         self._broken_count = 0
@@ -111,6 +116,8 @@ class Cells:
             asked = combined(old, data, self._is_ff)
             self._view[address:end] = self.weak.programmed(address, old, asked)
             return asked == data
+        if self.defects is not None:
+            return self._program_worn(self.defects, address, old, data)
         if old == self._blank[: len(data)]:
             self._view[address:end] = data
             return True
@@ -140,8 +147,11 @@ class Cells:
             self.weak.clear(address, length)
         if value == self.erased and length == self.block_size:
             self._view[address:end] = self._blank_block
-            return
-        self.data[address : address + length] = value
+        else:
+            self.data[address:end] = value
+        if self.defects is not None and value == self.erased:
+            for at, mask in self.defects.after_erase(address, length):
+                self._view[at] = self.erased ^ mask
 
     def put_bytes(self, address: int, data: bytes) -> None:
         """The range becomes ``data``, whatever it was: factory programming, or the result of a tear."""
@@ -266,6 +276,19 @@ class Cells:
         for start, size, temper in self.neighbours(address, length):
             self._touch(start, start + size)
             self.weak.unlift(start, size, temper)
+
+    def _program_worn(self, defects: Defects, address: int, old: bytes, data: bytes) -> bool:
+        """A program where bits may be stuck. Check bits are made for ``data``: where it does not stand, correction has
+        more to do than it can."""
+        asked = combined(old, data, self._is_ff)
+        new = defects.after_program(address, old, asked)
+        self._view[address : address + len(data)] = new
+        if self.broken is not None:
+            unit = self.geometry.unit
+            for at in range(0, len(data), unit):
+                if new[at : at + unit] != data[at : at + unit]:
+                    self.mark_broken(address + at, unit)
+        return asked == data
 
     def _touch(self, address: int, end: int) -> None:
         size = self.block_size

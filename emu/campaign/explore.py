@@ -71,7 +71,7 @@ class Explorer:
     def explore(self) -> Verdict:
         """Run the campaign. Ctrl-C and the budget end it early; what is known is kept and ``complete`` is False."""
         root = State(self._rig.initial(self._options.attempts), Monitor())
-        golden = golden_chain(self.judge, root, self._options, self._cover, has_images="whole" not in self._rig.lacks)
+        golden = self._uncut_life(root)
         self._uncut = golden.sessions
         for breach in golden.breaches:
             self._report((), (), breach.check, breach.message, str(golden.outcome))
@@ -88,6 +88,10 @@ class Explorer:
             complete, self._cover.depth_done = False, 0
             self.notes.append(self._unfollowed)
         return self._verdict(complete)
+
+    def _uncut_life(self, root: State) -> Chain:
+        """The life that is cut."""
+        return golden_chain(self.judge, root, self._options, self._cover, has_images="whole" not in self._rig.lacks)
 
     # -- layers --------------------------------------------------------------------------------------------
 

@@ -139,8 +139,8 @@ class Store:
                 "ON CONFLICT DO UPDATE SET last_seen = excluded.last_seen, message = excluded.message, "
                 "outcome = excluded.outcome, harsh = excluded.harsh",
                 [
-                    (str(token_for(verdict.attempts, inputs, f.path, f.readings)), f.key.check, *digests, f.message,
-                     f.key.outcome, f.harsh, now, now)
+                    (str(token_for(verdict.attempts_of(f), inputs, f.path, f.readings, f.fault)), f.key.check, *digests,
+                     f.message, f.key.outcome, f.harsh, now, now)
                     for f in verdict.findings
                 ],
             )  # fmt: skip
@@ -205,8 +205,9 @@ def _told(path: Path) -> Iterator[None]:
 
 
 def _is_tried(token: Token, options: Options) -> bool:
-    """Whether a campaign with ``options`` makes interruptions like those of ``token``, and reads weak cells like it."""
-    if options.depth and len(token.path) > options.depth:
+    """Whether a campaign with ``options`` makes interruptions like those of ``token``, and reads weak cells like it.
+    What took another fault is not replayed."""
+    if token.fault or (options.depth and len(token.path) > options.depth):
         return False
     if not set(token.readings) <= set(options.resolutions):
         return False

@@ -7,9 +7,10 @@
     version
 
 A path on which sessions meet weak cells may have one more field: what these read as, session by session
-(`:as-old,seeded`). The four digests are cut to 32 bits: enough to notice the wrong file, and short enough for a bug
-report. Sessions are counted from the last interruption (from the factory state for the first). No character needs
-quoting in a shell.
+(`:as-old,seeded`). One that was found with a fault has its name as the last field (`:rest.0.config-0+0x10.xor80`); the
+digests are those of the inputs without the fault. The four digests are cut to 32 bits: enough to notice the wrong file,
+and short enough for a bug report. Sessions are counted from the last interruption (from the factory state for the
+first). No character needs quoting in a shell.
 
 Neighbours: `verdict` has the path, `replay` follows it. Knows no rig.
 """
@@ -21,6 +22,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from emu.campaign.edges import CUT, EVENT_NAMES, tears_in
+from emu.campaign.faults.fault import parse_fault
 from emu.campaign.verdict import CutPath, Step
 from emu.errors import TokenError
 from emu.rig import Input
@@ -36,17 +38,19 @@ _STEP = re.compile(r"([0-9]{1,15})\.([0-9]{1,15})\.([a-z0-9_-]{1,120})")
 @dataclass(frozen=True, slots=True)
 class Token:
     """``digests`` in the order of ROLES. ``readings``: resolutions, one for each session on the path that meets weak
-    cells, in order; none: all read as the rig was made."""
+    cells, in order; none: all read as the rig was made. ``fault``: its name; "": there is none."""
 
     attempts: int
     digests: tuple[str, ...]
     path: CutPath
     readings: tuple[str, ...] = ()
+    fault: str = ""
 
     def __str__(self) -> str:
         steps = "+".join(f"{step.run}.{step.entry}.{step.how}" for step in self.path) or UNCUT
         read = [",".join(self.readings)] if self.readings else []
-        return ":".join([VERSION, str(self.attempts), *self.digests, steps, *read])
+        fault = [self.fault] if self.fault else []
+        return ":".join([VERSION, str(self.attempts), *self.digests, steps, *read, *fault])
 
     def check_inputs(self, inputs: Mapping[str, Input]) -> None:
         """Raises TokenError naming every input that differs from the one the token was made with."""
@@ -60,8 +64,10 @@ class Token:
             raise TokenError(f"the token was made with other inputs: {'; '.join(wrong)}")
 
 
-def token_for(attempts: int, inputs: Mapping[str, Input], path: CutPath, readings: tuple[str, ...] = ()) -> Token:
-    return Token(attempts, _short(inputs), path, readings)
+def token_for(
+    attempts: int, inputs: Mapping[str, Input], path: CutPath, readings: tuple[str, ...] = (), fault: str = ""
+) -> Token:
+    return Token(attempts, _short(inputs), path, readings, fault)
 
 
 def parse_token(text: str) -> Token:
@@ -71,6 +77,7 @@ def parse_token(text: str) -> Token:
         if re.fullmatch(r"bo[0-9]{1,9}", fields[0]):
             raise TokenError(f"this is a {fields[0]} token; this version of brownout reads {VERSION} tokens")
         raise TokenError(f"not a token: it should start with {VERSION}: and came out of brownout run")
+    fault = parse_fault(fields.pop()).name if "." in fields[-1] and len(fields) > 3 + len(ROLES) else ""
     if len(fields) not in (3 + len(ROLES), 4 + len(ROLES)) or not re.fullmatch(r"[0-9]{1,15}", fields[1]):
         raise TokenError(
             f"the token is cut short or altered: {2 + len(ROLES)} fields, the first a number, should follow {VERSION}"
@@ -79,7 +86,7 @@ def parse_token(text: str) -> Token:
     for role, digest in zip(ROLES, fields[2:], strict=False):
         if not re.fullmatch(r"[0-9a-f]{8}", digest):
             raise TokenError(f"the token is altered: the {role} digest {digest!r} is not 8 hex digits")
-    return Token(int(fields[1]), tuple(fields[2 : 2 + len(ROLES)]), _path(steps), _readings(*read))
+    return Token(int(fields[1]), tuple(fields[2 : 2 + len(ROLES)]), _path(steps), _readings(*read), fault)
 
 
 def _readings(text: str = "") -> tuple[str, ...]:

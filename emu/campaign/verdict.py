@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Literal
 
@@ -40,18 +40,21 @@ CutPath = tuple[Step, ...]
 
 @dataclass(frozen=True, slots=True)
 class FindingKey:
-    """Findings are one when check, place in the journal, tear (without its argument) and outcome are equal."""
+    """Findings are one when check, place in the journal, tear (without its argument) and outcome are equal. ``fault``:
+    its kind and place, for one that is found with a fault: then every place in the journal counts together."""
 
     check: str
     place: tuple[tuple[int, int], ...]
     tears: tuple[str, ...]
     outcome: str
+    fault: str = ""
 
 
 @dataclass(slots=True)
 class Finding:
     """A way to break a check, with the mildest path to it and how many edges lead there. ``readings``: how weak cells
-    read, for each session on the path that met any."""
+    read, for each session on the path that met any. ``fault``: the name of one it was found with; then ``count`` counts
+    faults, and the edges of their lives; ``attempts``: of the workload with the fault."""
 
     key: FindingKey
     path: CutPath
@@ -59,6 +62,8 @@ class Finding:
     message: str
     count: int = 1
     readings: tuple[str, ...] = ()
+    fault: str = ""
+    attempts: int = 0
 
     @property
     def cuts(self) -> int:
@@ -126,6 +131,33 @@ class Coverage:
         return self.boots - self.runs
 
 
+@dataclass(slots=True)
+class FaultCount:
+    """What became of the faults of one ``kind`` at one ``place``. ``words``: faults by what became of them when nobody
+    cut the power. ``edges``: interruptions of their lives that were tried. ``findings``: how many begin here."""
+
+    kind: str
+    place: str
+    tried: int = 0
+    edges: int = 0
+    findings: int = 0
+    words: Counter[str] = field(default_factory=Counter)
+
+
+def faults_by_kind(faults: Iterable[FaultCount]) -> Iterator[tuple[str, str]]:
+    """Each kind with what became of its faults, in words."""
+    kinds: dict[str, FaultCount] = {}
+    for count in faults:
+        total = kinds.setdefault(count.kind, FaultCount(count.kind, ""))
+        total.tried += count.tried
+        total.edges += count.edges
+        total.words += count.words
+    for kind, total in kinds.items():
+        words = ", ".join(f"{number:,} {word}" for word, number in total.words.most_common())
+        cut = f"; {total.edges:,} interruptions of their lives" if total.edges else ""
+        yield kind, f"{total.tried:,} tried: {words}{cut}"
+
+
 def killed_by(how: str) -> str:
     """What a finding says of a trial that took every worker along, by ``how``."""
     if how.endswith("SIGKILL"):
@@ -173,7 +205,7 @@ class Verdict:
     """The result of a campaign. ``complete`` False: a budget or the user ended it early. ``inapplicable``: checks that
     were left out, with the reason; the digest knows them as those that ``checks`` has not. ``promises``: of the checks
     that came with the rig. ``resolutions``: what weak cells were read as, one after the other; none: as the rig was
-    made to read them."""
+    made to read them. ``faults``: what was tried besides interruptions; ``cuts_power`` False: nothing else was."""
 
     board: str
     depth: int
@@ -189,6 +221,12 @@ class Verdict:
     inapplicable: dict[str, str] = field(default_factory=dict)
     promises: dict[str, str] = field(default_factory=dict)
     resolutions: tuple[str, ...] = ()
+    faults: tuple[FaultCount, ...] = ()
+    cuts_power: bool = True
+
+    def attempts_of(self, finding: Finding) -> int:
+        """The update attempts of the workload that ``finding`` was made in: those of its token."""
+        return finding.attempts or self.attempts
 
     def promise(self, check: str) -> str:
         """What ``check`` holds the device to."""
@@ -238,4 +276,7 @@ class Verdict:
             sorted(cover.operations.items()), sorted(cover.edge_kinds.items()), sorted(cover.outcomes.items()),
             [[f.key.check, f.key.place, f.key.tears, f.key.outcome, f.count] for f in self.findings],
         ]  # fmt: skip
+        if self.faults:
+            tried = [[c.kind, c.place, c.tried, c.edges, sorted(c.words.items())] for c in self.faults]
+            facts += [tried, [f.key.fault for f in self.findings]]
         return hashlib.sha256(msgspec.json.encode(facts)).hexdigest()

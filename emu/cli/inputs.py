@@ -148,7 +148,15 @@ def make_rig(inputs: Inputs, firmware: type[ModelFirmware] | None = None) -> Upd
         for given, bundled in zip((inputs.old, inputs.new), BUNDLED_PAIR, strict=True)
     )
     images = ImagePair(
-        old.app, new.app, old.version or "1.0.0", new.version or "2.0.0", new.bundle, new.fs, old.header, old.fs
+        old.app,
+        new.app,
+        old.version or "1.0.0",
+        new.version or "2.0.0",
+        new.bundle,
+        new.fs,
+        old.header,
+        old.fs,
+        old.bundle,
     )
     return UpdateRig(
         board, images, firmware=None if firmware is None else firmware(), app=APP_MODELS[inputs.app],

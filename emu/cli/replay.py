@@ -14,6 +14,7 @@ from emu.campaign.options import Options
 from emu.campaign.replay import follow
 from emu.campaign.token import parse_token
 from emu.cli.depth import MAX_ATTEMPTS
+from emu.cli.faults import retraced
 from emu.cli.inputs import Inputs, input_options, make_subject
 from emu.cli.mutants import mutant_named, on_model, with_firmware
 from emu.cli.naming import asked
@@ -40,6 +41,10 @@ def command(inputs: Inputs, token: str, name: str | None) -> int:
     if name is not None:
         rig = with_firmware(on_model("--mutant", rig), mutant_named(name))
     parsed.check_inputs(asked(rig, inputs).inputs)
+    if parsed.fault:
+        found = retraced(rig, parsed, inputs.seed)
+        click.echo(f"fault {parsed.fault}\n  {found.told}\n\n{tell(found.story)}")
+        return EXIT_REPRODUCED if found.story.breaches else EXIT_NOT_REPRODUCED
     options = replace(Options(), attempts=parsed.attempts, keeps_new=rig.keeps_new)
     explorer = Explorer(rig, rig.bounds, options)
     story = follow(rig, explorer.judge, parsed, inputs.seed)

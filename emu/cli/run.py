@@ -15,11 +15,13 @@ from typing import Any
 import click
 
 from emu.campaign.edges import EVENT_NAMES, EventName
+from emu.campaign.faults.campaign import with_faults
 from emu.campaign.options import ANY, Options, Progress
 from emu.campaign.verdict import Coverage, Verdict
 from emu.cli.campaign import campaign_on
 from emu.cli.depth import DepthChoice, depth_options
 from emu.cli.engine import EngineChoice, engine_options
+from emu.cli.faults import FaultChoice, fault_options, faultable, power_campaign, run_faults
 from emu.cli.html import html_page
 from emu.cli.inputs import Inputs, input_files, input_options, make_subject
 from emu.cli.mutants import Trials, check_depth, on_model
@@ -87,11 +89,12 @@ _SHOW_EVERY = 500
     "--mutants", is_flag=True, help="At any depth, when everything held: try wrong firmware too, and see it caught."
 )
 @click.option("--no-cache", is_flag=True, help="Execute every edge, recognise none: slow, for measuring.")
+@fault_options
 @engine_options
 @store_options
 def command(inputs: Inputs, tears: str, depth: DepthChoice, events: str, json_file: Path | None,
             junit_file: Path | None, html_file: Path | None, certificate_file: Path | None, mutants: bool,
-            no_cache: bool, engine: EngineChoice, store: StoreChoice) -> int:  # fmt: skip
+            no_cache: bool, faults: FaultChoice, engine: EngineChoice, store: StoreChoice) -> int:  # fmt: skip
     """Cut the power at every flash write of an update, and judge what survives.
 
     Makes every state that any number of power cuts can leave (before, inside and after each flash operation, torn
@@ -108,7 +111,10 @@ def command(inputs: Inputs, tears: str, depth: DepthChoice, events: str, json_fi
     if certificate_file is not None and depth.number != ANY:
         raise UsageError("--certificate is for --depth any: what is tried at depth 1 or 2 certifies nothing deeper")
     check_depth(mutants, depth.number)
+    _check_faults(faults, certificate_file, mutants)
     rig = make_subject(inputs)
+    if faults.kinds:
+        faultable(rig)
     for _, target in outputs:
         check_writable(target, (*input_files(inputs, rig), store.file))
     options = depth.applied(
@@ -125,10 +131,19 @@ def command(inputs: Inputs, tears: str, depth: DepthChoice, events: str, json_fi
         trials = Trials(on_model("--mutants", rig), options, engine, lambda n: _progress(f"{depth.word}, mutant {n}"))
     request = asked(rig, inputs)
     with opened(store) as keeper:
-        keeper.replay_past(rig, options)
-        with campaign_on(engine, rig, options, _progress(depth.word), depth.audit_of(inputs)) as campaign:
+        if faults.cuts_power:
+            keeper.replay_past(rig, options)
+        with power_campaign(
+            faults, rig, options,
+            lambda: campaign_on(engine, rig, options, _progress(depth.word), depth.audit_of(inputs)),
+        ) as campaign:  # fmt: skip
             verdict = campaign.explore()
         _clear_progress()
+        is_stopped = campaign.interrupted
+        if faults.kinds and not is_stopped:
+            report, is_stopped = run_faults(faults, rig, options, verdict.seconds)
+            verdict = with_faults(verdict, report)
+            _clear_progress()
         document = to_document(verdict, request)
         keeper.record(verdict, request, options, document)
     tried = trials.tried(verdict) if trials is not None and verdict.word == "held" else None
@@ -145,16 +160,24 @@ def command(inputs: Inputs, tears: str, depth: DepthChoice, events: str, json_fi
     if junit_file is not None:
         write_text(junit_file, to_junit(verdict, request))
     why_not = _why_no_certificate(verdict, tried)
-    certificate = campaign.certificate(request, tried) if depth.number == ANY and not why_not else None
+    certifies = depth.number == ANY and not why_not and not faults.kinds
+    certificate = campaign.certificate(request, tried) if certifies else None
     if html_file is not None:
         write_text(html_file, html_page(rig, campaign, verdict, request, certificate))
     if certificate_file is not None:
         _write_certificate(certificate_file, certificate, why_not)
     elif tried is not None and why_not:
         click.echo(f"brownout: mutants: {why_not}", err=True)
-    if campaign.interrupted or (trials is not None and trials.interrupted):
+    if is_stopped or (trials is not None and trials.interrupted):
         return EXIT_INTERRUPTED
     return EXIT_NOTHING_SHOWN if tried is not None and why_not else verdict.exit_code
+
+
+def _check_faults(faults: FaultChoice, certificate: Path | None, mutants: bool) -> None:
+    """Raises UsageError for what speaks of power cuts alone, asked for with other faults."""
+    for option, given in (("--certificate", certificate is not None), ("--mutants", mutants)):
+        if given and faults.kinds:
+            raise UsageError(f"{option} speaks of power cuts; run --faults {','.join(faults.kinds)} on its own")
 
 
 def _why_no_certificate(verdict: Verdict, tried: Sequence[Tried] | None) -> str:

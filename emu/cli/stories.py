@@ -9,6 +9,7 @@ from emu.campaign.judge import Judge
 from emu.campaign.replay import Story, follow
 from emu.campaign.token import token_for
 from emu.campaign.verdict import KILLED, Coverage, Finding, Verdict
+from emu.cli.faults import retraced
 from emu.rig import Subject
 
 
@@ -23,7 +24,10 @@ class Teller:
 
     def story(self, finding: Finding) -> Story:
         """What happens on the path of ``finding``."""
-        token = token_for(self._verdict.attempts, self._rig.inputs, finding.path, finding.readings)
+        attempts = self._verdict.attempts_of(finding)
+        token = token_for(attempts, self._rig.inputs, finding.path, finding.readings, finding.fault)
+        if finding.fault:
+            return retraced(self._rig, token, self._seed).story
         return follow(self._rig, self._judge, token, self._seed)
 
 

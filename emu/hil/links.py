@@ -73,7 +73,7 @@ class TcpLink:
         try:
             connected = socket.create_connection(self._address, timeout=CONNECT_S)
         except OSError as wrong:
-            if True:
+            if self.goes_with_power and not isinstance(wrong, socket.gaierror):
                 return None
             raise RigLost(f"the link: cannot connect to {self.label}: {_reason(wrong)}") from None
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -28,12 +28,12 @@ class Asked:
     versions: tuple[str, str]
     arguments: tuple[str, ...] = ()
 
-    def token(self, attempts: int, path: CutPath, readings: tuple[str, ...] = ()) -> str:
-        return str(token_for(attempts, self.inputs, path, readings))
+    def token(self, attempts: int, path: CutPath, readings: tuple[str, ...] = (), fault: str = "") -> str:
+        return str(token_for(attempts, self.inputs, path, readings, fault))
 
-    def replay_command(self, attempts: int, path: CutPath, readings: tuple[str, ...] = ()) -> str:
+    def replay_command(self, attempts: int, path: CutPath, readings: tuple[str, ...] = (), fault: str = "") -> str:
         """One line for a shell that replays ``path``. Attempts are in the token."""
-        words = ("brownout", "replay", self.token(attempts, path, readings), *self.arguments)
+        words = ("brownout", "replay", self.token(attempts, path, readings, fault), *self.arguments)
         return " ".join(map(quoted, words))
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 from xml.etree import ElementTree
 
-from emu.campaign.verdict import SCHEMA, CheckResult, Finding, Verdict
+from emu.campaign.verdict import SCHEMA, CheckResult, FaultCount, Finding, Verdict, faults_by_kind
 from emu.report.asked import Asked
 from emu.words import counted
 
@@ -55,6 +55,7 @@ def to_document(verdict: Verdict, asked: Asked) -> dict[str, Any]:
         },
         "results": [_result(result, verdict) for result in verdict.results],
         "outcomes": dict(sorted(cover.outcomes.items())),
+        **({"faults": [_faults(count) for count in verdict.faults]} if verdict.faults else {}),
         "findings": [_finding(finding, verdict, asked) for finding in verdict.findings],
         "notes": list(verdict.notes),
         "digest": verdict.digest,
@@ -76,15 +77,27 @@ def _result(result: CheckResult, verdict: Verdict) -> dict[str, Any]:
 def _finding(finding: Finding, verdict: Verdict, asked: Asked) -> dict[str, Any]:
     return {
         "check": finding.key.check,
-        "token": asked.token(verdict.attempts, finding.path, finding.readings),
-        "replay": asked.replay_command(verdict.attempts, finding.path, finding.readings),
+        "token": asked.token(verdict.attempts_of(finding), finding.path, finding.readings, finding.fault),
+        "replay": _replay(finding, verdict, asked),
         "cuts": finding.cuts,
         "count": finding.count,
         "message": finding.message,
         "outcome": finding.key.outcome,
         "tears": list(finding.key.tears),
         "readings": list(finding.readings),
+        **({"fault": finding.fault} if finding.fault else {}),
     }
+
+
+def _faults(count: FaultCount) -> dict[str, Any]:
+    return {
+        "kind": count.kind, "place": count.place, "tried": count.tried, "edges": count.edges,
+        "findings": count.findings, "outcomes": dict(sorted(count.words.items())),
+    }  # fmt: skip
+
+
+def _replay(finding: Finding, verdict: Verdict, asked: Asked) -> str:
+    return asked.replay_command(verdict.attempts_of(finding), finding.path, finding.readings, finding.fault)
 
 
 def to_junit(verdict: Verdict, asked: Asked) -> str:
@@ -109,7 +122,7 @@ def to_junit(verdict: Verdict, asked: Asked) -> str:
         if result.result == "broken":
             mildest = next(finding for finding in verdict.findings if finding.key.check == result.name)
             failure = ElementTree.SubElement(case, "failure", message=mildest.message)
-            command = asked.replay_command(verdict.attempts, mildest.path, mildest.readings)
+            command = _replay(mildest, verdict, asked)
             failure.text = f"{counted(result.findings, 'finding')}; the mildest:\n{command}"
         elif result in skipped:
             ElementTree.SubElement(case, "skipped", message=f"{result.result}: {result.reason}")
@@ -132,5 +145,6 @@ def _properties(verdict: Verdict, asked: Asked) -> list[tuple[str, str]]:
         ("seed", str(asked.seed)),
         ("resolution", ", ".join(verdict.resolutions or (asked.resolution,))),
         ("edges", str(verdict.coverage.edges)),
+        *((f"faults {kind}", words) for kind, words in faults_by_kind(verdict.faults)),
         ("digest", verdict.digest),
     ]

@@ -15,6 +15,8 @@ from emu.report.groups import Group, grouped, places
 from emu.words import counted
 
 SHOWN_GROUPS, SHOWN_PLACES = 5, 6
+NOT_TRIED = ("tried  ", "edges  ", "       ", "states ")
+"""Lines that speak of interruptions, of which a run without power cuts has none."""
 HEADLINES = {
     "held": "HELD: no way to break the update was found",
     "findings": "FINDINGS: the update can be broken",
@@ -49,10 +51,14 @@ def summary(verdict: Verdict, asked: Asked, audit: Audit | None = None) -> str:
         *_audit(audit),
         f"sessions   {cover.boots:,} judged: {cover.runs:,} run, {cover.recognised:,} recognised{recognised}",
     ]
+    if not verdict.cuts_power:
+        lines = [line for line in lines if not line.startswith(NOT_TRIED)]
     if not verdict.complete:
         lines.append(f"complete   no: {_how_far(verdict)}")
-    lines += ["", "outcomes"]
-    lines += [f"  {count:>10,}  {outcome}" for outcome, count in sorted(cover.outcomes.items())]
+    if cover.outcomes:
+        lines += ["", "outcomes"]
+        lines += [f"  {count:>10,}  {outcome}" for outcome, count in sorted(cover.outcomes.items())]
+    lines += _faults(verdict)
     lines += ["", "checks" if verdict.complete else "checks, as far as the campaign went"]
     lines += [line for result in verdict.results for line in _check(result, verdict)]
     lines += _findings(verdict, asked)
@@ -60,6 +66,20 @@ def summary(verdict: Verdict, asked: Asked, audit: Audit | None = None) -> str:
         lines += ["", *(f"note: {note}" for note in verdict.notes)]
     lines += ["", f"digest     {verdict.digest}"]
     return "\n".join(lines)
+
+
+def _faults(verdict: Verdict) -> list[str]:
+    """Every place of every kind of fault: how many were tried, and what became of them."""
+    if not verdict.faults:
+        return []
+    width = max(len(f"{count.kind}.{count.place}") for count in verdict.faults)
+    lines = ["", "faults"]
+    for count in verdict.faults:
+        words = ", ".join(f"{number:,} {word}" for word, number in count.words.most_common())
+        cut = f"; {counted(count.edges, 'cut')} of their lives" if count.edges else ""
+        found = f"; {counted(count.findings, 'FINDING')}" if count.findings else ""
+        lines.append(f"  {f'{count.kind}.{count.place}':<{width}}  {count.tried:>8,} tried: {words}{cut}{found}")
+    return lines
 
 
 def _input(asked: Asked, role: str) -> str:
@@ -141,9 +161,14 @@ def _findings(verdict: Verdict, asked: Asked) -> list[str]:
 def _group(group: Group, verdict: Verdict, asked: Asked) -> list[str]:
     mildest, others = group.mildest, group.others
     how = " then ".join(mildest.key.tears)
+    by = f"{how}; {counted(mildest.count, 'edge')}" if how else "uncut"
+    if mildest.fault:
+        many = counted(mildest.count, "life" if mildest.count == 1 else "live")
+        by = f"{mildest.key.fault}{f', {how}' if how else ''}; {many}"
+    attempts = verdict.attempts_of(mildest)
     lines = [
-        f"  {mildest.message} [{how}; {counted(mildest.count, 'edge')}]" if how else f"  {mildest.message} [uncut]",
-        f"    {asked.replay_command(verdict.attempts, mildest.path, mildest.readings)}",
+        f"  {mildest.message} [{by}]",
+        f"    {asked.replay_command(attempts, mildest.path, mildest.readings, mildest.fault)}",
     ]
     if others:
         lines.append(f"    and {len(others):,} more like it, at {places(others, SHOWN_PLACES)}")

@@ -53,7 +53,7 @@ def to_tell(findings: Sequence[Finding], limit: int = MAX_CASES) -> list[Group]:
 
 def case_section(case: Case, finding: Mapping[str, Any], uncut: Sequence[Span], number: int) -> Markup:
     """The whole case. ``number`` counts from 1 and makes its ids unique; the first one is open."""
-    tears = " then ".join(finding["tears"]) or "uncut"
+    tears = " then ".join([*filter(None, [finding.get("fault", "")]), *finding["tears"]]) or "uncut"
     facts = f"{_how_many(finding)} by {tears}; ends with: {finding['outcome']}"
     title = f"Path to finding {case.index + 1}: {finding['message']}"
     story = element(

@@ -38,6 +38,7 @@ def to_html(
         section("coverage", "What was tried", _tiles(document), _asked(document)),
         section("checks", "What was checked", tables.checks_table(document)),
         *_findings(document, update, cases),
+        *_faults(document),
         *_map(update),
         *_outcomes(document),
         *_proof(certificate, layers),
@@ -81,6 +82,9 @@ def _sentence(document: Mapping[str, Any]) -> str:
     tried = (
         f"{counted(edges, 'edge')} tried, each one way to interrupt {counted(document['attempts'], 'update attempt')}"
     )
+    faults = sum(count["tried"] for count in document.get("faults", ()))
+    if faults:
+        tried = f"{counted(faults, 'fault')}{f' and {tried}' if edges else ' tried, and no power cut of its own'}"
     how = f"tears {document['tears']}, {_events(document)}, {_depth(document)}"
     if document["verdict"] == "inconclusive":
         return f"{tried} ({how}). Nothing was found so far, and the campaign is not complete: it proves nothing."
@@ -203,6 +207,17 @@ def _findings(document: Mapping[str, Any], update: UpdateMap | None, cases: Sequ
             tables.findings_table(document),
         )
     ]
+
+
+def _faults(document: Mapping[str, Any]) -> list[Markup]:
+    if not document.get("faults"):
+        return []
+    words = (
+        "What went wrong besides power: damaged updates, bits that flipped between two boots, sectors that did not "
+        "follow, older updates. Each was run to its settled end; where cuts are counted, its life was cut at every "
+        "operation as well."
+    )
+    return [section("faults", "Other faults", element("p", words, class_="aside prose"), tables.faults_table(document))]
 
 
 def _map(update: UpdateMap | None) -> list[Markup]:

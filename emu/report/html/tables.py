@@ -81,7 +81,7 @@ def findings_table(document: Mapping[str, Any]) -> Markup:
     rows: list[Row] = [
         (
             number, finding["check"], finding["message"], finding["outcome"],
-            " then ".join(finding["tears"]) or "uncut",
+            " then ".join([*filter(None, [finding.get("fault", "")]), *finding["tears"]]) or "uncut",
             _place(finding["token"]), f"{finding['count']:,}", _token(finding["token"], number),
         )
         for number, finding in enumerate(findings[:MAX_FINDINGS], 1)
@@ -93,7 +93,7 @@ def findings_table(document: Mapping[str, Any]) -> Markup:
 
 def _place(token: str) -> str:
     """Where the interruptions of a token strike: session.entry of each."""
-    steps = token.rpartition(":")[2]
+    steps = token.split(":")[6]
     return "+".join(step.rpartition(".")[0] or step for step in steps.split("+"))
 
 
@@ -103,6 +103,22 @@ def _token(token: str, number: int) -> Markup:
         "button", "Copy", type="button", class_="copy js", data_copies=name, aria_label=f"Copy token {number}"
     )
     return joined([button, " ", element("code", token, id=name)])
+
+
+def faults_table(document: Mapping[str, Any]) -> Markup:
+    """Every place of every kind of fault, with what became of those that were tried there."""
+    columns = (
+        Column("kind"), Column("place"), Column("tried", "n"), Column("cuts of their lives", "n"),
+        Column("findings", "n"), Column("what became of them", "w"),
+    )  # fmt: skip
+    rows: list[Row] = [
+        (
+            count["kind"], count["place"], f"{count['tried']:,}", f"{count['edges']:,}", f"{count['findings']:,}",
+            ", ".join(f"{number:,} {word}" for word, number in count["outcomes"].items()),
+        )
+        for count in document["faults"]
+    ]  # fmt: skip
+    return table("faults-table", "Other faults", columns, rows, sortable=True)
 
 
 def operations_table(update: UpdateMap) -> Markup:

@@ -1,0 +1,36 @@
+"""A token with a fault in it, followed: the rig is varied first, what follows is `replay.follow`.
+
+Neighbours: `kinds` reads the fault's name, `replay` cuts the running firmware. The command line comes here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from emu.campaign.faults.fault import parse_fault
+from emu.campaign.faults.kind import Ground
+from emu.campaign.faults.kinds import FAULT_KINDS
+from emu.campaign.replay import Story, follow
+from emu.campaign.token import Token, token_for
+from emu.errors import TokenError
+
+
+@dataclass(frozen=True, slots=True)
+class FaultStory:
+    """``told``: the fault in words."""
+
+    told: str
+    story: Story
+
+
+def follow_fault(ground: Ground, token: Token) -> FaultStory:
+    """Replay ``token``, which names a fault. Raises TokenError when its inputs, its fault or its places do not exist
+    here."""
+    token.check_inputs(ground.specimen.rig.inputs)
+    fault = parse_fault(token.fault)
+    kind = FAULT_KINDS[fault.kind](ground)
+    if kind.not_here:
+        raise TokenError(f"there is no fault {fault.name} here: {kind.not_here}")
+    rig = kind.rig(fault)
+    own = token_for(token.attempts, rig.inputs, token.path, token.readings)
+    return FaultStory(kind.told(fault), follow(rig, kind.judge(fault), own, ground.options.tears.seed))
