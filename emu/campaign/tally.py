@@ -10,7 +10,7 @@ Neighbours: `closure` hands over its graph; `verdict` is the result. Runs nothin
 from __future__ import annotations
 
 import heapq
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
@@ -142,6 +142,7 @@ class Tally:
         self._cover = closure.cover
         self.counter = TearCounter(closure.rig, closure.options.tears, closure.walker.bench)
         self._findings: dict[tuple[object, ...], Finding] = {}
+        self._found_at: defaultdict[Node, dict[tuple[object, ...], None]] = defaultdict(dict)
         self._lives = closure.lives
         self.paths = Paths.of(closure.graph, closure.bounds.max_resets)
 
@@ -214,6 +215,10 @@ class Tally:
 
     # -- findings ------------------------------------------------------------------------------------------
 
+    def found_at(self, node: Node) -> list[Finding]:
+        """The findings of the verdict that the sessions of ``node`` show, or the whole uncut life from it."""
+        return [self._findings[about] for about in self._found_at[node]] if node in self._found_at else []
+
     def _find(self) -> None:
         for node in self.paths.arrivals:
             path, kinds, readings = self.paths.path(node)
@@ -234,7 +239,7 @@ class Tally:
                 for breach in stop.breaches:
                     step = Step(self._sessions_since_cut(node), offset + breach.entry, breach.how)
                     below = ((*path, step), (*kinds, breach.how))
-                    self._report(*below, (), breach.check, breach.message, breach.outcome, node)
+                    self._report(*below, (), breach.check, breach.message, breach.outcome, None)
                 offset += stop.length
                 stop = stop.next
 
@@ -246,14 +251,17 @@ class Tally:
 
     def _report(
         self, path: CutPath, kinds: tuple[str, ...], readings: tuple[str, ...], check: str, message: str,
-        outcome: str, node: Node,
+        outcome: str, node: Node | None,
     ) -> None:  # fmt: skip
+        """``node``: where it shows; None: at an edge, whatever follows."""
         if check not in self.closure.checks:
             return
         if "steady" in self.closure.checks and readings:
             check, message = "steady", f"{check}: {message}; weak cells read {', then '.join(readings)}"
         last = path[-1:]
         about = (check, tuple((s.run, s.entry) for s in last), kinds[-1:], outcome)
+        if node is not None:
+            self._found_at[node][about] = None
         known = self._findings.get(about)
         harsh = harshness(step.how for step in path)
         place = tuple((step.run, step.entry) for step in path)
