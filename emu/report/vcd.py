@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import io
 import re
+from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -24,7 +25,7 @@ from vcd import VCDWriter
 
 from emu.report.recording import Recording, Work
 
-IDLE, NONE = "idle", "none"
+DEVICE, IDLE, NONE = "brownout", "idle", "none"
 Change = tuple[int, str, str, Any]
 """When, the scope and name of a signal, and what it is from then on."""
 
@@ -32,7 +33,7 @@ Change = tuple[int, str, str, Any]
 def to_vcd(recording: Recording, token: str) -> str:
     """The whole file."""
     out = io.StringIO()
-    with VCDWriter(out, timescale="1 us", comment=f"brownout replay {token}", check_values=True) as writer:
+    with VCDWriter(out, timescale="1 us", date="", comment=f"brownout replay {token}", check_values=True) as writer:
         signals = {}
         for scope, name, kind, size, start in _signals(recording.chips):
             signals[scope, name] = writer.register_var(scope, name, kind, size=size, init=start)
@@ -40,9 +41,6 @@ def to_vcd(recording: Recording, token: str) -> str:
             writer.change(signals[scope, name], when, value)
         writer.close(recording.end_us)
     return out.getvalue()
-
-
-DEVICE = "brownout"
 
 
 def _signals(chips: Iterable[str]) -> Iterator[tuple[str, str, Any, int | None, Any]]:
@@ -90,8 +88,12 @@ def _of_power(recording: Recording) -> Iterator[Change]:
 
 def _of_chip(scope: str, works: list[Work]) -> Iterator[Change]:
     """Of operations in flight together (one of them suspended), the one that began last is shown."""
+    begins = deque(sorted((w for w in works if w.start_us < w.end_us), key=lambda work: work.start_us))
+    here: list[Work] = []
     for when in sorted({time for work in works for time in (work.start_us, work.end_us)}):
-        here = [work for work in works if work.start_us <= when < work.end_us]
+        here = [work for work in here if when < work.end_us]
+        while begins and begins[0].start_us <= when:
+            here.append(begins.popleft())
         yield when, scope, "busy", int(bool(here))
         if not here:
             yield when, scope, "operation", IDLE
