@@ -31,6 +31,8 @@ from emu.oracle import Oracle
 from emu.reset import Reset, World
 from emu.rig import Capabilities, DeviceState, Input, KnownFiles, Outcome, Place, Places, Region, Run
 from emu.scenario import Scenario, Window
+from emu.stuck import Stuck, host_limit
+from emu.timers import Hung
 from flash.cells import Cells
 from flash.device import FlashDevice
 from flash.errors import FlashError
@@ -91,7 +93,9 @@ class PlainRig:
         shipped = b"".join(snapshot.key for snapshot in self._factory.memory)
         images = b"".join(name.encode() + hashlib.sha256(image).digest() for name, image in self.images.items())
         timing, seed, resolution = self.drawn
-        workload = f"{_identity(self.firmware)}|{timing}|{seed}|{resolution}|{self.scenario.commits}"
+        workload = (
+            f"{self.scenario.name}|{_identity(self.firmware)}|{timing}|{seed}|{resolution}|{self.scenario.commits}"
+        )
         source = self.scenario.source
         code = {} if source is None else {"firmware": Input(str(source), source.digest)}
         return code | {
@@ -195,7 +199,7 @@ class PlainRig:
 
     def _live(self, reset: Reset) -> Outcome:
         reset.clock.set_alarm(HANG, SESSION_LIMIT_S * 1_000_000)
-        why = self.firmware(reset)
+        why = self._call(reset)
         reset.clock.clear_alarm(HANG)
         if why is not None and not isinstance(why, str):
             raise TypeError(f"it returned {why!r}; None, or a string that says why nothing can run")
@@ -206,6 +210,17 @@ class PlainRig:
         if reset.clock.has_alarm:
             reset.clock.run_to_alarm()
         return Outcome("settled", reset.image, reset.committed)
+
+    def _call(self, reset: Reset) -> str | None:
+        try:
+            with host_limit(self.scenario.stuck_after_s):
+                return self.firmware(reset)
+        except Stuck as stuck:
+            what = f"the firmware {stuck}"
+        try:
+            reset.hang()
+        except Hung:
+            raise Hung(what) from None
 
     def _world(self, trace: Trace | None) -> World:
         ask = (lambda: None) if trace is None else trace.asked_for_attempts

@@ -49,6 +49,7 @@ class Scenario:
     count as whole, by name; "old" is what the factory shipped, "new" what the update brings. ``work``: what
     `Reset.attempt` returns; unless given, the new image. ``commits``: whether a new image is on trial until it commits.
     ``fine``: windows that hold records, to be looked at in small units. ``checks``: which apply, and their bounds.
+    ``stuck_after_s``: host seconds after which a session that does nothing with its flash or its clock counts as hung.
     ``name``: what reports call it; "": the name of the function. ``source``: filled in for one that came from a file.
     """
 
@@ -63,6 +64,7 @@ class Scenario:
     oracles: Sequence[Oracle] = ()
     fine: Sequence[str] = ()
     checks: CheckEntry = field(default_factory=CheckEntry)
+    stuck_after_s: float = 10.0
     name: str = ""
     source: Source | None = None
 

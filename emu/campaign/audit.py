@@ -20,6 +20,7 @@ from emu.campaign.engines import WorkSpec
 from emu.campaign.fresh import differences, fresh_records, record_of
 from emu.campaign.graph import Head, Link, Node, Span, Stop
 from emu.campaign.space import Print, bits_of
+from emu.errors import ScenarioError
 from emu.rig import DeviceState
 from flash import draws
 from flash.journal import Entry, Operation
@@ -89,10 +90,12 @@ class Auditor:
         states = [node.state for node in chosen]
         records = [record_of(self._rig.run(state)) for state in states]
         for difference in differences(records, fresh_records(spec, states)):
-            raise AssertionError(
-                f"something survives a reset that no device keeps: state {chosen[difference.number].number}: "
-                f"{difference.what}: please report"
-            )
+            what = f"state {chosen[difference.number].number}: {difference.what}"
+            if "firmware" in self._rig.inputs:
+                raise ScenarioError(
+                    f"the firmware keeps something between resets (in a module, say), which no device does: {what}"
+                )
+            raise AssertionError(f"something survives a reset that no device keeps: {what}: please report")
         return len(chosen)
 
     # -- the sample ----------------------------------------------------------------------------------------

@@ -106,7 +106,7 @@ def fresh_records(spec: WorkSpec, states: Sequence[DeviceState]) -> list[Record]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, sys.path)), "OPENBLAS_NUM_THREADS": "1"}
     try:
         answered = subprocess.run(
-            [sys.executable, "-c", f"from {__name__} import main; main()"],
+            [sys.executable, "-P", "-c", f"from {__name__} import main; main()"],
             input=pickle.dumps((spec, list(states))),
             capture_output=True,
             env=environment,

@@ -21,6 +21,7 @@ from flash.weak import RESOLUTIONS
 
 F = TypeVar("F", bound=Callable[..., Any])
 ATTEMPTS_AT_ANY_DEPTH, MAX_ATTEMPTS = 2, 8
+OWN_AUDIT = 0.01
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,13 @@ class DepthChoice:
     @property
     def word(self) -> str:
         return "any" if self.number == ANY else str(self.number)
+
+    def audit_of(self, inputs: Inputs) -> float | None:
+        """The share to audit: what was asked for; without that, firmware of the user's is audited, because nobody
+        knows what it keeps between resets."""
+        if self.audit is None and inputs.firmware is not None and self.number == ANY:
+            return OWN_AUDIT
+        return self.audit
 
     def applied(self, options: Options, inputs: Inputs) -> Options:
         """``options`` with what was chosen here. Raises UsageError for what contradicts itself."""
@@ -76,7 +84,7 @@ def depth_options(function: F) -> F:
                               "depth, else 1]"),
             click.option("--audit", metavar="SHARE", default="",
                          help="At any depth: run this share of the states that others stand for, at least 1,000, and "
-                              "insist that they behave alike; e.g. 1%."),
+                              "insist that they behave alike; e.g. 1%, as for any --firmware."),
             click.option("--exhaustive", is_flag=True,
                          help="At any depth: run every state that differs in anything, recognise none by what its "
                               "future looks at. For small boards."),

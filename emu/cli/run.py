@@ -150,7 +150,8 @@ def command(inputs: Inputs, tears: str, depth: DepthChoice, events: str, json_fi
     narrator.begun(request, options)
     with opened(store) as keeper:
         keeper.replay_past(rig, options)
-        with campaign_on(engine, rig, options, narrator.following(_progress(depth.word)), depth.audit) as campaign:
+        told = narrator.following(_progress(depth.word))
+        with campaign_on(engine, rig, options, told, depth.audit_of(inputs)) as campaign:
             verdict = campaign.explore()
         _clear_progress()
         document = to_document(verdict, request, None if exposed_to is None else campaign.exposure(times))

@@ -10,10 +10,11 @@ from functools import cache
 import pytest
 
 from emu.board import ALL_CHECKS, CheckEntry
+from emu.campaign.checks import chosen_checks
 from emu.campaign.closure import Closure
 from emu.campaign.cut_times import CutTimes, read_cut_times
 from emu.campaign.edges import CUT, EVENT_NAMES, EdgeWalker, tears_in
-from emu.campaign.exposure import Exposure, exposure_of
+from emu.campaign.exposure import Exposure, Strike, exposure_of
 from emu.campaign.judge import Chain, Judge, State
 from emu.campaign.monitor import Monitor
 from emu.campaign.options import ANY, Options
@@ -103,7 +104,7 @@ def test_each_finding_by_hand() -> None:
 
 
 def test_cut_times_of_a_user() -> None:
-    erase, erased, program, programmed, end = times_of_careless()
+    erase, erased, _, _, end = times_of_careless()
     text = f"{erased + 1}\n{erased + 2}\n{end + 5}\n{erase - 1}\n"
     verdict, exposure = exposed(careless_rig(), read_cut_times(text, "mine"), tears=TEAR_SETS["none"])
     assert of_check(verdict, exposure, "boots", 1) == 0.5
@@ -126,7 +127,7 @@ class Reference:
     def __init__(self, rig: Subject, tears: TearSet) -> None:
         self._rig, self._tears = rig, tears
         self._geometry = {name: part.geometry for name, part in zip(rig.chip_names, rig.parts, strict=True)}
-        checks = tuple(check for check in rig.bounds.apply if check not in rig.lacks and check != "steady")
+        checks = chosen_checks(rig, rig.bounds, keeps_new=rig.keeps_new, unsteady="not here")[0]
         self._judge = Judge(rig, rig.bounds, checks=checks, cache=True, cover=Coverage())
         self._chain = cache(self._judged)
         self._children = cache(self._cut)
@@ -206,7 +207,7 @@ def rigs() -> Iterator[object]:
     yield pytest.param(lambda: rig_on("stm32f103", firmware=EagerLoader()), "T1-coarse", 1, "whole", 1, id="eager")
 
 
-@pytest.mark.parametrize(("make", "tears", "attempts", "check", "cuts"), rigs())
+@pytest.mark.parametrize(("make", "tears", "attempts", "check", "cuts"), list(rigs()))
 def test_as_often_as_when_moments_are_drawn_and_tried(
     make: object, tears: str, attempts: int, check: str, cuts: int
 ) -> None:
@@ -282,7 +283,9 @@ def test_findings_of_one_group_are_not_counted_twice() -> None:
 
 
 def test_two_findings_of_one_moment_are_one_moment() -> None:
-    exposure = Exposure(CutTimes.uniform(10), 10, tuple(_strikes()), 0.0, (0.0, 0.0))
+    alone, both, other = frozenset({0}), frozenset({0, 1}), frozenset({1})
+    strikes = (Strike(1, 0.1, alone), Strike(1, 0.2, both), Strike(1, 0.05, other), Strike(2, 0.5, both))
+    exposure = Exposure(CutTimes.uniform(10), 10, strikes, 0.0, (0.0, 0.0))
     assert exposure.chance([0], 1) == pytest.approx(0.3)
     assert exposure.chance([1], 1) == pytest.approx(0.25)
     assert exposure.chance([0, 1], 1) == pytest.approx(0.35)

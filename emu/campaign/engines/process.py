@@ -57,7 +57,7 @@ class WorkerProcess:
         with theirs:
             boot = _BOOT.format(path=ascii(sys.path), descriptor=theirs.fileno())
             self._process = subprocess.Popen(
-                [sys.executable, "-c", boot], pass_fds=(theirs.fileno(),), stdin=subprocess.DEVNULL,
+                [sys.executable, "-P", "-c", boot], pass_fds=(theirs.fileno(),), stdin=subprocess.DEVNULL,
                 stdout=_stderr(), start_new_session=True,
             )  # fmt: skip
         self._push(spec)
