@@ -162,6 +162,8 @@ class _Spread:
         found: defaultdict[Node, float] = defaultdict(float)
         untried = 0.0
         lives = list(self._lives.of(node))
+        if not lives:
+            return {}, 1.0
         for life in lives:
             total = sum(_run(at).end_us for at in life)
             if not total:

@@ -66,6 +66,7 @@ def careless(reset: Reset) -> str | None:
         reset.wait(500)
         record.program(0, b"\x00")
         reset.wait(2000)
+        reset.restart()
     return None
 
 
@@ -77,18 +78,19 @@ def careless_rig() -> PlainRig:
 
 
 def times_of_careless() -> tuple[int, int, int, int, int]:
-    """Begin and end of the erase and of the program, and the end of the session."""
+    """Begin and end of the erase and of the program, and how long both sessions take."""
     rig = careless_rig()
     run = rig.run(rig.initial(1))
+    following = rig.run(run.end)
     erase, program = (entry for entry in run.entries if isinstance(entry, Operation))
-    return erase.start_us, erase.end_us, program.start_us, program.end_us, run.end_us
+    return erase.start_us, erase.end_us, program.start_us, program.end_us, run.end_us + following.end_us
 
 
 def test_clean_cuts_by_hand() -> None:
     """Blank from the middle of the erase on (before it: not begun) to the middle of the program."""
     verdict, exposure = exposed(careless_rig(), tears=TEAR_SETS["none"])
     erase, erased, program, programmed, end = times_of_careless()
-    assert (erase >= 1000, program - erased, end - programmed) == (True, 500, 2000)
+    assert (erase >= 1000, program - erased, end - programmed >= 2000) == (True, 500, True)
     blank_us = (erased - erase) / 2 + 500 + (programmed - program) / 2
     assert exposure.device_us == end
     assert of_check(verdict, exposure, "boots", 1) == pytest.approx(blank_us / end, rel=1e-12)
