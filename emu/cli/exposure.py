@@ -23,7 +23,7 @@ def cut_times(asked: str | None, depth: int) -> CutTimes | None:
         raise UsageError("--exposure is for --depth any: it reads how likely each state is off what that search keeps")
     if asked == UNIFORM:
         return None
-    return read_cut_times(_text(Path(asked)), f"--exposure {printable(asked)}")
+    return read_cut_times(_text(Path(asked)), printable(asked))
 
 
 def exposure_file(asked: str | None) -> Path | None:
