@@ -13,13 +13,12 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from emu.campaign.cut_times import CutTimes
 from emu.campaign.edges import CUT, EVENT_NAMES
-from emu.campaign.graph import Link, Node, Stop
-from emu.campaign.lives import Life
+from emu.campaign.graph import Node, Stop
 from emu.campaign.moments import moments, portions
 from emu.campaign.tally import Tally
 from emu.campaign.verdict import Finding
@@ -72,33 +71,11 @@ def exposure_of(tally: Tally, findings: Sequence[Finding], times: CutTimes | Non
         chances: defaultdict[frozenset[int], float] = defaultdict(float)
         for node, chance in here.items():
             if node not in shows:
-                shows[node] = frozenset(place[id(finding)] for finding in _shown(tally, node))
+                shows[node] = frozenset(place[id(finding)] for finding in tally.found_after(node))
             chances[frozenset(n for n in shows[node] if findings[n].cuts == cuts)] += chance
         strikes += [Strike(cuts, chance, shown) for shown, chance in chances.items() if shown]
     after = times.share(device_us, math.inf)
     return Exposure(times, device_us, tuple(strikes), after, tuple(lost))
-
-
-def _shown(tally: Tally, node: Node) -> Iterator[Finding]:
-    """Everything that is found in the uncut lives from ``node``, the update that `retries` asks for included."""
-    waiting, met = [node], {node}
-    while waiting:
-        here = waiting.pop()
-        lives = list(tally.closure.lives.of(here))
-        on_the_way = {member for life in lives for member, _ in life} | {here}
-        behind = {end.target for life in lives for end in _last_ends(life)}
-        for member in (*on_the_way, *(target for target in behind if target.killed_by)):
-            yield from tally.found_at(member)
-        retries = {end.target for life in lives for end in _last_ends(life) if end.kind == "retry"} - met
-        met |= retries
-        waiting += retries
-
-
-def _last_ends(life: Life) -> list[Link]:
-    """Where the last session of ``life`` leads, if anybody followed it."""
-    node, reading = life[-1]
-    end = node.ends[reading] if reading < len(node.ends) else None
-    return [] if end is None else [end]
 
 
 @dataclass(slots=True)

@@ -39,11 +39,6 @@ careless = Scenario(
 
 
 @pytest.fixture
-def brownout(capsys: pytest.CaptureFixture[str]) -> Brownout:
-    return Brownout(capsys)
-
-
-@pytest.fixture
 def own(tmp_path: Path) -> tuple[str, str]:
     path = tmp_path / "careless.py"
     path.write_text(CARELESS, encoding="utf-8")

@@ -11,18 +11,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from emu.campaign.options import Options
 from emu.campaign.verdict import Coverage
 from emu.report.ndjson import EVERY_S, SCHEMA, Narrator
 from tests.emu.cli.command import ROOT, Brownout, pair, stuck_board
 from tests.emu.verdicts import ASKED
-
-
-@pytest.fixture
-def brownout(capsys: pytest.CaptureFixture[str]) -> Brownout:
-    return Brownout(capsys)
 
 
 def lines_of(text: str) -> list[dict[str, Any]]:

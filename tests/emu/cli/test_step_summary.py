@@ -16,11 +16,6 @@ from tests.emu.cli.command import Brownout, pair, stuck_board
 from tests.emu.verdicts import ASKED, TOKEN, finding, verdict, without_retries
 
 
-@pytest.fixture
-def brownout(capsys: pytest.CaptureFixture[str]) -> Brownout:
-    return Brownout(capsys)
-
-
 def page(judged: object, asked: object = ASKED) -> str:
     return to_markdown(judged, asked, to_document(judged, asked))  # type: ignore[arg-type]
 

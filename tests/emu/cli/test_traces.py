@@ -13,11 +13,6 @@ from tests.emu.cli.command import Brownout, pair, stuck_board
 
 
 @pytest.fixture
-def brownout(capsys: pytest.CaptureFixture[str]) -> Brownout:
-    return Brownout(capsys)
-
-
-@pytest.fixture
 def flags(tmp_path: Path) -> tuple[str, ...]:
     return (*pair(tmp_path), "--board", str(stuck_board(tmp_path)))
 

@@ -1,0 +1,84 @@
+"""`brownout new`: a starting point that holds as it is written: a board, a firmware of one's own, and tests for it.
+
+Neighbours: the files are in `emu/templates`, and are copied as they are. Nothing is ever replaced: a file that is there
+already ends the command before anything is written, and whatever fails half-way is taken back.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from importlib import resources
+from pathlib import Path
+
+import click
+
+from emu.errors import UsageError
+from emu.words import printable
+
+FILES = {
+    "board.toml": "a board: its chip, partitions, timers and checks, for brownout's own bootloader",
+    "firmware.py": "a bootloader of your own that holds, as a Scenario called device",
+    "test_firmware.py": "it under pytest",
+}
+
+
+@click.command("new")
+@click.argument("folder", default=".", type=click.Path(path_type=Path))
+def command(folder: Path) -> int:
+    """Write a starting point into FOLDER (here, unless given): board.toml, firmware.py and test_firmware.py.
+
+    All three pass as they are written. FOLDER is made if it is not there; no file is ever overwritten.
+    """
+    contents = [(folder / name, _template(name)) for name in FILES]
+    write_anew(folder, contents)
+    for (path, _), words in zip(contents, FILES.values(), strict=True):
+        click.echo(f"{printable(str(path)):<{max(len(str(path)) for path, _ in contents)}}  {words}")
+    click.echo("\nnext\n" + "\n".join(f"  {shlex.join(words)}" for words in _next(folder)))
+    return 0
+
+
+def _template(name: str) -> bytes:
+    return resources.files("emu").joinpath("templates", name).read_bytes()
+
+
+def _next(folder: Path) -> Iterator[Sequence[str]]:
+    yield "brownout", "run", "--firmware", f"{folder / 'firmware.py'}:device"
+    yield ("pytest",) if folder == Path() else ("pytest", str(folder))
+
+
+def write_anew(folder: Path, contents: Sequence[tuple[Path, bytes]]) -> None:
+    """Write files into ``folder``, which is made if need be: all of them, or none. Raises UsageError."""
+    there = [path.name for path, _ in contents if path.is_symlink() or path.exists()]
+    if there:
+        raise UsageError(f"{folder}: has {', '.join(there)} already, and nothing was written; give another folder")
+    made: list[Path] = []
+    path = folder
+    with _taken_back(made):
+        try:
+            for missing in reversed([part for part in (folder, *folder.parents) if not part.exists()]):
+                path = missing
+                path.mkdir()
+                made.append(path)
+            for path, content in contents:
+                with path.open("xb") as out:  # x: also where somebody else was quicker
+                    made.append(path)
+                    out.write(content)
+        except (OSError, ValueError) as wrong:  # ValueError: a NUL in the name
+            why = getattr(wrong, "strerror", None) or wrong
+            raise UsageError(f"{path}: cannot be written ({why}), and nothing was; give another folder") from None
+
+
+@contextmanager
+def _taken_back(made: list[Path]) -> Iterator[None]:
+    """Whatever ends the block early, Ctrl-C too, removes what was ``made`` so far."""
+    try:
+        yield
+    except BaseException:
+        for path in reversed(made):
+            if path.is_dir():
+                path.rmdir()
+            else:
+                path.unlink()
+        raise
