@@ -143,8 +143,8 @@ def _work(operation: Operation, session: int, entry: int, tear: str, begin: int,
 
 def _images(session: Session, begin: int, end: int) -> Iterator[Running]:
     entered = [e for e in session.run.entries if isinstance(e, Event) and e.name == HANDOVER]
-    ends = [*(begin + event.time_us for event in entered[1:]), end]
-    for event, until in zip(entered, ends, strict=True):
+    for event, following in zip(entered, [*entered[1:], None], strict=False):
+        until = end if following is None else begin + following.time_us
         yield Running(str(event.facts[0]), str(event.facts[1]), begin + event.time_us, until)
 
 

@@ -10,6 +10,7 @@ import pytest
 from vcd.reader import TokenKind, tokenize
 
 from tests.emu.cli.command import Brownout, pair, stuck_board
+from tests.emu.cli.test_exposure_option import CARELESS
 
 
 @pytest.fixture
@@ -55,6 +56,20 @@ def test_a_path_on_which_everything_holds_has_traces_too(
     wave = tmp_path / "t.vcd"
     assert brownout("replay", uncut, *flags, "--app", "healthy", "--vcd", wave).code == 3
     assert wave.read_text(encoding="utf-8").startswith("$comment")
+
+
+def test_a_bricked_device_runs_no_image(brownout: Brownout, tmp_path: Path) -> None:
+    source = tmp_path / "careless.py"
+    source.write_text(CARELESS, encoding="utf-8")
+    own, wave, trace = ("--firmware", f"{source}:careless"), tmp_path / "t.vcd", tmp_path / "t.json"
+    document = json.loads(brownout("run", *own, "--tears", "none", "--json", "-").out)
+    ran = brownout("replay", document["findings"][0]["token"], *own, "--vcd", wave, "--perfetto", trace)
+    assert (ran.code, ran.err) == (1, "")
+    events = json.loads(trace.read_text(encoding="utf-8"))["traceEvents"]
+    sessions = [event for event in events if event["name"].startswith("session ")]
+    images = [event for event in events if event["name"].endswith("image, slot 0")]
+    assert [event["args"]["outcome"] for event in sessions] == ["POWER CUT here", "bricked: no record"]
+    assert [event["ts"] < sessions[1]["ts"] for event in images] == [True]
 
 
 def test_where_nothing_can_be_written_is_said_before_the_work(
