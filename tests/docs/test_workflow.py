@@ -1,4 +1,4 @@
-"""The workflow in docs/ci.md: a file GitHub takes, whose steps do what they say in a folder with the page's firmware."""
+"""The workflow in docs/ci.md: a file GitHub takes, whose steps do what they say where the firmware of the page is."""
 
 from __future__ import annotations
 
