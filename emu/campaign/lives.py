@@ -42,7 +42,7 @@ class Lives:
     def _outcomes(self, node: Node) -> Iterator[str]:
         if not node.was_run:
             yield KILLED if node.killed_by else "not run"
-        for life in self._lives(node):
+        for life in self.of(node):
             end = _end(life)
             if end is not None and end.kind == "end" and end.target.killed_by:
                 yield KILLED
@@ -53,7 +53,7 @@ class Lives:
             else:
                 yield str(_last(life).outcome)
 
-    def _lives(self, node: Node) -> Iterator[Life]:
+    def of(self, node: Node) -> Iterator[Life]:
         """Every uncut life from ``node`` (one, unless weak cells are read). One that does not settle is cut off when it
         is too long. Of lives that meet after as many resets, worn alike, one goes on."""
         waiting: list[tuple[Life, Node]] = [((), node)]
@@ -82,7 +82,7 @@ class Lives:
             yield from self._retries(node)
         if node.mode == "uncut" or not is_origin:
             return
-        for life in self._lives(node):
+        for life in self.of(node):
             if "boots" in checks and len(life) > bounds.max_resets:
                 looped = f"boot loop: {bounds.max_resets} resets in a row without settling ({_loop(life)})"
                 yield "boots", looped, _readings(life)
@@ -91,7 +91,7 @@ class Lives:
                 yield from (("wear", breach.message, _readings(life)) for breach in worn)
 
     def _retries(self, node: Node) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-        for life in self._lives(node):
+        for life in self.of(node):
             session = _last(life)
             if len(life) > self._bounds.max_resets:
                 yield "retries", f"the next update does not settle: {session.outcome}", _readings(life)

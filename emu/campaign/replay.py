@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from bootloader.config import Configs
 from emu.campaign.checks import Breach, ConfigWatch, at_once
-from emu.campaign.edges import EVENT_NAMES, TIMER, EdgeWalker, tears_in
+from emu.campaign.edges import EVENT_NAMES, TIMER, EdgeWalker, tears_in, time_at
 from emu.campaign.judge import Judge, State
 from emu.campaign.monitor import Monitor
 from emu.campaign.token import Token
@@ -39,13 +39,15 @@ class Torn:
 @dataclass(frozen=True, slots=True)
 class Session:
     """One session of the story. ``configs``: both config copies as they stood at its reset, read by the book. ``step``
-    is set when it was interrupted, ``torn`` when inside an operation."""
+    is set when it was interrupted, ``torn`` when inside an operation. ``struck_us``: when that was, in microseconds
+    since its reset; inside an operation, when that began."""
 
     state: DeviceState
     run: Run
     configs: Configs | None
     step: Step | None = None
     torn: Torn | None = None
+    struck_us: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +118,7 @@ def _interrupted(rig: Rig, state: DeviceState, step: Step, tears: TearSet, readi
     if isinstance(operation, Operation):
         tear = tears_in(step.how)[0]
         torn = None if tear is None else _torn(rig, walker, tear, operation, child.state)
-    return Session(state, run, _configs(rig, state), step, torn)
+    return Session(state, run, _configs(rig, state), step, torn, time_at(whole, step.entry))
 
 
 def _configs(rig: Rig, state: DeviceState) -> Configs | None:

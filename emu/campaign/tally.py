@@ -13,6 +13,7 @@ import heapq
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import chain
 from operator import attrgetter
 from typing import TYPE_CHECKING
@@ -263,6 +264,19 @@ class Tally:
                         self._at_edges[about][stop, breach] = self._leading.by_itself(stop, breach)
                 offset += stop.length
                 stop = stop.next
+
+    def found_after(self, node: Node) -> Iterable[Finding]:
+        """The findings of the verdict that an edge to ``node`` leads to."""
+        return [self._findings[about] for about in self._abouts.get(node, ())]
+
+    @cached_property
+    def _abouts(self) -> dict[Node, list[_About]]:
+        """What makes findings one, by the nodes that lead to them; when all are found."""
+        found: defaultdict[Node, list[_About]] = defaultdict(list)
+        for about, nodes in self._nodes.items():
+            for node in nodes:
+                found[node].append(about)
+        return dict(found)
 
     def _leads(self, about: _About | None, nodes: Iterable[Node]) -> None:
         if about is not None:

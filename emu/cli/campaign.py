@@ -13,7 +13,9 @@ from typing import Any, Protocol
 from emu.campaign.audit import Audit, Auditor
 from emu.campaign.closure import Closure
 from emu.campaign.closure_map import layers_of, map_of_closure
+from emu.campaign.cut_times import CutTimes
 from emu.campaign.explore import Explorer
+from emu.campaign.exposure import Exposure, exposure_of
 from emu.campaign.options import ANY, Options, Progress
 from emu.campaign.tally import Tally
 from emu.campaign.update_map import Layer, UpdateMap
@@ -42,6 +44,10 @@ class Campaign(Protocol):
     def update_map(self) -> UpdateMap: ...
 
     def layers(self) -> tuple[Layer, ...]: ...
+
+    def exposure(self, times: CutTimes | None) -> Exposure:
+        """Of a campaign of any depth. ``times`` None: every moment of the uncut update alike."""
+        ...
 
     def certificate(self, asked: Asked, mutants: Sequence[Tried] | None) -> dict[str, Any]:
         """Of a campaign of any depth that held. ``mutants`` None: none was tried."""
@@ -73,6 +79,9 @@ class _Layers:
 
     def layers(self) -> tuple[Layer, ...]:
         return ()
+
+    def exposure(self, times: CutTimes | None) -> Exposure:
+        raise AssertionError("brute force keeps no graph to read exposure off: please report")
 
     def certificate(self, asked: Asked, mutants: Sequence[Tried] | None) -> dict[str, Any]:
         raise AssertionError("brute force certifies nothing: please report")
@@ -110,6 +119,10 @@ class _AnyDepth:
 
     def layers(self) -> tuple[Layer, ...]:
         return layers_of(self._tally)
+
+    def exposure(self, times: CutTimes | None) -> Exposure:
+        assert self._verdict is not None, "exposure of a campaign that was not run: please report"
+        return exposure_of(self._tally, self._verdict.findings, times)
 
     def certificate(self, asked: Asked, mutants: Sequence[Tried] | None) -> dict[str, Any]:
         assert self._verdict is not None, "a certificate of a campaign that was not run: please report"

@@ -14,6 +14,8 @@ from typing import Any, TypeVar, cast
 import click
 
 from emu.campaign.audit import Audit
+from emu.campaign.cut_times import CutTimes
+from emu.campaign.exposure import Exposure
 from emu.campaign.faults.campaign import FaultCampaign, FaultReport, no_power
 from emu.campaign.faults.fault import KINDS, POWER
 from emu.campaign.faults.kind import Ground
@@ -121,6 +123,9 @@ class _NoPower:
 
     def layers(self) -> tuple[Layer, ...]:
         return ()
+
+    def exposure(self, times: CutTimes | None) -> Exposure:
+        raise AssertionError("a campaign without power cuts is exposed to none: please report")
 
     def certificate(self, asked: Any, mutants: Any) -> dict[str, Any]:
         raise AssertionError("a campaign without power cuts certifies nothing: please report")

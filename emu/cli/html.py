@@ -12,17 +12,16 @@ from emu.campaign.verdict import Verdict
 from emu.cli.campaign import Campaign
 from emu.cli.stories import Teller, tellable
 from emu.report.asked import Asked
-from emu.report.document import to_document
 from emu.report.html.case import Case, to_tell
 from emu.report.html.page import to_html
 from emu.rig import Subject
 
 
 def html_page(
-    rig: Subject, campaign: Campaign, verdict: Verdict, asked: Asked, certificate: Mapping[str, Any] | None
-) -> str:
+    rig: Subject, campaign: Campaign, verdict: Verdict, asked: Asked, document: Mapping[str, Any],
+    certificate: Mapping[str, Any] | None,
+) -> str:  # fmt: skip
     """The page of a campaign that has ended. A trial that kills whoever runs it is in the findings and has no story."""
-    document = to_document(verdict, asked)
     teller = Teller(rig, campaign.checks, verdict, asked.seed)
     cases = [
         Case(verdict.findings.index(group.mildest), teller.story(group.mildest), group.others)

@@ -6,6 +6,7 @@ Takes the same input options as `run`. Exit codes: 1 it reproduces, 3 it does no
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import click
 
@@ -15,9 +16,11 @@ from emu.campaign.replay import follow
 from emu.campaign.token import parse_token
 from emu.cli.depth import MAX_ATTEMPTS
 from emu.cli.faults import retraced
-from emu.cli.inputs import Inputs, input_options, make_subject
+from emu.cli.inputs import Inputs, input_files, input_options, make_subject
 from emu.cli.mutants import mutant_named, on_model, with_firmware
 from emu.cli.naming import asked
+from emu.cli.output import check_apart, check_writable, owns_stdout
+from emu.cli.traces import trace_options, write_traces
 from emu.errors import TokenError
 from emu.report.story import tell
 
@@ -27,8 +30,9 @@ EXIT_REPRODUCED, EXIT_NOT_REPRODUCED = 1, 3
 @click.command("replay")
 @click.argument("token")
 @click.option("--mutant", "name", metavar="NAME", help="Replay on this mutant, as run --mutants named it.")
+@trace_options
 @input_options
-def command(inputs: Inputs, token: str, name: str | None) -> int:
+def command(inputs: Inputs, token: str, name: str | None, vcd_file: Path | None, perfetto_file: Path | None) -> int:
     """Reproduce one finding, step by step.
 
     Give the same --from, --to, --board and other input options as the run that printed TOKEN. Exits 1 when the
@@ -37,16 +41,22 @@ def command(inputs: Inputs, token: str, name: str | None) -> int:
     parsed = parse_token(token)
     if not 1 <= parsed.attempts <= MAX_ATTEMPTS:
         raise TokenError(f"the token is altered: {parsed.attempts} attempts, 1 to {MAX_ATTEMPTS} are possible")
+    outputs = (("--vcd", vcd_file), ("--perfetto", perfetto_file))
+    check_apart(*outputs)
     rig = make_subject(inputs)
+    for _, target in outputs:
+        check_writable(target, input_files(inputs, rig))
     if name is not None:
         rig = with_firmware(on_model("--mutant", rig), mutant_named(name))
     parsed.check_inputs(asked(rig, inputs).inputs)
+    told = ""
     if parsed.fault:
         found = retraced(rig, parsed, inputs.seed)
-        click.echo(f"fault {parsed.fault}\n  {found.told}\n\n{tell(found.story)}")
-        return EXIT_REPRODUCED if found.story.breaches else EXIT_NOT_REPRODUCED
-    options = replace(Options(), attempts=parsed.attempts, keeps_new=rig.keeps_new)
-    explorer = Explorer(rig, rig.bounds, options)
-    story = follow(rig, explorer.judge, parsed, inputs.seed)
-    click.echo(tell(story))
+        told, story = f"fault {parsed.fault}\n  {found.told}\n\n", found.story
+    else:
+        options = replace(Options(), attempts=parsed.attempts, keeps_new=rig.keeps_new)
+        story = follow(rig, Explorer(rig, rig.bounds, options).judge, parsed, inputs.seed)
+    if not owns_stdout(vcd_file, perfetto_file):
+        click.echo(f"{told}{tell(story)}")
+    write_traces(story, rig, token.strip(), vcd_file, perfetto_file)
     return EXIT_REPRODUCED if story.breaches else EXIT_NOT_REPRODUCED

@@ -21,16 +21,21 @@ from emu.campaign.verdict import Coverage, Verdict
 from emu.cli.campaign import campaign_on
 from emu.cli.depth import DepthChoice, depth_options
 from emu.cli.engine import EngineChoice, engine_options
+from emu.cli.exposure import cut_times, exposure_file
 from emu.cli.faults import FaultChoice, fault_options, faultable, power_campaign, run_faults
 from emu.cli.html import html_page
 from emu.cli.inputs import Inputs, input_files, input_options, make_subject
 from emu.cli.mutants import Trials, check_depth, on_model
 from emu.cli.naming import asked
+from emu.cli.ndjson import narrated
 from emu.cli.output import check_apart, check_writable, owns_stdout, write_text
+from emu.cli.step_summary import append_summary, wants_summary
 from emu.cli.store import StoreChoice, opened, store_options
 from emu.cli.stories import Teller, tellable
 from emu.errors import UsageError
 from emu.report.document import to_document, to_junit
+from emu.report.exposure import exposure_text
+from emu.report.markdown import to_markdown
 from emu.report.mutants import NOT_TRIED, Tried, mutants_text, why_no_proof
 from emu.report.story import tell
 from emu.report.summary import summary
@@ -79,6 +84,13 @@ _SHOW_EVERY = 500
     help="Write the result as one offline HTML page; -: to stdout, without the text page.",
 )
 @click.option(
+    "--ndjson",
+    "ndjson_file",
+    type=click.Path(path_type=Path),
+    metavar="FILE|-",
+    help="Write what happens as it happens, one JSON object per line; -: to stdout, without the page.",
+)
+@click.option(
     "--certificate",
     "certificate_file",
     type=click.Path(path_type=Path),
@@ -88,13 +100,21 @@ _SHOW_EVERY = 500
 @click.option(
     "--mutants", is_flag=True, help="At any depth, when everything held: try wrong firmware too, and see it caught."
 )
+@click.option(
+    "--exposure",
+    "exposed_to",
+    metavar="uniform|FILE",
+    help="At any depth: how likely each finding is, when power goes at any moment alike, or at the times in FILE: one "
+    "cut per line, in microseconds of device time, or FROM,TO,COUNT.",
+)
 @click.option("--no-cache", is_flag=True, help="Execute every edge, recognise none: slow, for measuring.")
 @fault_options
 @engine_options
 @store_options
 def command(inputs: Inputs, tears: str, depth: DepthChoice, events: str, json_file: Path | None,
-            junit_file: Path | None, html_file: Path | None, certificate_file: Path | None, mutants: bool,
-            no_cache: bool, faults: FaultChoice, engine: EngineChoice, store: StoreChoice) -> int:  # fmt: skip
+            junit_file: Path | None, html_file: Path | None, ndjson_file: Path | None, certificate_file: Path | None,
+            mutants: bool, exposed_to: str | None, no_cache: bool, faults: FaultChoice, engine: EngineChoice,
+            store: StoreChoice) -> int:  # fmt: skip
     """Cut the power at every flash write of an update, and judge what survives.
 
     Makes every state that any number of power cuts can leave (before, inside and after each flash operation, torn
@@ -105,18 +125,20 @@ def command(inputs: Inputs, tears: str, depth: DepthChoice, events: str, json_fi
         ("--json", json_file),
         ("--junit", junit_file),
         ("--html", html_file),
+        ("--ndjson", ndjson_file),
         ("--certificate", certificate_file),
     )
     check_apart(*outputs)
     if certificate_file is not None and depth.number != ANY:
         raise UsageError("--certificate is for --depth any: what is tried at depth 1 or 2 certifies nothing deeper")
     check_depth(mutants, depth.number)
-    _check_faults(faults, certificate_file, mutants)
+    _check_faults(faults, certificate_file, mutants, exposed_to)
+    times = cut_times(exposed_to, depth.number)
     rig = make_subject(inputs)
     if faults.kinds:
         faultable(rig)
     for _, target in outputs:
-        check_writable(target, (*input_files(inputs, rig), store.file))
+        check_writable(target, (*input_files(inputs, rig), store.file, exposure_file(exposed_to)))
     options = depth.applied(
         Options(
             tears=replace(TEAR_SETS[tears], seed=inputs.seed),
@@ -130,13 +152,15 @@ def command(inputs: Inputs, tears: str, depth: DepthChoice, events: str, json_fi
     if mutants:
         trials = Trials(on_model("--mutants", rig), options, engine, lambda n: _progress(f"{depth.word}, mutant {n}"))
     request = asked(rig, inputs)
+    narrator = click.get_current_context().with_resource(narrated(ndjson_file))
+    narrator.begun(request, options)
     with opened(store) as keeper:
         if faults.cuts_power:
             keeper.replay_past(rig, options)
+        told = narrator.following(_progress(depth.word))
         with power_campaign(
-            faults, rig, options,
-            lambda: campaign_on(engine, rig, options, _progress(depth.word), depth.audit_of(inputs)),
-        ) as campaign:  # fmt: skip
+            faults, rig, options, lambda: campaign_on(engine, rig, options, told, depth.audit_of(inputs))
+        ) as campaign:
             verdict = campaign.explore()
         _clear_progress()
         is_stopped = campaign.interrupted
@@ -144,12 +168,15 @@ def command(inputs: Inputs, tears: str, depth: DepthChoice, events: str, json_fi
             report, is_stopped = run_faults(faults, rig, options, verdict.seconds)
             verdict = with_faults(verdict, report)
             _clear_progress()
-        document = to_document(verdict, request)
+        document = to_document(verdict, request, None if exposed_to is None else campaign.exposure(times))
+        narrator.ended(document)
         keeper.record(verdict, request, options, document)
     tried = trials.tried(verdict) if trials is not None and verdict.word == "held" else None
     _clear_progress()
     if not owns_stdout(*(target for _, target in outputs)):
         click.echo(summary(verdict, request, campaign.audit))
+        if "exposure" in document:
+            click.echo(f"\n{exposure_text(document['exposure'])}")
         if mutants:
             click.echo(f"\n{NOT_TRIED if tried is None else mutants_text(tried)}")
         for finding in tellable(verdict)[:1]:
@@ -159,11 +186,13 @@ def command(inputs: Inputs, tears: str, depth: DepthChoice, events: str, json_fi
         write_text(json_file, json.dumps(document, indent=2))
     if junit_file is not None:
         write_text(junit_file, to_junit(verdict, request))
+    if wants_summary():
+        append_summary(to_markdown(verdict, request, document))
     why_not = _why_no_certificate(verdict, tried)
     certifies = depth.number == ANY and not why_not and not faults.kinds
     certificate = campaign.certificate(request, tried) if certifies else None
     if html_file is not None:
-        write_text(html_file, html_page(rig, campaign, verdict, request, certificate))
+        write_text(html_file, html_page(rig, campaign, verdict, request, document, certificate))
     if certificate_file is not None:
         _write_certificate(certificate_file, certificate, why_not)
     elif tried is not None and why_not:
@@ -173,9 +202,10 @@ def command(inputs: Inputs, tears: str, depth: DepthChoice, events: str, json_fi
     return EXIT_NOTHING_SHOWN if tried is not None and why_not else verdict.exit_code
 
 
-def _check_faults(faults: FaultChoice, certificate: Path | None, mutants: bool) -> None:
+def _check_faults(faults: FaultChoice, certificate: Path | None, mutants: bool, exposed_to: str | None) -> None:
     """Raises UsageError for what speaks of power cuts alone, asked for with other faults."""
-    for option, given in (("--certificate", certificate is not None), ("--mutants", mutants)):
+    of_power = {"--certificate": certificate is not None, "--mutants": mutants, "--exposure": exposed_to is not None}
+    for option, given in of_power.items():
         if given and faults.kinds:
             raise UsageError(f"{option} speaks of power cuts; run --faults {','.join(faults.kinds)} on its own")
 

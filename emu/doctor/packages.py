@@ -16,7 +16,7 @@ from importlib import metadata
 from emu.doctor.item import Item
 from emu.doctor.requirements import Project, Requirement, at_least, by_extra, needed
 
-MODULES = {"crcmod-plus": "crcmod", "pyelftools": "elftools", "littlefs-python": "littlefs"}
+MODULES = {"crcmod-plus": "crcmod", "pyelftools": "elftools", "littlefs-python": "littlefs", "pyvcd": "vcd"}
 """What a distribution is imported as, where that is not its name."""
 CRC_INPUT, CRC_CHECK = b"123456789", 0xE3069283
 """The check value of CRC-32C in the catalogue of parametrised CRC algorithms."""

@@ -8,12 +8,16 @@ from __future__ import annotations
 from typing import Any
 from xml.etree import ElementTree
 
+from emu.campaign.exposure import Exposure
 from emu.campaign.verdict import SCHEMA, CheckResult, FaultCount, Finding, Verdict, faults_by_kind
 from emu.report.asked import Asked
+from emu.report.exposure import exposure_entry
 from emu.words import counted
 
+USUAL_APP = "healthy"
 
-def to_document(verdict: Verdict, asked: Asked) -> dict[str, Any]:
+
+def to_document(verdict: Verdict, asked: Asked, exposure: Exposure | None = None) -> dict[str, Any]:
     """The `--json` document. Counts are edges unless they say otherwise; SPEC.md describes every key."""
     cover = verdict.coverage
     return {
@@ -59,6 +63,7 @@ def to_document(verdict: Verdict, asked: Asked) -> dict[str, Any]:
         "findings": [_finding(finding, verdict, asked) for finding in verdict.findings],
         "notes": list(verdict.notes),
         "digest": verdict.digest,
+        **({} if exposure is None else {"exposure": exposure_entry(exposure, verdict, asked)}),
     }
 
 
@@ -100,14 +105,31 @@ def _replay(finding: Finding, verdict: Verdict, asked: Asked) -> str:
     return asked.replay_command(verdict.attempts_of(finding), finding.path, finding.readings, finding.fault)
 
 
+def scenario_of(verdict: Verdict, asked: Asked) -> str:
+    """What was tried, in few words: the name of a scenario; of a device of ours, the board and both images."""
+    if not asked.files:
+        return verdict.board
+    old, new = (_without_size(asked.inputs[role].label) for role in ("from", "to"))
+    own = f", firmware {asked.inputs['firmware'].label}" if "firmware" in asked.inputs else ""
+    app = f", app {asked.app}" if asked.app != USUAL_APP else ""
+    return f"{verdict.board}: {old} -> {new}{own}{app}"
+
+
+def _without_size(label: str) -> str:
+    return label.rpartition(", ")[0] or label
+
+
 def to_junit(verdict: Verdict, asked: Asked) -> str:
-    """One test case per check: failed with the command that replays its mildest finding, skipped with the reason when
-    it does not apply, nothing exercised it, or the campaign did not finish: only what holds passes."""
+    """One test case per scenario and check: failed with the command that replays its mildest finding (the token is a
+    property of the case as well), skipped with the reason when it does not apply, nothing exercised it, or the
+    campaign did not finish: only what holds passes."""
+    scenario = scenario_of(verdict, asked)
+    group = f"brownout.{scenario.replace('.', '_')}"  # readers cut a class name at its dots
     results = verdict.results
     skipped = [result for result in results if result.result in ("not exercised", "not applicable", "inconclusive")]
     suite = ElementTree.Element(
         "testsuite",
-        name=f"brownout {verdict.board}",
+        name=f"brownout {scenario}",
         tests=str(len(results)),
         failures=str(sum(result.result == "broken" for result in results)),
         errors="0" if verdict.complete else "1",
@@ -118,16 +140,19 @@ def to_junit(verdict: Verdict, asked: Asked) -> str:
     for name, value in _properties(verdict, asked):
         ElementTree.SubElement(properties, "property", name=name, value=value)
     for result in results:
-        case = ElementTree.SubElement(suite, "testcase", classname=f"brownout.{verdict.board}", name=result.name)
+        case = ElementTree.SubElement(suite, "testcase", classname=group, name=result.name)
         if result.result == "broken":
             mildest = next(finding for finding in verdict.findings if finding.key.check == result.name)
+            token = asked.token(verdict.attempts_of(mildest), mildest.path, mildest.readings, mildest.fault)
+            own = ElementTree.SubElement(case, "properties")
+            ElementTree.SubElement(own, "property", name="token", value=token)
             failure = ElementTree.SubElement(case, "failure", message=mildest.message)
             command = _replay(mildest, verdict, asked)
             failure.text = f"{counted(result.findings, 'finding')}; the mildest:\n{command}"
         elif result in skipped:
             ElementTree.SubElement(case, "skipped", message=f"{result.result}: {result.reason}")
     if not verdict.complete:
-        case = ElementTree.SubElement(suite, "testcase", classname=f"brownout.{verdict.board}", name="complete")
+        case = ElementTree.SubElement(suite, "testcase", classname=group, name="complete")
         ElementTree.SubElement(case, "error", message="; ".join(verdict.notes) or "the campaign did not finish")
         suite.set("tests", str(len(results) + 1))
     ElementTree.indent(suite)

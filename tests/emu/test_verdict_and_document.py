@@ -7,6 +7,7 @@ import shlex
 from collections import Counter
 from collections.abc import Callable
 from copy import deepcopy
+from dataclasses import replace
 from functools import cache
 from typing import Any
 from xml.etree import ElementTree
@@ -16,7 +17,8 @@ import pytest
 from emu.campaign.checks import CHECKS
 from emu.campaign.token import parse_token
 from emu.campaign.verdict import Finding, FindingKey, Step, Verdict, killed_by
-from emu.report.document import to_document, to_junit
+from emu.report.document import scenario_of, to_document, to_junit
+from emu.rig import Input
 from tests.emu.broken import EagerLoader
 from tests.emu.helpers import NONE, campaign, explorer_on, rig_on
 from tests.emu.verdicts import ASKED, OPTIONS, TOKEN, as_asked, finding, verdict, without_retries
@@ -281,6 +283,25 @@ def test_junit_of_a_real_campaign_parses_with_one_case_per_check() -> None:
     judged, _ = real(broken=True)
     names = [case.get("name") for case in suite_of(judged).findall("testcase")]
     assert names == [*judged.checks, *judged.inapplicable]
+
+
+def test_a_case_of_junit_is_a_scenario_and_a_check_with_the_token_in_it() -> None:
+    suite = suite_of(verdict(finding(5)))
+    assert suite.get("name") == "brownout demo: old.bin -> my new.bin, app hangs"
+    assert {case.get("classname") for case in suite.iter("testcase")} == {
+        "brownout.demo: old_bin -> my new_bin, app hangs"
+    }
+    tokens = {case.get("name"): case.findall("properties/property") for case in suite.iter("testcase")}
+    assert [(name, [item.attrib for item in found]) for name, found in tokens.items() if found] == [
+        ("whole", [{"name": "token", "value": f"{TOKEN}:0.5.cut"}])
+    ]
+
+
+def test_a_scenario_of_the_users_has_its_own_name() -> None:
+    assert scenario_of(verdict(), replace(ASKED, files={})) == "demo"
+    assert scenario_of(verdict(), replace(ASKED, app="healthy")) == "demo: old.bin -> my new.bin"
+    own = replace(ASKED, inputs={**ASKED.inputs, "firmware": Input("mine.py:Mine", "ee" * 32)})
+    assert scenario_of(verdict(), own) == "demo: old.bin -> my new.bin, firmware mine.py:Mine, app hangs"
 
 
 def test_junit_says_what_the_verdict_holds_for() -> None:

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from emu.campaign.update_map import Layer, UpdateMap
+from emu.report.exposure import remarks
 from emu.report.html import tables
 from emu.report.html.case import Case, case_section
 from emu.report.html.flash_map import flash_map
@@ -41,6 +42,7 @@ def to_html(
         *_faults(document),
         *_map(update),
         *_outcomes(document),
+        *_exposure(document),
         *_proof(certificate, layers),
         *_operations(update),
         section("inputs", "Inputs", tables.inputs_table(document), _digest(document)),
@@ -241,6 +243,14 @@ def _outcomes(document: Mapping[str, Any]) -> list[Markup]:
         return []
     both = element("div", tables.outcomes_table(document), tables.kinds_table(document), class_="pair")
     return [section("outcomes", "Outcomes", both)]
+
+
+def _exposure(document: Mapping[str, Any]) -> list[Markup]:
+    entry = document.get("exposure")
+    if entry is None:
+        return []
+    said = element("ul", *(element("li", remark) for remark in remarks(entry)), class_="aside prose")
+    return [section("exposure", "Findings per million updates", tables.exposure_table(document), said)]
 
 
 def _proof(certificate: Mapping[str, Any] | None, layers: Sequence[Layer]) -> list[Markup]:

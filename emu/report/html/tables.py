@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from emu.campaign.update_map import Layer, UpdateMap
+from emu.report.exposure import one_in, per_million
 from emu.report.html.leads import lead_of, outcome_counts
 from emu.report.html.markup import Column, Markup, Row, element, joined, table
 from emu.rig import Region
@@ -89,6 +90,24 @@ def findings_table(document: Mapping[str, Any]) -> Markup:
     rest = len(findings) - MAX_FINDINGS
     more = element("p", f"And {counted(rest, 'more finding')}: the JSON document lists them all.") if rest > 0 else ""
     return joined([table("findings-table", "Findings, the mildest first", columns, rows, sortable=True), more])
+
+
+def exposure_table(document: Mapping[str, Any]) -> Markup:
+    """How likely findings are: all of so many cuts together, then check by check, then one by one."""
+    entry = document["exposure"]
+    rows: list[Row] = [
+        (item["cuts"], item.get("check", "any"), per_million(item["per_million"]), one_in(item["per_million"]), "", "")
+        for item in (*entry["any"], *entry["checks"])
+    ]
+    for number, item in enumerate(entry["findings"][:MAX_FINDINGS]):
+        chance, what = item["per_million"], document["findings"][number]["message"]
+        place = f"{number + 1}, at {_place(item['token'])}"
+        rows.append((item["cuts"], item["check"], per_million(chance), one_in(chance), place, what))
+    columns = (
+        Column("cuts", "n"), Column("check"), Column("per million updates", "n"), Column("updates"),
+        Column("finding"), Column("what is broken", "w"),
+    )  # fmt: skip
+    return table("exposure-table", "How likely findings are", columns, rows, sortable=True)
 
 
 def _place(token: str) -> str:

@@ -14,6 +14,7 @@ from emu.campaign.options import ANY, Options
 from emu.cli.campaign import campaign_on
 from emu.cli.engine import EngineChoice
 from emu.cli.html import html_page
+from emu.report.document import to_document
 from tests.emu.broken import EagerLoader
 from tests.emu.cli.command import ROOT, Brownout, pair, stuck_board
 from tests.emu.helpers import NONE, rig_on
@@ -54,7 +55,7 @@ def test_following_tokens_leaves_the_counts_of_the_campaign_alone() -> None:
         with campaign_on(EngineChoice(), rig, Options(tears=NONE, depth=depth), None, None) as campaign:
             judged = campaign.explore()
         before = deepcopy(judged.coverage)
-        assert "case-1" in html_page(rig, campaign, judged, as_asked(rig), None)
+        assert "case-1" in html_page(rig, campaign, judged, as_asked(rig), to_document(judged, as_asked(rig)), None)
         assert judged.coverage == before
 
 
