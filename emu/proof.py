@@ -170,5 +170,4 @@ def _line(finding: Finding) -> str:
 def _check(what: str, given: object, known: Iterable[str]) -> None:
     names = list(known)
     if given not in names:
-        hint = nearest(given, names) if isinstance(given, str) else ""
-        raise ScenarioError(f"{what}: {given!r} is none of {', '.join(names)}{hint}")
+        raise ScenarioError(f"{what}: there is no {given!r}{nearest(str(given), names)}")

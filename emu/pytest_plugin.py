@@ -186,7 +186,7 @@ def _ask(given: dict[str, Any], where: str) -> Ask:
     names = known if where == "campaign" else [*PLACE, *known]
     for name in given:
         if name not in known:
-            raise ScenarioError(f"{where} takes no {name!r}{nearest(name, names)}: {', '.join(names)}")
+            raise ScenarioError(f"{where} takes no {name!r}{nearest(name, names)}")
     return Ask(**given)
 
 

@@ -1,27 +1,52 @@
-"""Chunk throughput of an update: how fast the device takes it, and what it waits for.
+"""Chunk throughput of an update: how fast the device takes it, what it waits for, and for how long it takes nothing.
 
 Device time is virtual: the sum of what flash and link take, from the begin of the update until it is staged (image
 header and boot config written). What the flash takes for the image's bytes is held against the cheapest legal list of
 erases, programs and read-backs for the same bytes on the same chip, by the same timing, found here independently of the
 updater. Host time says how fast the emulation itself is.
 
-Neighbours: `update_rig` makes the device, `cli.bench` prints the table. Knows no campaign.
+Neighbours: `update_rig` makes the device, `measurements` names the figures. Knows no campaign.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bootloader.image import HEADER_SIZE
 from emu.clock import Stopwatch
 from emu.errors import ScenarioError
-from emu.firmware import ModelFirmware
 from emu.update_rig import UpdateRig
 from flash.geometry import Geometry
-from flash.journal import Journal
+from flash.journal import Journal, Operation
 from flash.timing import Timing
 
 CHUNK_SIZES = (64, 256, 512, 1024, 4096, 16384, 65536)
+LINK_SPEEDS = (960, 11_520, 100_000, 1_000_000, 0)
+"""Bytes per second: serial lines of 9,600 and 115,200 baud (ten bits a byte), 100 kB/s, 1 MB/s; 0: not the limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stalls:
+    """Stretches in which flash erases and takes nothing: erases with no pause between them are one."""
+
+    count: int
+    longest_us: int
+    total_us: int
+
+
+def stalls_of(operations: Iterable[Operation]) -> Stalls:
+    """``operations`` in the order of a journal: by their ends."""
+    stretches: list[list[int]] = []
+    for operation in operations:
+        if operation.kind != "erase":
+            continue
+        if stretches and stretches[-1][1] == operation.start_us:
+            stretches[-1][1] = operation.end_us
+        else:
+            stretches.append([operation.start_us, operation.end_us])
+    lengths = [end - start for start, end in stretches]
+    return Stalls(len(lengths), max(lengths, default=0), sum(lengths))
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +56,12 @@ class Throughput:
 
     ``total_us`` is the sum of ``link_us`` (waiting for chunks), ``erase_us``, ``program_us`` and ``read_us`` (of the
     image's bytes, with what begins the update) and ``finish_us`` (image header and boot config, read-back included).
+    ``waits_us`` and ``chunks_us``: per chunk, how long its bytes travel, and how long the updater then works on it.
+    ``stalls``: of the whole update, the finish included.
     """
 
     chunk_size: int
+    link_bytes_per_s: int
     size: int
     total_us: int
     link_us: int
@@ -42,12 +70,34 @@ class Throughput:
     read_us: int
     finish_us: int
     cheapest_us: int
+    waits_us: tuple[int, ...]
+    chunks_us: tuple[int, ...]
+    stalls: Stalls
     host_s: float
 
     @property
     def device_kib_per_s(self) -> float:
         """Image bytes over all of ``total_us``."""
         return self.size / 1024 / (self.total_us / 1e6)
+
+    @property
+    def two_buffers_us(self) -> int:
+        """``total_us`` on hardware with two buffers of ``chunk_size``: one fills (by DMA, say) while the updater works
+        on the other. Exact, because flash takes as long whenever it is told to."""
+        arrived = freed = done = self.total_us - self.finish_us - self.link_us - sum(self.chunks_us)
+        for wait_us, work_us in zip(self.waits_us, self.chunks_us, strict=True):
+            arrived = max(arrived, freed) + wait_us
+            freed, done = done, max(arrived, done) + work_us
+        return done + self.finish_us
+
+    @property
+    def two_buffers_kib_per_s(self) -> float:
+        return self.size / 1024 / (self.two_buffers_us / 1e6)
+
+    @property
+    def worst_chunk_us(self) -> int:
+        """How long the updater works on the chunk that takes longest; nothing is taken from the link meanwhile."""
+        return max(self.chunks_us)
 
     @property
     def host_mb_per_s(self) -> float:
@@ -73,31 +123,36 @@ def measure(rig: UpdateRig, chunk_size: int, link_bytes_per_s: int) -> Throughpu
     device = rig.device
     for chip, snapshot in zip(device.chips, rig.initial(1).memory, strict=True):
         chip.restore(snapshot)
-    session = device.reset("power", Journal(), None, {})
-    firmware = ModelFirmware()
+    journal = Journal()
+    session = device.reset("power", journal, None, {})
+    firmware = rig.firmware
     decision = firmware.boot(session).decision
     before = [(chip.statistics.erase_time_us, chip.statistics.program_time_us) for chip in device.chips]
-    start_us = session.clock.now_us
+    start_us, operations_before = session.clock.now_us, len(journal.entries)
     context, target = firmware.begin_update(session, decision)
     if context is None:
         raise ScenarioError(f"the update is refused: {target.log[-1]}")
-    link_us, stopwatch = 0, Stopwatch()
+    waits_us: list[int] = []
+    chunks_us: list[int] = []
+    stopwatch = Stopwatch()
     for start in range(0, len(rig.bundle), chunk_size):
         chunk = rig.bundle[start : start + chunk_size]
-        if link_bytes_per_s:
-            wait_us = len(chunk) * 1_000_000 // link_bytes_per_s
-            link_us += wait_us
-            session.wait(wait_us)
+        waits_us.append(len(chunk) * 1_000_000 // link_bytes_per_s if link_bytes_per_s else 0)
+        session.wait(waits_us[-1])
+        arrived_us = session.clock.now_us
         if firmware.process(context, chunk):
             raise ScenarioError(f"the update is refused: {context.status_msg}: {context.detail}")
+        chunks_us.append(session.clock.now_us - arrived_us)
     host_s = stopwatch.seconds
     received_us = session.clock.now_us - start_us
+    link_us = sum(waits_us)
     erase_us = sum(chip.statistics.erase_time_us - e for chip, (e, _) in zip(device.chips, before, strict=True))
     program_us = sum(chip.statistics.program_time_us - p for chip, (_, p) in zip(device.chips, before, strict=True))
     if firmware.finish(context) != 1:
         raise ScenarioError(f"the update is refused: {context.status_msg}: {context.detail}")
     return Throughput(
         chunk_size=chunk_size,
+        link_bytes_per_s=link_bytes_per_s,
         size=len(rig.images.new) + len(rig.images.new_fs),
         total_us=session.clock.now_us - start_us,
         link_us=link_us,
@@ -106,6 +161,9 @@ def measure(rig: UpdateRig, chunk_size: int, link_bytes_per_s: int) -> Throughpu
         read_us=received_us - link_us - erase_us - program_us,
         finish_us=session.clock.now_us - start_us - received_us,
         cheapest_us=cheapest_us(rig),
+        waits_us=tuple(waits_us),
+        chunks_us=tuple(chunks_us),
+        stalls=stalls_of(e for e in journal.entries[operations_before:] if isinstance(e, Operation)),
         host_s=host_s,
     )
 

@@ -184,15 +184,17 @@ def _part_file(match: str) -> Part:
 
 def load_part(path: Path) -> Part:
     """A part from a user's own file."""
-    return _checked(read_toml(path, Part, error=PartError), str(path))
+    return checked_part(read_toml(path, Part, error=PartError), str(path))
 
 
 def part_from_text(text: str, where: str) -> Part:
     """A part from the text of a part file; ``where`` names it in what a PartError says."""
-    return _checked(decode_toml(text, Part, where=where, error=PartError), where)
+    return checked_part(decode_toml(text, Part, where=where, error=PartError), where)
 
 
-def _checked(part: Part, where: str) -> Part:
+def checked_part(part: Part, where: str) -> Part:
+    """``part``, when it is one that can be; ``where`` names it in what a PartError says."""
+
     def refuse(what: str) -> None:
         raise PartError(f"{where}: {what}")
 

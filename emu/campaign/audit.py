@@ -68,20 +68,22 @@ class Auditor:
 
     def audit(self, share: float, seed: int, spec: WorkSpec | None = None) -> Audit:
         """Run a ``share`` (0 to 1) of what was dropped, at least LEAST states; and repeat some sessions in a fresh
-        interpreter, where ``spec`` makes the rig (None: none are). Raises AssertionError at a difference."""
+        interpreter, where ``spec`` makes the rig (None: none are). Raises AssertionError at a
+        difference, ScenarioError if the firmware is the user's."""
         stops = list(self._closure.graph.stops.values())
         merged = [(stop, link) for stop in stops for link in stop.links if not link.is_new]
         spans = [(stop, span) for stop in stops for span in stop.spans if span.stop > span.first]
         inherited = sum(span.stop - span.first for _, span in spans)
         total = len(merged) + inherited
         wanted = min(total, max(LEAST, round(total * share)))
+        repeated = 0 if spec is None else self._repeat(spec, seed)
         for number in self._drawn(total, wanted, seed):
             if number < len(merged):
                 stop, link = merged[number]
                 self._check(_Dropped(stop, link.entry, link.how, link.target))
             else:
                 self._check(self._inside(spans, number - len(merged), seed))
-        return Audit(wanted, total, 0 if spec is None else self._repeat(spec, seed))
+        return Audit(wanted, total, repeated)
 
     def _repeat(self, spec: WorkSpec, seed: int) -> int:
         """Sessions that were run after all others have to be the same where nothing has run before."""
@@ -91,11 +93,7 @@ class Auditor:
         records = [record_of(self._rig.run(state)) for state in states]
         for difference in differences(records, fresh_records(spec, states)):
             what = f"state {chosen[difference.number].number}: {difference.what}"
-            if "firmware" in self._rig.inputs:
-                raise ScenarioError(
-                    f"the firmware keeps something between resets (in a module, say), which no device does: {what}"
-                )
-            raise AssertionError(f"something survives a reset that no device keeps: {what}: please report")
+            raise self._blamed(f"something survives a reset that no device keeps: {what}")
         return len(chosen)
 
     # -- the sample ----------------------------------------------------------------------------------------
@@ -219,7 +217,17 @@ class Auditor:
         return prints.on(node.live, bits) == node.prints.on(node.live, bits)
 
     def _same(self, same: bool, dropped: _Dropped, what: str) -> None:
-        assert same, (
-            f"the audit found a difference: {dropped.how or 'a tear'} at entry {dropped.stop.at + dropped.entry}, "
-            f"taken for state {dropped.node.number}, has {what}: please report"
-        )
+        if not same:
+            raise self._blamed(
+                f"the audit found a difference: {dropped.how or 'a tear'} at entry "
+                f"{dropped.stop.at + dropped.entry}, taken for state {dropped.node.number}, has {what}"
+            )
+
+    def _blamed(self, what: str) -> Exception:
+        """Our own firmware keeps nothing and draws nothing; of a user's nobody knows, so it is named first."""
+        if "firmware" in self._rig.inputs:
+            return ScenarioError(
+                f"the firmware keeps something between resets (in a module, say) or does not do the same twice: "
+                f"{what}; if it does neither, please report this"
+            )
+        return AssertionError(f"{what}: please report")

@@ -26,7 +26,7 @@ from emu.campaign.options import BudgetSpent, Options, Progress
 from emu.campaign.runner import Runner
 from emu.campaign.space import Space, Units
 from emu.campaign.tally import Tally
-from emu.campaign.verdict import KILLED_NOTE, Coverage, Verdict
+from emu.campaign.verdict import KILLED_NOTE, Coverage, Verdict, unfollowed
 from emu.campaign.walk import Walker
 from emu.clock import Stopwatch
 from emu.events import OLD
@@ -100,6 +100,9 @@ class Closure:
             complete = False
             self.interrupted = isinstance(stop, KeyboardInterrupt)
             self.notes.append("stopped by the user" if self.interrupted else str(stop))
+        if complete and "boots" not in self.checks and any(node.is_given_up for node in self.graph.nodes):
+            complete = False
+            self.notes.append(unfollowed(self.bounds))
         self.tally = Tally(self, golden)
         return self.tally.verdict(complete=complete, seconds=self._watch.seconds)
 
@@ -252,7 +255,7 @@ class Closure:
             elif "retries" in self.checks and node.mode == "cut" and outcome.kind == "settled" and outcome.image == OLD:
                 following = replace(session.end, cause="power", attempts_left=1, ram=())
                 monitor, mode, how = Monitor(), "uncut", "retry"
-                self.cover.exercised["retries"] += 1
+                self.cover.exercised["retries"] += node.generation == 1  # not again when it is followed anew
             if following is None:
                 node.ends.append(None)
                 continue

@@ -21,10 +21,13 @@ from emu.campaign.judge import Chain, Judge, Judged, State
 from emu.campaign.monitor import Monitor
 from emu.campaign.options import BudgetSpent, Options, Progress
 from emu.campaign.update_map import Place, UpdateMap, map_of
-from emu.campaign.verdict import Coverage, CutPath, Finding, FindingKey, Step, Verdict
+from emu.campaign.verdict import Coverage, CutPath, Finding, FindingKey, Step, Verdict, unfollowed
 from emu.clock import Stopwatch
-from emu.rig import Region, Rig
+from emu.rig import Outcome, Region, Rig
 from flash.tears import LEAKS_TIER, TEAR_SETS
+
+RESTARTS = str(Outcome("reset", cause="power")).removesuffix("power")
+"""How the outcome of a life begins that was not followed to its end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,7 @@ class Explorer:
         self._findings: dict[FindingKey, Finding] = {}
         self._cover = Coverage()
         self.judge = Judge(rig, bounds, checks=self.checks, cache=self._options.cache, cover=self._cover)
+        self._unfollowed = unfollowed(bounds)
         self._tally: defaultdict[Place, Counter[str]] = defaultdict(Counter)
         self._uncut: list[Judged] = []
         self._watch = Stopwatch()
@@ -80,6 +84,9 @@ class Explorer:
             complete = False
             self.interrupted = isinstance(stop, KeyboardInterrupt)
             self.notes.append("stopped by the user" if self.interrupted else str(stop))
+        if complete and "boots" not in self.checks and any(end.startswith(RESTARTS) for end in self._cover.outcomes):
+            complete, self._cover.depth_done = False, 0
+            self.notes.append(self._unfollowed)
         return self._verdict(complete)
 
     # -- layers --------------------------------------------------------------------------------------------
@@ -125,7 +132,8 @@ class Explorer:
             chain = self.judge.chain(state)
             self._followed(state, chain, layer)
             executed = chain.executed
-            facts = tuple((breach.check, breach.message) for breach in chain.breaches)
+            first = {breach.check: breach.message for breach in reversed(chain.breaches)}  # an edge counts once
+            facts = tuple((breach, first[breach]) for breach in dict.fromkeys(b.check for b in chain.breaches))
             met = Seen(layer, str(chain.outcome), facts)
             known = self._seen.setdefault(key, met) if self._exact else met
             assert (known.outcome, known.breaches) == (met.outcome, met.breaches), "one state, two ends: please report"

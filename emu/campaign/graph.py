@@ -88,6 +88,12 @@ class Node:
         return bool(self.sessions)
 
     @property
+    def is_given_up(self) -> bool:
+        """Whether nobody knows what follows, because too many resets came before. In a life of the update that
+        `retries` asks for that is a finding of its own."""
+        return self.is_abandoned and not self.killed_by and self.mode == "cut"
+
+    @property
     def kind(self) -> Kind:
         state = self.state
         return (state.cause, state.attempts_left, state.ram, self.monitor, self.mode)

@@ -10,16 +10,18 @@ Neighbours: `closure` hands over its graph; `verdict` is the result. Runs nothin
 from __future__ import annotations
 
 import heapq
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from operator import attrgetter
 from typing import TYPE_CHECKING
 
+from emu.campaign.cache import Session
 from emu.campaign.edges import harshness, kind_of
-from emu.campaign.graph import Graph, Node, Span, Stop
+from emu.campaign.graph import EdgeBreach, Graph, Node, Stop
 from emu.campaign.judge import Chain
+from emu.campaign.leading import Leading
 from emu.campaign.outline import TearCounter
 from emu.campaign.verdict import CutPath, Finding, FindingKey, Step, Verdict
 
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 
 Distance = tuple[int, int]
 """Interruptions, and how harsh they are together."""
+_About = tuple[str, tuple[tuple[int, int], ...], tuple[str, ...], str]
+"""What makes findings one: check, place and kind of the last interruption, outcome."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +56,10 @@ class Paths:
     origins: dict[Node, None] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, graph: Graph, max_resets: int) -> Paths:
+    def of(cls, graph: Graph, max_resets: int, *, plain: bool = False) -> Paths:
         """Breadth first from the factory state; every stop is left once, by the mildest path that comes by. A node is
         left again by a path with fewer resets since its last interruption: more than ``max_resets`` nobody follows.
+        ``plain``: only paths on which no session meets weak cells.
 
         A graph that was not finished has edges that are no longer true, and places that are being walked again: how a
         node was first met is always true."""
@@ -77,6 +82,8 @@ class Paths:
             if node not in paths.arrivals:
                 paths.arrivals[node], paths.distances[node] = arrival, distance
             for target, step in chain(_steps(node, arrival, left), _births(born.get(node, ()), arrival)):
+                if plain and node.sessions[step.reading].met_weak:
+                    continue
                 if step.how:
                     paths.origins[target] = None
                 count += 1
@@ -84,6 +91,13 @@ class Paths:
                 again = resets + 1 if step.kind == "end" else 0
                 heapq.heappush(queue, (further, again, count, target, step))
         return paths
+
+    def sessions_since_cut(self, node: Node) -> int:
+        """Sessions between the last interruption on the way and the one of ``node``."""
+        count, arrival = 0, self.arrivals[node]
+        while arrival is not None and not arrival.how:
+            count, arrival = count + 1, arrival.before
+        return count
 
     def path(self, node: Node) -> tuple[CutPath, tuple[str, ...], tuple[str, ...]]:
         """The interruptions, their kinds, and for every session on the way that met weak cells how these read."""
@@ -107,6 +121,11 @@ class Paths:
             else:
                 sessions += 1
         return tuple(steps), tuple(kinds), tuple(readings)
+
+
+def _with(readings: tuple[str, ...], session: Session, resolution: str | None) -> tuple[str, ...]:
+    """What weak cells read as, those of one more session included."""
+    return (*readings, resolution) if session.met_weak and resolution is not None else readings
 
 
 def _births(children: Sequence[Node], before: Arrival | None) -> Iterator[tuple[Node, Arrival]]:
@@ -141,9 +160,15 @@ class Tally:
         self._graph = closure.graph
         self._cover = closure.cover
         self.counter = TearCounter(closure.rig, closure.options.tears, closure.walker.bench)
-        self._findings: dict[tuple[object, ...], Finding] = {}
+        self._findings: dict[_About, Finding] = {}
         self._lives = closure.lives
+        self._leading = Leading(closure.graph, self.counter)
+        self._nodes: defaultdict[_About, set[Node]] = defaultdict(set)
+        self._at_edges: defaultdict[_About, dict[tuple[Stop, EdgeBreach], int]] = defaultdict(dict)
         self.paths = Paths.of(closure.graph, closure.bounds.max_resets)
+        self._plain: Paths | None = None
+        if "steady" in closure.checks:
+            self._plain = Paths.of(closure.graph, closure.bounds.max_resets, plain=True)
 
     def verdict(self, *, complete: bool, seconds: float) -> Verdict:
         closure, options = self.closure, self.closure.options
@@ -171,20 +196,10 @@ class Tally:
     def _count(self) -> None:
         """Edges by kind and by outcome: every edge of every node, those of shared stops once for each node."""
         cover = self._cover
-        visits: Counter[Stop] = Counter()
-        for node in self._graph.nodes:
-            for first in node.first:
-                stop: Stop | None = first
-                while stop is not None:
-                    visits[stop] += 1
-                    stop = stop.next
-        for stop, times in visits.items():
-            for link in stop.links:
-                cover.edge_kinds[link.kind] += times
-                cover.outcomes[self._lives.outcome(link.target)] += times
-                cover.edges_merged += times
-            for span in stop.spans:
-                self._count_span(stop, span, times)
+        for (node, kind), count in self._leading.edges.items():
+            cover.edge_kinds[kind] += count
+            cover.outcomes[self._lives.outcome(node)] += count
+        cover.edges_merged = self._leading.made
         for node in self._graph.nodes:
             if node.was_run and node.birth is not None and node.birth.how:
                 cover.executed_kinds[kind_of(node.birth.how)] += 1
@@ -202,54 +217,74 @@ class Tally:
         met = [cuts - 1 for node, (cuts, _) in self.paths.distances.items() if not node.was_run]
         self._cover.depth_done = max(0, min([self._cover.depth_done, *left, *met]))
 
-    def _count_span(self, stop: Stop, span: Span, times: int) -> None:
-        piece = stop.session.pieces[span.piece]
-        for head in span.heads:
-            points = (span.stop - span.first) * times
-            self._cover.edge_kinds[head.how] += points
-            self._cover.outcomes[self._lives.outcome(head.node)] += points
-        for kind, count in self.counter.between(piece, span.first, span.stop).items():
-            self._cover.edge_kinds[kind] += count * times
-            self._cover.outcomes[self._lives.outcome(span.heads[0].node)] += count * times
-
     # -- findings ------------------------------------------------------------------------------------------
 
     def _find(self) -> None:
-        for node in self.paths.arrivals:
-            path, kinds, readings = self.paths.path(node)
-            for judged, session, resolution in zip(node.judged, node.sessions, node.resolutions, strict=True):
-                here = (*readings, resolution) if session.met_weak and resolution is not None else readings
-                for breach in judged.breaches:
-                    self._report(path, kinds, here, breach.check, breach.message, self._lives.outcome(node), node)
-            for check, message, read in self._lives.breaches(node, is_origin=node in self.paths.origins):
-                below = (*readings, *read)
-                self._report(path, kinds, below, check, message, self._lives.outcome(node), node)
-            self._find_at_edges(node, path, kinds)
+        """What breaks where no weak cell was read is a finding of its own check, however much milder a way there is
+        that has weak cells read so or so: that is one of `steady`, besides."""
+        if self._plain is None:
+            self._find_on(self.paths, weak=None)
+        else:
+            self._find_on(self._plain, weak=False)
+            self._find_on(self.paths, weak=True)
+        for about, finding in self._findings.items():
+            finding.count = self._edges_to([about])
+        for check in self.closure.checks:
+            self._cover.broken[check] = self._edges_to(about for about in self._findings if about[0] == check)
 
-    def _find_at_edges(self, node: Node, path: CutPath, kinds: tuple[str, ...]) -> None:
-        for first in node.first:
+    def _find_on(self, paths: Paths, *, weak: bool | None) -> None:
+        for node in paths.arrivals:
+            path, kinds, readings = paths.path(node)
+            for judged, session, resolution in zip(node.judged, node.sessions, node.resolutions, strict=True):
+                here = _with(readings, session, resolution)
+                for breach in judged.breaches:
+                    outcome = self._lives.outcome(node)
+                    about = self._report(path, kinds, here, breach.check, breach.message, outcome, weak=weak)
+                    self._leads(about, self._leading.before(node))
+            for check, message, read in self._lives.breaches(node, is_origin=node in paths.origins):
+                below = (*readings, *read)
+                about = self._report(path, kinds, below, check, message, self._lives.outcome(node), weak=weak)
+                own = check in ("boots", "wear") and not node.killed_by  # every origin says so of itself
+                self._leads(about, {node} if own else self._leading.before(node))
+            self._find_at_edges(node, paths, weak=weak)
+
+    def _find_at_edges(self, node: Node, paths: Paths, *, weak: bool | None) -> None:
+        path, kinds, readings = paths.path(node)
+        since_cut = paths.sessions_since_cut(node)
+        for reading, first in enumerate(node.first):
+            here = _with(readings, node.sessions[reading], node.resolutions[reading])
             stop: Stop | None = first
             offset = 0
             while stop is not None:
                 for breach in stop.breaches:
-                    step = Step(self._sessions_since_cut(node), offset + breach.entry, breach.how)
-                    below = ((*path, step), (*kinds, breach.how))
-                    self._report(*below, (), breach.check, breach.message, breach.outcome, node)
+                    below = ((*path, Step(since_cut, offset + breach.entry, breach.how)), (*kinds, breach.how))
+                    about = self._report(*below, here, breach.check, breach.message, breach.outcome, weak=weak)
+                    if about is not None:
+                        self._at_edges[about][stop, breach] = self._leading.by_itself(stop, breach)
                 offset += stop.length
                 stop = stop.next
 
-    def _sessions_since_cut(self, node: Node) -> int:
-        count, arrival = 0, self.paths.arrivals[node]
-        while arrival is not None and not arrival.how:
-            count, arrival = count + 1, arrival.before
-        return count
+    def _leads(self, about: _About | None, nodes: Iterable[Node]) -> None:
+        if about is not None:
+            self._nodes[about].update(nodes)
+
+    def _edges_to(self, abouts: Iterable[_About]) -> int:
+        """How many edges lead to these findings; one that leads to several of them is counted once."""
+        nodes: set[Node] = set()
+        by_themselves: dict[tuple[Stop, EdgeBreach], int] = {}
+        for about in abouts:
+            nodes |= self._nodes[about]
+            by_themselves |= self._at_edges[about]
+        return sum(self._leading.to(node) for node in nodes) + sum(by_themselves.values())
 
     def _report(
         self, path: CutPath, kinds: tuple[str, ...], readings: tuple[str, ...], check: str, message: str,
-        outcome: str, node: Node,
-    ) -> None:  # fmt: skip
-        if check not in self.closure.checks:
-            return
+        outcome: str, *, weak: bool | None,
+    ) -> _About | None:  # fmt: skip
+        """Keeps the mildest of findings that are one; returns what makes them one. None: nothing is reported here.
+        ``weak``: only what needs weak cells, or only what needs none; None: all of it."""
+        if check not in self.closure.checks or (weak is not None and weak is not bool(readings)):
+            return None
         if "steady" in self.closure.checks and readings:
             check, message = "steady", f"{check}: {message}; weak cells read {', then '.join(readings)}"
         last = path[-1:]
@@ -258,10 +293,6 @@ class Tally:
         harsh = harshness(step.how for step in path)
         place = tuple((step.run, step.entry) for step in path)
         finding = Finding(FindingKey(check, place, kinds, outcome), path, harsh, message, readings=readings)
-        if known is None:
+        if known is None or finding.rank < known.rank:
             self._findings[about] = finding
-        elif finding.rank < known.rank:
-            finding.count = known.count + 1
-            self._findings[about] = finding
-        else:
-            known.count += 1
+        return about

@@ -14,6 +14,7 @@ from typing import Literal
 
 import msgspec
 
+from emu.board import CheckEntry
 from emu.campaign.checks import CHECKS
 
 SCHEMA = "brownout/run/1"
@@ -79,7 +80,8 @@ class Coverage:
     At any depth: ``states`` were run, each standing for all that its future cannot tell from it; ``edges_executed`` are
     those that led to them first, ``edges_merged`` those that led to a state another stands for, and the rest of
     ``edges_inherited`` those of spans in which nothing is touched that any future looks at. ``depth_closed``: fewest
-    interruptions that reach the last of the states.
+    interruptions that reach the last of the states. ``broken``:
+    edges that lead to a breach, by check; one of them may lead to several findings.
     """
 
     operations: Counter[str] = field(default_factory=Counter)
@@ -95,6 +97,7 @@ class Coverage:
     runs: int = 0
     depth_done: int = 0
     executed_kinds: Counter[str] = field(default_factory=Counter)
+    broken: Counter[str] = field(default_factory=Counter)
 
     def add(self, other: Coverage) -> None:
         """Count what ``other`` counted as well."""
@@ -126,6 +129,14 @@ class Coverage:
 def killed_by(how: str) -> str:
     """What a finding says of a trial that took every worker along, by ``how``."""
     return f"the trial killed its worker: {how}"
+
+
+def unfollowed(bounds: CheckEntry) -> str:
+    """Why nothing is held where a device may restart for ever, and no check says that it must not."""
+    return (
+        f"some lives restart more than {bounds.max_resets} times in a row: what follows was not tried, and `boots`, "
+        "which would have found it, is not among the checks"
+    )
 
 
 def check_of_killed(checks: Sequence[str]) -> str:
@@ -181,7 +192,9 @@ class Verdict:
     def _result(self, name: str) -> CheckResult:
         found = [finding for finding in self.findings if finding.key.check == name]
         exercised = self.coverage.exercised[name]
-        edges = sum(finding.count for finding in found if finding.path)  # the uncut life is no edge
+        cover = self.coverage
+        at_edges = sum(finding.count for finding in found if finding.path)  # the uncut life is no edge
+        edges = cover.broken[name] if cover.states else at_edges
         result: ResultWord
         if found:
             result, reason = "broken", found[0].message

@@ -7,7 +7,9 @@ stderr.
 
 from __future__ import annotations
 
-EXIT_INTERRUPTED = 130
+import sys
+
+EXIT_INTERRUPTED, EXIT_MISSING = 130, 4
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -18,4 +20,9 @@ def main(arguments: list[str] | None = None) -> None:
         code = run_command(arguments)
     except KeyboardInterrupt:
         code = EXIT_INTERRUPTED
+    except ModuleNotFoundError as wrong:
+        if wrong.name != "click":
+            raise
+        print("brownout: click is not installed, without which there is no command: pip install click", file=sys.stderr)
+        code = EXIT_MISSING
     raise SystemExit(code)

@@ -16,17 +16,18 @@ import click
 
 from emu.words import printable
 
-EXIT_USAGE, EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_BROKEN_PIPE = 2, 70, 130, 141
+EXIT_USAGE, EXIT_MISSING, EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_BROKEN_PIPE = 2, 4, 70, 130, 141
 COMMANDS = {
     "run": "Cut the power at every flash write of an update, and judge what survives.",
     "replay": "Reproduce one finding, step by step.",
     "verify": "Derive a certificate again: run the same campaign and compare.",
-    "bench": "Chunk throughput of an update on a board, and which limit binds.",
+    "bench": "What an update costs on a board: throughput, stalls, boot, commit, wear; a gate.",
     "pack": "Make a firmware .zip from an image, and sign it.",
     "inspect": "Explain a firmware .zip, an image file or the content of a flash.",
     "flash": "Convert and edit flash images.",
     "new": "Write a starting point: a board, a firmware of your own, and its tests.",
     "parts": "List the flash parts, or explain one with its sources.",
+    "doctor": "Say whether this installation is sound, and what to do where it is not.",
 }
 
 
@@ -79,6 +80,8 @@ def run_command(arguments: list[str] | None) -> int:
     except (BrokenPipeError, SystemExit):  # click turns a broken pipe into SystemExit
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return EXIT_BROKEN_PIPE
+    except ImportError as wrong:
+        return _not_importable(wrong)
     except Exception as wrong:
         return _failed(wrong)
     return code if isinstance(code, int) else 0
@@ -88,6 +91,17 @@ def _say(text: str) -> None:
     """One message on stderr; a stderr that cannot take it changes no exit code."""
     with contextlib.suppress(OSError):
         click.echo(text, err=True)
+
+
+def _not_importable(wrong: ImportError) -> int:
+    """A library is missing or broken, or another package has our name: nothing of ours may be loaded to say so."""
+    if os.environ.get("BROWNOUT_TRACEBACK"):
+        raise wrong
+    _say(
+        f"brownout: {printable(str(wrong))}: `brownout doctor` says what is wrong with this installation; if it says "
+        "SOUND, please report this"
+    )
+    return EXIT_MISSING
 
 
 def _failed(wrong: Exception) -> int:

@@ -59,7 +59,7 @@ class TearRow:
     inputs: Callable[[Cells, Operation], list[Extent]] = own_range
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Tear:
     """A row with its argument; ``name`` is what tokens and reports say."""
 
@@ -69,6 +69,9 @@ class Tear:
     @property
     def name(self) -> str:
         return f"{self.row.name}-{self.argument}"
+
+    def __repr__(self) -> str:
+        return f"tear_named({self.name!r})"
 
     def apply(self, cells: Cells, operation: Operation) -> None:
         self.row.apply(cells, operation, self.argument)

@@ -21,7 +21,8 @@ from bootloader.config import (
     pack_config,
     read_config,
 )
-from tests.bootloader.workbench import boot_configs, committed, first_boot
+from emu.strategies import boot_configs
+from tests.bootloader.workbench import committed, first_boot
 
 SAMPLE = first_boot(1, SlotConfig(1, 2, 3, 4, 5, 6, 7), SlotConfig(8, 9, 10, 11, 12, 13, 14))
 ERASED = read_config(b"\xff" * RECORD_SIZE)
@@ -40,14 +41,14 @@ def reading(sequencer: int) -> CopyReading:
 # -- one record ------------------------------------------------------------------------------------------
 
 
-@given(boot_configs)
+@given(boot_configs())
 def test_a_record_reads_back_as_the_config_it_was_made_from(config: BootConfig) -> None:
     record = pack_config(config)
     assert len(record) == RECORD_SIZE
     assert read_config(record) == CopyReading(config, "valid")
 
 
-@given(boot_configs, boot_configs)
+@given(boot_configs(), boot_configs())
 def test_two_configs_share_a_record_only_when_they_are_equal(one: BootConfig, other: BootConfig) -> None:
     assert (pack_config(one) == pack_config(other)) == (one == other)
 
@@ -63,7 +64,7 @@ def test_every_single_bit_flip_is_refused(config: BootConfig) -> None:
         assert found.reason.startswith("no magic" if bit < 32 else "CRC mismatch"), f"bit {bit}: {found.reason}"
 
 
-@given(boot_configs)
+@given(boot_configs())
 def test_every_prefix_of_a_write_over_erased_is_refused_or_the_whole_record(config: BootConfig) -> None:
     record = pack_config(config)
     for length in range(RECORD_SIZE):
@@ -148,7 +149,7 @@ def test_erased_flash_is_older_than_the_first_record_ever_written() -> None:
     assert ERASED.config is None
 
 
-@given(*itertools.repeat(st.one_of(st.none(), boot_configs), 2))
+@given(*itertools.repeat(st.one_of(st.none(), boot_configs()), 2))
 def test_the_newest_is_valid_the_smallest_and_never_written_to(one: BootConfig | None, two: BootConfig | None) -> None:
     copies = [CopyReading(None, "bad") if c is None else CopyReading(c, "valid") for c in (one, two)]
     found = newest_of(copies[0], copies[1])

@@ -14,7 +14,7 @@ from bootloader.config import BootConfig, Configs, CopyReading, SlotConfig, newe
 from bootloader.decision import Decision, ResetCause, Rule, decide
 from bootloader.image import ImageHeader
 from bootloader.verify import Reason, Verification
-from tests.bootloader.workbench import boot_configs
+from emu.strategies import boot_configs
 
 CAUSES: tuple[ResetCause, ...] = get_args(ResetCause)
 OLD, NEW = SlotConfig(10, 0x100, 0x111, 1, 20, 30, 40), SlotConfig(11, 0x200, 0x222, 2, 21, 31, 41)
@@ -243,7 +243,7 @@ class World:
 
 
 worlds = st.builds(
-    World, st.none() | boot_configs, st.none() | boot_configs, pairs, pairs, st.booleans(), st.booleans()
+    World, st.none() | boot_configs(), st.none() | boot_configs(), pairs, pairs, st.booleans(), st.booleans()
 )
 given_a_world = given(worlds)
 
@@ -309,7 +309,7 @@ def test_the_reset_cause_changes_neither_slot_nor_record_nor_rule(world: World) 
     assert len(decisions) == 1
 
 
-@given(boot_configs, pairs, st.booleans())
+@given(boot_configs(), pairs, st.booleans())
 def test_whatever_fails_a_good_configured_image_is_never_left_for_a_halt(
     config: BootConfig, configured: tuple[Verification, Verification], can_write: bool
 ) -> None:

@@ -8,8 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from hypothesis import strategies as st
-
 from bootloader.boot import BootReport, boot
 from bootloader.config import BootConfig, SlotConfig
 from bootloader.config_store import ConfigStore
@@ -17,10 +15,10 @@ from bootloader.decision import ResetCause
 from bootloader.image import ImageHeader, header_for, pack_header
 from bootloader.layout import Layout, Slot
 from bootloader.verify import VerifyPolicy
+from emu.strategies import copies_on, restart
 from flash.contract import NorFlash
 from flash.device import FlashDevice
 from flash.geometry import Geometry
-from flash.journal import Interruption, Journal
 from flash.part import bundled_part, part_names
 from flash.partition import Partition
 
@@ -32,13 +30,6 @@ NEW_APP = b"a newer application" * 61
 def make_device(part: str) -> FlashDevice:
     """A blank chip that raises at the first misuse."""
     return FlashDevice(bundled_part(part), strict=True)
-
-
-def copies_on(device: NorFlash) -> tuple[Partition, Partition]:
-    """The two config copies: the first two sectors."""
-    first = device.geometry.sector_at(0)
-    second = device.geometry.sector_at(first.end)
-    return Partition("config0", device, 0, first.size), Partition("config1", device, second.address, second.size)
 
 
 def _slot_size(geometry: Geometry) -> int:
@@ -63,14 +54,6 @@ def layout_on(device: NorFlash) -> Layout:
         for index, name in enumerate(("app0", "app1"))
     ]
     return Layout(copies_on(device), (slots[0], slots[1]))
-
-
-def restart(device: FlashDevice, interruption: Interruption | None = None) -> Journal:
-    """Power is back, with a journal of its own, and perhaps the next interruption in it."""
-    device.supply.restore()
-    journal = Journal(interruption)
-    device.attach(device.clock, journal, None)
-    return journal
 
 
 # -- images ----------------------------------------------------------------------------------------------
@@ -121,21 +104,6 @@ def first_boot(active: int, *slots: SlotConfig, timeout_s: int = 30) -> BootConf
 def unnumbered(config: BootConfig | None) -> BootConfig | None:
     """Without its sequencer, which the store chooses."""
     return None if config is None else replace(config, sequencer=0)
-
-
-u32 = st.integers(0, 0xFFFF_FFFF)
-slot_configs = st.builds(SlotConfig, u32, u32, u32, u32, u32, u32, u32)
-boot_configs = st.builds(
-    BootConfig,
-    sequencer=st.integers(0, 0xFFFF_FFFE),
-    active_slot=st.sampled_from((0, 1)),
-    revert_slot=st.sampled_from((None, 0, 1)),
-    committed=st.booleans(),
-    first_boot=st.booleans(),
-    merge_fs=st.booleans(),
-    commit_timeout_s=u32,
-    slots=st.tuples(slot_configs, slot_configs),
-).filter(lambda config: config.revert_slot != config.active_slot)
 
 
 # -- things that answer the contracts of the bootloader ------------------------------------------------

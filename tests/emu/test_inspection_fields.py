@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from bootloader.config import RECORD_SIZE, BootConfig, pack_config
 from bootloader.image import HEADER_SIZE, ImageHeader, pack_header
 from emu.inspection.fields import CONFIG_FIELDS, HEADER_FIELDS, Field, read_fields, version_text
-from tests.bootloader.workbench import boot_configs
+from emu.strategies import boot_configs
 
 
 @pytest.mark.parametrize(("fields", "size"), [(CONFIG_FIELDS, RECORD_SIZE), (HEADER_FIELDS, HEADER_SIZE)])
@@ -25,7 +25,7 @@ def by_name(record: bytes, fields: tuple[Field, ...]) -> dict[str, dict[str, Any
     return {field["name"]: field for field in read_fields(record, fields)}
 
 
-@given(boot_configs)
+@given(boot_configs())
 def test_a_config_reads_field_by_field_as_it_was_packed(config: BootConfig) -> None:
     fields = by_name(pack_config(config), CONFIG_FIELDS)
     for name in ("sequencer", "active_slot", "flags", "commit_timeout_s"):

@@ -1,4 +1,4 @@
-"""Throughput: the cheapest list is a lower bound by the same timing, on every board."""
+"""Throughput: the cheapest list is a lower bound by the same timing, on every board; stalls, chunks, two buffers."""
 
 from __future__ import annotations
 
@@ -6,11 +6,14 @@ from dataclasses import replace
 from typing import get_args
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from emu.board import load_board
-from emu.throughput import cheapest_us, measure
+from emu.throughput import Stalls, Throughput, cheapest_us, measure, stalls_of
 from emu.update_rig import ImagePair, UpdateRig
 from flash.draws import uniforms
+from flash.journal import Operation, OperationKind
 from flash.timing import TimingMode
 from tests.emu.helpers import BOARDS, NEW_APP, OLD_APP, board_with
 from updater.bundle import Firmware, make_bundle
@@ -59,7 +62,8 @@ def test_the_parts_of_the_time_are_all_of_it(link: int) -> None:
 def test_a_link_changes_neither_the_share_nor_the_flash() -> None:
     near, far = (measure(rig("demo", "typ"), 512, link) for link in (0, 1000))
     assert near.share == far.share
-    assert replace(far, total_us=near.total_us, link_us=0, host_s=near.host_s) == near
+    same = replace(far, total_us=near.total_us, link_us=0, link_bytes_per_s=0, waits_us=near.waits_us)
+    assert replace(same, host_s=near.host_s) == near
 
 
 def test_a_filesystem_counts_on_both_sides() -> None:
@@ -69,3 +73,81 @@ def test_a_filesystem_counts_on_both_sides() -> None:
     row = measure(UpdateRig(board, images, traced=False), 1024, 0)
     assert row.size == len(NEW_APP) + 9000
     assert 0.95 <= row.share <= 1
+
+
+# -- stalls and chunks ------------------------------------------------------------------------------------
+
+
+def operation(kind: OperationKind, start_us: int, end_us: int) -> Operation:
+    return Operation(kind, "nor", 0, 256, b"", start_us, end_us)
+
+
+@pytest.mark.parametrize(
+    ("operations", "stalls"),
+    [
+        ([], Stalls(0, 0, 0)),
+        ([operation("program", 0, 9)], Stalls(0, 0, 0)),
+        ([operation("erase", 0, 10), operation("erase", 10, 30)], Stalls(1, 30, 30)),
+        ([operation("erase", 0, 10), operation("erase", 11, 30)], Stalls(2, 19, 29)),
+        ([operation("erase", 0, 10), operation("program", 10, 11), operation("erase", 11, 30)], Stalls(2, 19, 29)),
+    ],
+)
+def test_erases_without_a_pause_between_them_are_one_stall(operations: list[Operation], stalls: Stalls) -> None:
+    assert stalls_of(operations) == stalls
+
+
+def test_a_chunk_larger_than_all_is_the_whole_reception() -> None:
+    row = measure(rig("demo", "typ"), 1 << 20, 0)
+    assert len(row.chunks_us) == 1
+    assert row.total_us - row.finish_us - 1000 < row.worst_chunk_us <= row.total_us - row.finish_us
+
+
+@pytest.mark.parametrize("chunk_size", [64, 1000, 4096])
+def test_work_on_chunks_and_waits_are_all_of_the_reception(chunk_size: int) -> None:
+    row = measure(rig("demo", "typ"), chunk_size, 11_520)
+    sizes = [wait_us * 11_520 / 1e6 for wait_us in row.waits_us]
+    assert all(size == pytest.approx(chunk_size, abs=0.02) for size in sizes[:-1])
+    assert sum(row.waits_us) == row.link_us
+    begin_us = row.total_us - row.finish_us - row.link_us - sum(row.chunks_us)
+    assert 0 <= begin_us < 1000  # both boot configs are read
+    assert row.worst_chunk_us >= row.stalls.longest_us == 45_000
+
+
+# -- two buffers ------------------------------------------------------------------------------------------
+
+
+def played(waits_us: list[int], works_us: list[int]) -> int:
+    """Microsecond by microsecond: a link that fills a free buffer, an updater that works on the oldest full one."""
+    to_send, to_work = list(waits_us), list(works_us)
+    free, full, now, arriving, working = 2, 0, 0, 0, 0
+    while to_send or to_work or arriving or working:
+        if not arriving and to_send and free:
+            free, arriving = free - 1, to_send.pop(0)
+        if not working and full:
+            full, working = full - 1, to_work.pop(0)
+        now += 1
+        if arriving:
+            arriving -= 1
+            full += not arriving
+        if working:
+            working -= 1
+            free += not working
+    return now
+
+
+@given(st.lists(st.tuples(st.integers(1, 12), st.integers(1, 12)), min_size=1, max_size=8))
+def test_two_buffers_are_as_fast_as_two_buffers_played(chunks: list[tuple[int, int]]) -> None:
+    waits, works = map(list, zip(*chunks, strict=True))
+    begin_us, finish_us = 5, 7
+    row = Throughput(
+        chunk_size=1, link_bytes_per_s=1, size=1, total_us=begin_us + sum(waits) + sum(works) + finish_us,
+        link_us=sum(waits), erase_us=0, program_us=sum(works), read_us=begin_us, finish_us=finish_us, cheapest_us=1,
+        waits_us=tuple(waits), chunks_us=tuple(works), stalls=Stalls(0, 0, 0), host_s=1.0,
+    )  # fmt: skip
+    assert row.two_buffers_us == begin_us + played(waits, works) + finish_us
+
+
+def test_two_buffers_gain_nothing_where_the_link_is_no_limit_and_never_lose() -> None:
+    assert (near := measure(rig("demo", "typ"), 512, 0)).two_buffers_us == near.total_us
+    far = measure(rig("demo", "typ"), 512, 20_000)
+    assert max(far.link_us, near.total_us) < far.two_buffers_us < far.total_us

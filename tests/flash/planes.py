@@ -7,8 +7,8 @@ from dataclasses import dataclass, fields
 import numpy as np
 from hypothesis import strategies as st
 
+from emu import strategies
 from flash.cells import Cells, block_size_of
-from flash.device import FlashDevice
 from flash.journal import Operation
 from flash.part import Part
 from flash.tears import Tear
@@ -121,27 +121,12 @@ def torn(cells: Cells, op: Operation, tear: Tear) -> Planes:
 @st.composite
 def operations(draw: st.DrawFn, part: Part, cells: Cells, kind: str | None = None) -> Operation:
     """One operation the part really executes on this content: in the array, in the annex, or on the whole chip."""
-    geometry = part.geometry
-    device = FlashDevice(part)
-    device.restore(cells.snapshot())
     chosen = kind or draw(st.sampled_from(["program", "erase"] + ["chip", "annex"] * (cells.size > part.size)))
     if chosen == "annex":
         return draw(annex_operations(part))
     if chosen == "chip":
         return Operation("erase", "flash", 0, part.size, b"", 0, 1)
-    if chosen == "erase":
-        sector = geometry.sector_at(draw(st.integers(0, geometry.size - 1)))
-        device.erase(sector.address, draw(st.sampled_from(geometry.erase_sizes_at(sector.address))))
-    else:
-        base = draw(st.integers(0, geometry.size // geometry.burst_size - 1)) * geometry.burst_size
-        units = geometry.burst_size // geometry.unit
-        first = draw(st.integers(0, units - 1))
-        length = draw(st.integers(1, units - first)) * geometry.unit
-        data = draw(st.one_of(st.just(bytes(length)), st.binary(min_size=length, max_size=length)))
-        device.program(base + first * geometry.unit, data)
-        if not device.journal.operations():
-            device.program(first * geometry.unit, data)
-    return device.journal.operations()[0]
+    return draw(strategies.operations(part, cells, kinds=[chosen], careless=True))
 
 
 @st.composite

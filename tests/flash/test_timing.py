@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from emu.strategies import operations
 from flash.device import FlashDevice
 from flash.part import Part, Program, bundled_part, part_names
 from flash.timing import Timing
@@ -24,14 +25,8 @@ def ask(timing: Timing, query: Query, cycles: int = 0) -> int:
     return (timing.program_us if kind == "program" else timing.erase_us)(address, length, cycles)
 
 
-@st.composite
-def queries(draw: st.DrawFn, part: Part) -> Query:
-    geometry = part.geometry
-    if draw(st.booleans()):
-        size = draw(st.sampled_from([e.size for e in part.erase]))
-        return "erase", draw(st.integers(0, geometry.size // size - 1)) * size, size
-    length = draw(st.integers(1, geometry.burst_size // geometry.unit)) * geometry.unit
-    return "program", draw(st.integers(0, geometry.size // geometry.burst_size - 1)) * geometry.burst_size, length
+def queries(part: Part) -> st.SearchStrategy[Query]:
+    return operations(part).map(lambda operation: (operation.kind, operation.address, operation.length))
 
 
 def bound_us(part: Part, query: Query) -> int:

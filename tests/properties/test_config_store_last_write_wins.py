@@ -1,7 +1,8 @@
 """Whatever power does, the boot config that reads back is the last one whose write completed.
 
 Only the write that power interrupted may have won as well, and what a boot has read once stays. Held on every
-bundled part, at every point between two flash operations and inside every one of them, in every tier 1 tear.
+bundled part, at every point between two flash operations and inside every one of them, in every tier 1 tear; and for
+any row of writes, cuts and reads on drawn parts.
 """
 
 from __future__ import annotations
@@ -10,24 +11,25 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import settings
 from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from bootloader.config import BootConfig, SlotConfig
+from bootloader.config import RECORD_SIZE, BootConfig, SlotConfig, pack_config
 from bootloader.config_store import ConfigStore
+from bootloader.errors import SequencerExhausted
+from emu.strategies import KINDS, boot_configs, copies_on, cuts, parts, restart
 from flash.device import FlashDevice
 from flash.errors import PowerLost
 from flash.journal import Interruption
+from flash.part import PartKind
 from flash.snapshot import Snapshot
 from flash.tears import TEAR_SETS, TearSet, tears_of
 from tests.bootloader.workbench import (
     PARTS,
-    boot_configs,
     committed,
-    copies_on,
     first_boot,
     make_device,
-    restart,
     unnumbered,
 )
 
@@ -126,25 +128,77 @@ def test_cuts_of_the_write_after_a_cut_leave_the_old_record_or_the_new(part: str
         assert bench.read() == unnumbered(LIFE[3])
 
 
-writes = st.lists(st.tuples(boot_configs, st.none() | st.integers(0, 10_000)), min_size=1, max_size=8)
-"""Records in order; with each the number of the cut that interrupts it, or None."""
+# -- any row of writes, cuts and reads ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("part", PARTS)
-@settings(max_examples=30, deadline=None)
-@given(writes)
-def test_the_last_completed_write_wins(part: str, sequence: list[tuple[BootConfig, int | None]]) -> None:
-    bench = Bench.of(part)
-    last: BootConfig | None = None
-    for config, number in sequence:
-        start, wanted = bench.device.snapshot(), unnumbered(config)
-        cuts = list(bench.cuts(start, config, TEAR_SETS["T1"])) if number is not None else [None]
-        cut = cuts[(number or 0) % len(cuts)]
-        completed = bench.write(start, config, cut)
-        found = bench.read()
-        if completed:
-            assert found == wanted
+class StoreMachine(RuleBasedStateMachine):
+    """``possible``: what may count now. The last record that was completed or read, then every one cut since."""
+
+    kind: PartKind
+
+    @initialize(data=st.data(), factory=st.none() | boot_configs(), is_old=st.booleans())
+    def begin(self, data: st.DataObject, factory: BootConfig | None, is_old: bool) -> None:
+        part = data.draw(parts(kinds=[self.kind], smallest_sector=RECORD_SIZE))
+        self.device = FlashDevice(part, strict=True)
+        self.possible = [factory]
+        if factory is not None:
+            factory = replace(factory, sequencer=3) if is_old else factory
+            self.possible = [factory]
+            record = pack_config(factory)
+            self.device.load(0, record if part.erased else bytes(byte ^ 0xFF for byte in record))
+
+    @rule(config=boot_configs())
+    def write(self, config: BootConfig) -> None:
+        newest = self.newest()
+        restart(self.device)
+        if newest is not None and newest.sequencer == 0:
+            with pytest.raises(SequencerExhausted):
+                self.store().write(config)
+            assert not self.device.journal.entries
         else:
-            assert found in (last, wanted)
-        assert bench.read() == found, "a second reading differs from the first"
-        last = found
+            self.possible = [self.store().write(config)]
+            assert newest is None or self.possible[0].sequencer < newest.sequencer
+
+    @precondition(lambda self: self.can_write())
+    @rule(config=boot_configs(), data=st.data())
+    def lose_power_in_a_write(self, config: BootConfig, data: st.DataObject) -> None:
+        start = self.device.snapshot()
+        journal = restart(self.device)
+        numbered = self.store().write(config)
+        cut = data.draw(cuts(self.device.part, start, journal.operations(), TEAR_SETS["T2"]))
+        self.device.restore(start)
+        restart(self.device, cut)
+        with pytest.raises(PowerLost):
+            self.store().write(config)
+        restart(self.device)
+        self.possible.append(numbered)
+
+    @rule()
+    def read(self) -> None:
+        """What a boot has read once stays."""
+        self.possible = [self.newest()]
+
+    def can_write(self) -> bool:
+        newest = self.newest()
+        return newest is None or newest.sequencer > 0
+
+    def newest(self) -> BootConfig | None:
+        return self.store().read().config
+
+    def store(self) -> ConfigStore:
+        """As fresh as after a reset."""
+        return ConfigStore(copies_on(self.device))
+
+    @invariant()
+    def the_last_completed_write_counts_or_the_one_in_flight(self) -> None:
+        if hasattr(self, "device"):
+            assert self.newest() in self.possible
+
+
+def machine_for(kind: PartKind) -> type:
+    machine = type(f"Store_on_{kind}", (StoreMachine,), {"kind": kind})
+    machine.TestCase.settings = settings(max_examples=40, stateful_step_count=12, deadline=None)
+    return machine.TestCase
+
+
+TestSerial, TestParallel, TestWords, TestGranules, TestHalfWords = map(machine_for, KINDS)

@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from emu.strategies import chunkings
 from tests.spec import dump
 from tests.updater.workbench import (
     FIRMWARE,
@@ -22,6 +23,7 @@ from tests.updater.workbench import (
     archive,
     document,
     feed,
+    feed_pieces,
     fs_entry,
     make_bench,
     manifest_entry,
@@ -227,11 +229,11 @@ def manifest_end(raw: bytes) -> int:
 
 
 @unhurried
-@given(sizes=st.lists(st.integers(1, 700), min_size=1, max_size=8), accepted=st.booleans())
-def test_any_chunking_gives_the_same_answer_and_the_same_journal(sizes: list[int], accepted: bool) -> None:
+@given(data=st.data(), accepted=st.booleans())
+def test_any_chunking_gives_the_same_answer_and_the_same_journal(data: st.DataObject, accepted: bool) -> None:
     one, other = guarded(0b001), guarded(0b001)
     feed(whole := one.begin(), BOTH[accepted], len(BOTH[accepted]))
-    feed(cut := other.begin(), BOTH[accepted], *sizes)
+    feed_pieces(cut := other.begin(), data.draw(chunkings(BOTH[accepted])))
     assert (whole.result, whole.status_msg, whole.detail) == (cut.result, cut.status_msg, cut.detail)
     assert whole.sig_check_result == cut.sig_check_result == (0b101 if accepted else 0b100)
     assert one.device.journal.entries == other.device.journal.entries

@@ -11,7 +11,7 @@ import io
 import json
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -177,9 +177,14 @@ def chunks(data: bytes, sizes: Sequence[int]) -> Iterator[bytes]:
 
 def feed(context: UpdaterContext, data: bytes, *sizes: int) -> int:
     """The last return value of `updater_process`; by default in chunks of 512 bytes."""
+    return feed_pieces(context, chunks(data, sizes or (512,)))
+
+
+def feed_pieces(context: UpdaterContext, pieces: Iterable[bytes]) -> int:
+    """The last return value of `updater_process`."""
     result = 0
-    for chunk in chunks(data, sizes or (512,)):
-        result = updater_process(context, chunk)
+    for piece in pieces:
+        result = updater_process(context, piece)
     return result
 
 

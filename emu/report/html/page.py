@@ -1,28 +1,23 @@
 """A run as one offline HTML page: verdict, coverage, flash map, timeline, findings with their paths, tables.
 
 `to_html` takes what is known and shows what it is given: the map, the cases, the certificate and the layers are each
-left out when there are none. Style and script are files of this package and stand in the page; its content security
-policy allows no request and no other script.
+left out when there are none.
 
-Neighbours: `report.document` has the facts, `case`, `flash_map`, `timeline` and `tables` are parts of the page. The CLI
-follows the tokens of cases: a report runs nothing.
+Neighbours: `report.document` has the facts, `shell` is what stands around every page, `case`, `flash_map`, `timeline`
+and `tables` are parts of this one. The CLI follows the tokens of cases: a report runs nothing.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Mapping, Sequence
-from functools import cache
-from importlib import resources
-from string import Template
 from typing import Any
 
 from emu.campaign.update_map import Layer, UpdateMap
 from emu.report.html import tables
 from emu.report.html.case import Case, case_section
 from emu.report.html.flash_map import flash_map
-from emu.report.html.markup import Markup, element, joined, section, text
+from emu.report.html.markup import Markup, element, section
+from emu.report.html.shell import in_shell
 from emu.report.html.timeline import timeline
 from emu.report.summary import HEADLINES
 from emu.words import counted
@@ -49,30 +44,8 @@ def to_html(
         *_operations(update),
         section("inputs", "Inputs", tables.inputs_table(document), _digest(document)),
     ]
-    script = _file("page.js")
-    return Template(_file("page.html")).substitute(
-        title=text(f"{document['verdict']}: {_versions(document)} on {document['board']}"),
-        style=_file("style.css").replace("/* DARK */", _file("dark.css")),
-        script=script,
-        script_digest=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        header=_header(document),
-        contents=_contents(parts),
-        body=joined(parts, Markup("\n")),
-    )
-
-
-@cache
-def _file(name: str) -> str:
-    return resources.files("emu.report.html").joinpath(name).read_text(encoding="utf-8")
-
-
-def _contents(parts: Sequence[Markup]) -> Markup:
-    """Links to the sections there are."""
-    links = []
-    for part in parts:
-        name, title = part.split('id="', 1)[1].split('"', 1)[0], part.split("<h2>", 1)[1].split("</h2>", 1)[0]
-        links.append(element("li", element("a", Markup(title), href=f"#{name}")))
-    return joined(links)
+    title = f"{document['verdict']}: {_versions(document)} on {document['board']}"
+    return in_shell("power-cut report", title, _header(document), parts)
 
 
 # -- at a glance -----------------------------------------------------------------------------------------

@@ -53,7 +53,7 @@ def outcomes_table(document: Mapping[str, Any]) -> Markup:
     edges = max(1, document["edges"])
     ranked = sorted(document["outcomes"].items(), key=lambda item: (-item[1], item[0]))
     rows: list[Row] = [
-        (outcome, f"{count:,}", f"{100 * count / edges:.2f} %", _bar(count / edges)) for outcome, count in ranked
+        (outcome, f"{count:,}", f"{100 * count / edges:.2f} %", bar(count / edges)) for outcome, count in ranked
     ]
     columns = (Column("what an edge leads to", "w"), Column("edges", "n"), Column("share", "n"), Column("", "w"))
     return table("outcomes-table", "Outcomes", columns, rows)
@@ -66,7 +66,8 @@ def kinds_table(document: Mapping[str, Any]) -> Markup:
     return table("kinds-table", "Edges by kind", (Column("kind of edge"), Column("edges", "n")), rows)
 
 
-def _bar(share: float) -> Markup:
+def bar(share: float) -> Markup:
+    """A share of the width of its cell."""
     return element("span", element("i", style=f"width:{100 * share:.2f}%"), class_="bar", aria_hidden="true")
 
 
@@ -136,7 +137,7 @@ def layers_table(layers: Sequence[Layer]) -> Markup:
     """How many states each number of interruptions reaches."""
     most = max((layer.states + layer.merged for layer in layers), default=1) or 1
     rows: list[Row] = [
-        (layer.depth, f"{layer.states:,}", f"{layer.merged:,}", _bar((layer.states + layer.merged) / most))
+        (layer.depth, f"{layer.states:,}", f"{layer.merged:,}", bar((layer.states + layer.merged) / most))
         for layer in layers
     ]
     columns = (Column("interruptions", "n"), Column("new states", "n"), Column("merged", "n"), Column("", "w"))

@@ -1,4 +1,4 @@
-"""`brownout bench`: the table, its JSON, and the options that mean something here."""
+"""`brownout bench`: the table, its JSON, the gate, and the options that mean something here."""
 
 from __future__ import annotations
 
@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from emu.cli.bench import INCLUDES
-from emu.throughput import CHUNK_SIZES
+from emu.board import load_board
+from emu.cli.bench_document import INCLUDES
+from emu.measurements import names_on
+from emu.throughput import CHUNK_SIZES, LINK_SPEEDS
 from tests.emu.cli.command import Brownout, pair, stuck_board
 from tests.emu.helpers import NEW_APP
 
@@ -35,9 +37,9 @@ def test_the_table_names_the_timing_and_no_share_is_above_one(
     lines = ran.out.splitlines()
     assert lines[0].startswith("board stuck, update of 7,936 bytes (never blank), ")
     assert said in lines[0]
-    rows = [line.split() for line in lines if re.match(r" +\d", line)]
+    rows = [line.split() for line in lines if re.match(r" +\d", line)][: len(CHUNK_SIZES)]
     assert [int(row[0]) for row in rows] == list(CHUNK_SIZES)
-    assert all(0 < float(row[2].rstrip("%")) <= 100 for row in rows)
+    assert all(0 < float(row[3].rstrip("%")) <= 100 for row in rows)
 
 
 def test_an_update_without_files_fills_the_slot_but_for_the_header(brownout: Brownout, tmp_path: Path) -> None:
@@ -54,9 +56,11 @@ def test_an_update_without_files_fills_the_slot_but_for_the_header(brownout: Bro
 def test_the_document_says_what_device_time_includes(brownout: Brownout, tmp_path: Path) -> None:
     ran = brownout("bench", *pair(tmp_path), "--link", "10000", "--timing", "max", "--seed", "3", "--json", "-")
     document = json.loads(ran.out)
-    assert document["schema"] == "brownout/bench/2"
+    assert document["schema"] == "brownout/bench/3"
     assert (document["timing"], document["seed"], document["link_bytes_per_s"]) == ("max", 3, 10000)
     assert (document["file"], document["size"]) == (str(tmp_path / "new.bin"), len(NEW_APP))
+    assert [row["chunk_size"] for row in document["rows"]] == list(CHUNK_SIZES)
+    assert {row["link_bytes_per_s"] for row in document["rows"]} == {10000}
     assert document["device_time_includes"] == list(INCLUDES) == ["link", "erase", "program", "read-back", "finish"]
     for row in document["rows"]:
         times = [row[f"{name}_us"] for name in ("link", "erase", "program", "read", "finish")]
@@ -91,3 +95,117 @@ def test_a_document_in_a_file_leaves_the_table_on_stdout(brownout: Brownout, tmp
 )
 def test_an_option_that_would_do_nothing_is_refused(brownout: Brownout, options: tuple[str, ...], said: str) -> None:
     assert said in brownout.refused("bench", *options)
+
+
+# -- what is measured -------------------------------------------------------------------------------------
+
+
+def test_every_chunk_size_is_measured_by_every_link_and_the_boards_own_is_what_is_named(
+    brownout: Brownout, tmp_path: Path
+) -> None:
+    board = stuck_board(tmp_path)
+    own = board.read_text(encoding="utf-8") + "\n[link]\nbytes_per_s = 5000\nchunk_size = 300\n"
+    board.write_text(own, encoding="utf-8")
+    document = json.loads(brownout("bench", "--board", board, "--json", "-").out)
+    asked = {(row["chunk_size"], row["link_bytes_per_s"]) for row in document["rows"]}
+    assert asked == {(size, link) for size in (*CHUNK_SIZES, 300) for link in (*LINK_SPEEDS, 5000)}
+    assert len(document["rows"]) == len(asked)
+    assert (document["chunk_size"], document["link_bytes_per_s"]) == (300, 5000)
+    (row,) = (r for r in document["rows"] if (r["chunk_size"], r["link_bytes_per_s"]) == (300, 5000))
+    values = {name: each["value"] for name, each in document["measurements"].items()}
+    assert values["update_ms"] == row["total_us"] / 1000
+    assert values["device_kib_per_s"] == row["device_kib_per_s"]
+    assert values["worst_chunk_ms"] == row["worst_chunk_us"] / 1000 == max(document["chunks_us"]) / 1000
+    assert values["longest_erase_stall_ms"] == row["stalls"]["longest_us"] / 1000
+
+
+def test_the_first_chunk_and_link_that_are_given_are_what_is_named(brownout: Brownout, tmp_path: Path) -> None:
+    options = ("--chunk", "2000", "--chunk", "100", "--link", "9000", "--link", "0")
+    document = json.loads(brownout("bench", *pair(tmp_path), *options, "--json", "-").out)
+    assert (document["chunk_size"], document["link_bytes_per_s"]) == (2000, 9000)
+    found = [(row["chunk_size"], row["link_bytes_per_s"]) for row in document["rows"]]
+    assert found == [(100, 9000), (100, 0), (2000, 9000), (2000, 0)]
+
+
+def test_all_rows_of_a_chunk_size_have_one_host_figure(brownout: Brownout, tmp_path: Path) -> None:
+    rows = json.loads(brownout("bench", *pair(tmp_path), "--json", "-").out)["rows"]
+    assert len({(row["chunk_size"], row["host_mb_per_s"]) for row in rows}) == len(CHUNK_SIZES)
+
+
+def test_the_list_names_every_measurement_of_the_board_and_measures_nothing(
+    brownout: Brownout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("emu.cli.bench.measure", None)
+    listed = [line.split()[0] for line in brownout("bench", "--list").out.splitlines()]
+    partitions = [entry.name for entry in load_board("demo").document.partition]
+    assert listed == [measurement.name for measurement in names_on(partitions)]
+    assert "worst_sector_erases[slot-b]" in listed
+    monkeypatch.undo()
+    document = json.loads(brownout("bench", *pair(tmp_path), "--json", "-").out)
+    assert list(document["measurements"]) == listed
+    assert "--list measures nothing" in brownout.refused("bench", "--list", "--fail-if", "boot_ms > 1")
+
+
+def test_the_text_has_the_links_the_named_figures_and_the_wear(brownout: Brownout, tmp_path: Path) -> None:
+    ran = brownout("bench", *pair(tmp_path))
+    lines = [line.split() for line in ran.out.splitlines()]
+    links = lines[next(n for n, line in enumerate(lines) if line[:2] == ["by", "link,"]) :]
+    assert [line[0] for line in links[3:8]] == ["960", "11,520", "100,000", "1,000,000", "not"]
+    named = {line[0]: line[1] for line in lines if line and line[0].endswith("_ms")}
+    assert {"boot_ms", "time_to_commit_ms", "longest_erase_stall_ms", "worst_chunk_ms"} <= set(named)
+    wear = {line[0]: line[1:] for line in lines if line and line[0] in ("config-0", "config-1", "slot-a", "slot-b")}
+    assert [sum(int(wear[name][2]) for name in names) for names in (("config-0", "config-1"), ("slot-a",))] == [3, 0]
+
+
+def test_an_update_that_does_not_stay_is_refused_with_the_reason(brownout: Brownout, tmp_path: Path) -> None:
+    """The application tests itself for longer than the commit timer runs."""
+    board = tmp_path / "slow.toml"
+    text = Path("emu/boards/demo.toml").read_text(encoding="utf-8")
+    board.write_text(text + "\n[app]\nself_test_ms = 90000\n", encoding="utf-8")
+    said = brownout.refused("bench", "--board", board, *pair(tmp_path))
+    assert said.startswith("the update does not end with the new image committed: old image runs, committed; ")
+
+
+# -- the gate ---------------------------------------------------------------------------------------------
+
+
+def test_a_gate_that_is_true_fails_with_code_1_and_says_the_value(brownout: Brownout, tmp_path: Path) -> None:
+    options = ("--fail-if", "boot_ms > 0", "--fail-if", "erase_stalls<1", "--json", tmp_path / "out.json")
+    ran = brownout("bench", *pair(tmp_path), *options)
+    assert ran.code == 1
+    document = json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))
+    boot = document["measurements"]["boot_ms"]["value"]
+    assert ran.out.splitlines()[-2:] == [
+        f"FAILED  boot_ms > 0       boot_ms is {boot}",
+        f"passed  erase_stalls < 1  erase_stalls is {document['measurements']['erase_stalls']['value']}",
+    ]
+    assert document["failed"] is True
+    assert document["gates"] == [
+        {"fail_if": "boot_ms > 0", "name": "boot_ms", "operator": ">", "bound": 0, "value": boot, "failed": True},
+        {"fail_if": "erase_stalls < 1", "name": "erase_stalls", "operator": "<", "bound": 1,
+         "value": document["measurements"]["erase_stalls"]["value"], "failed": False},
+    ]  # fmt: skip
+
+
+def test_gates_that_are_false_pass(brownout: Brownout, tmp_path: Path) -> None:
+    ran = brownout("bench", *pair(tmp_path), "--fail-if", "boot_ms > 400", "--fail-if", "worst_sector_erases[slot-a]>0")
+    assert (ran.code, ran.err) == (0, "")
+    assert "FAILED" not in ran.out
+
+
+def test_a_gate_fails_aloud_where_the_document_has_stdout(brownout: Brownout, tmp_path: Path) -> None:
+    options = ("--fail-if", "boot_ms > 0", "--fail-if", "boot_ms > 400", "--json", "-")
+    ran = brownout("bench", *pair(tmp_path), *options)
+    assert ran.code == 1
+    assert json.loads(ran.out)["failed"] is True
+    assert ran.err.startswith("FAILED  boot_ms > 0  boot_ms is ")
+    assert len(ran.err.splitlines()) == 1
+
+
+def test_a_name_that_is_not_there_is_refused_before_anything_is_measured(
+    brownout: Brownout, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("emu.cli.bench.run_uncut", None)
+    said = brownout.refused("bench", "--fail-if", "bot_ms > 400")
+    assert said == "--fail-if 'bot_ms > 400': nothing is named 'bot_ms' (did you mean `boot_ms`?); --list has them all"
+    assert "sector_erases[slot-b], share_of_cheapest_percent" in brownout.refused("bench", "--fail-if", "xyzzy > 1")
