@@ -65,9 +65,10 @@ def write_anew(folder: Path, contents: Sequence[tuple[Path, bytes]]) -> None:
                 with path.open("xb") as out:  # x: also where somebody else was quicker
                     made.append(path)
                     out.write(content)
-        except (OSError, ValueError) as wrong:  # ValueError: a NUL in the name
-            why = getattr(wrong, "strerror", None) or wrong
-            raise UsageError(f"{path}: cannot be written ({why}), and nothing was; give another folder") from None
+        except OSError as wrong:
+            raise UsageError(
+                f"{path}: cannot be written ({wrong.strerror}), and nothing was; give another folder"
+            ) from None
 
 
 @contextmanager
