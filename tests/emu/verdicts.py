@@ -52,7 +52,7 @@ def verdict(*findings: Finding, complete: bool = True) -> Verdict:
         boots=30,
         runs=6,
         depth_done=int(complete),
-        broken=sum((Counter({found.key.check: found.count}) for found in findings), Counter()),
+        broken=sum((Counter({found.key.check: found.count}) for found in findings if found.path), Counter()),
     )
     notes = [] if complete else ["the budget is spent"]
     return Verdict(
