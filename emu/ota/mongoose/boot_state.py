@@ -56,7 +56,7 @@ class BootControl:
         self._ota.tell()
 
     def revert(self) -> None:
-        """Name the image before as the active one; the caller reboots. Raises OtaFailure(-1) where nothing is on trial."""
+        """Name the image before as the active one; the caller reboots. OtaFailure(-1) where nothing is on trial."""
         if not revert(self._store, self._booted.slot):
             raise OtaFailure(-1)
 

@@ -3,9 +3,10 @@
 The methods are those of Mongoose OS after the 2018 refactoring (GEN-2 in SPEC.md: Begin, Write, End, Status); where no
 source of it is public, SPEC.md says what was decided. Codes and messages stand here and nowhere else.
 
-`OtaService` lives as long as one boot: it is RAM. It never resets the device itself, because an answer has to leave first.
+`OtaService` lives as long as one boot: it is RAM. It never resets the device itself: an answer has to leave first.
 
-Neighbours: `boot_state` has commit and revert; RPC, HTTP and the shadow feed it alike. Knows no frame, no link and no wall clock.
+Neighbours: `boot_state` has commit and revert; RPC, HTTP and the shadow feed it alike. Knows no frame, no link and no
+wall clock.
 """
 
 from __future__ import annotations
