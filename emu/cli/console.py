@@ -1,6 +1,6 @@
 """`brownout console`: what a device prints, and what is typed to it.
 
-Neighbours: `emu.ota.links.stream` opens the port. Bytes go through as they are, in both directions.
+Neighbours: `emu.ota.links.client.stream` opens the port. Bytes go through as they are, in both directions.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import click
 
 from emu.cli.port_options import DONE, MAX_SECONDS, baud_option, port_option
 from emu.clock import Stopwatch
-from emu.ota.links.link import lost
+from emu.ota.links.client.link import lost
 from emu.ota.mongoose.client import Caller
 from emu.ota.mongoose.ports import Port
 from emu.wire import CHUNK, Wire, WireClosed

@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 import click
 
 from emu.errors import UsageError
-from emu.ota.links.stream import BAUD
+from emu.ota.links.client.stream import BAUD
 from emu.ota.mongoose.client import Caller, Refused
 from emu.ota.mongoose.ports import FORMS
 

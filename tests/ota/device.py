@@ -44,7 +44,7 @@ def guarded(user: str, password: str, algorithm: Algorithm = Algorithm.MD5) -> G
 
 
 class Device:
-    """Switched on. ``calls``: the methods it was asked for, in order. ``pulls``: what OTA.Update answers, if anything."""
+    """Switched on. ``calls``: methods it was asked for, in order. ``pulls``: what OTA.Update answers, if anything."""
 
     def __init__(self, *, guard: Guard | None = None, pulls: RpcError | None = None) -> None:
         board = load_board("demo")

@@ -1,1 +1,4 @@
-"""Ways to a device, from a client's side: a serial port, TCP, WebSocket, HTTP, MQTT. They know no update system."""
+"""Links: how bytes get to a device that is served, and from it. Each kind is one file; none knows an update system.
+
+Neighbours: `emu.ota.serving` keeps them; an update system gives each a `Talk` for every peer it meets.
+"""

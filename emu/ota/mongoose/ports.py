@@ -1,6 +1,6 @@
 """What --port may be: one row of a table for each kind of link, with how MG-RPC is spoken over it.
 
-Neighbours: `links` and `stream_link` carry the frames, `client` makes them; the commands ask. Opens nothing.
+Neighbours: `links.client` and `stream_link` carry the frames, `client` makes them; the commands ask. Opens nothing.
 """
 
 from __future__ import annotations
@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from emu.ota.errors import OtaError
-from emu.ota.links.http import HttpLink
-from emu.ota.links.link import Link
-from emu.ota.links.mqtt import Broker, MqttLink
-from emu.ota.links.stream import BAUD, SerialStream, Stream, TcpStream
-from emu.ota.links.websocket import WebSocketLink
+from emu.ota.links.client.http import HttpLink
+from emu.ota.links.client.link import Link
+from emu.ota.links.client.mqtt import Broker, MqttLink
+from emu.ota.links.client.stream import BAUD, SerialStream, Stream, TcpStream
+from emu.ota.links.client.websocket import WebSocketLink
 from emu.ota.mongoose.client import Caller
 from emu.ota.mongoose.digest import http_answer
 from emu.ota.mongoose.stream_link import StreamLink
@@ -118,7 +118,7 @@ def _address(port: Port, url: SplitResult, default: int | None, *, users: bool =
     if not url.hostname or not number:
         raise OtaError(f"--port {port.text}: a host and a port number are missing or wrong; give {FORMS}")
     if not users and url.username is not None:
-        raise OtaError(f"--port {port.text}: a user does not belong into the address; give --creds USER:PASSWORD")
+        raise OtaError(f"--port {port.text}: give the user with --creds USER:PASSWORD, not in the address")
     return url.hostname, number
 
 

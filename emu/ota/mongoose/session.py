@@ -1,6 +1,6 @@
 """A client's conversation with a device over a real link, in real time: what a machine of values wants is done.
 
-Neighbours: `links` carry frames, `client` and `updating` decide. This is the one place of the client that looks at a
+Neighbours: `links.client` carries frames, `client` and `updating` decide. This is the one place of the client that looks at a
 clock; it makes no decision of its own but when to try a link again.
 """
 
@@ -12,7 +12,7 @@ from typing import Protocol, TypeVar
 
 from emu.clock import Stopwatch
 from emu.errors import LinkLost, LinkRefused
-from emu.ota.links.link import Link
+from emu.ota.links.client.link import Link
 from emu.ota.mongoose.client import Outcome, RpcClient, Turn, Unanswered
 from emu.wire import pause
 

@@ -1,7 +1,7 @@
 """MG-RPC over a stream of bytes, as a link that keeps frames whole: with handshake and checksums on a serial port,
 without over TCP.
 
-Neighbours: `serial_client` has the framing, `links.stream` the bytes. Knows no frame's meaning.
+Neighbours: `serial_client` has the framing, `links.client.stream` the bytes. Knows no frame's meaning.
 """
 
 from __future__ import annotations
@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 from emu.clock import Stopwatch
 from emu.errors import LinkLost
-from emu.ota.links.link import lost
-from emu.ota.links.stream import Stream
+from emu.ota.links.client.link import lost
+from emu.ota.links.client.stream import Stream
 from emu.ota.mongoose.framing import Received
 from emu.ota.mongoose.serial_client import Console, SerialClient
 from emu.wire import Wire, WireClosed

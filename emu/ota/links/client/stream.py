@@ -6,9 +6,10 @@ Neighbours: `wire` is what an open one is, `serial_port` opens terminals. Knows 
 from __future__ import annotations
 
 import socket
+import termios
 from typing import Protocol
 
-from emu.ota.links.link import CONNECT_S, lost
+from emu.ota.links.client.link import CONNECT_S, lost
 from emu.serial_port import serial_opener
 from emu.wire import Wire
 
@@ -38,6 +39,8 @@ class SerialStream:
         try:
             return self._open(self.label, self._baud, control_lines=False)
         except (OSError, ValueError) as wrong:  # SerialException is an OSError
+            if isinstance(wrong.__context__, termios.error):
+                raise lost(self.label, "is no serial port") from None
             raise lost(self.label, "cannot be opened", wrong) from None
 
 

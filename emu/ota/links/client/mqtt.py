@@ -10,7 +10,7 @@ from typing import Any
 
 from emu.clock import Stopwatch
 from emu.errors import MissingExtra
-from emu.ota.links.link import CONNECT_S, lost
+from emu.ota.links.client.link import CONNECT_S, lost
 
 QOS = 1
 

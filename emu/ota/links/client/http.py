@@ -11,7 +11,7 @@ from collections.abc import Callable
 from http.client import HTTPConnection, HTTPException, HTTPResponse
 
 from emu.errors import LinkRefused
-from emu.ota.links.link import CONNECT_S, MAX_FRAME_SIZE, lost
+from emu.ota.links.client.link import CONNECT_S, MAX_FRAME_SIZE, lost
 
 Authorize = Callable[[str, str, str], str | None]
 """``authorize(challenge, method, uri)``: of the header WWW-Authenticate in, of Authorization out; None: it cannot."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from emu.errors import MissingExtra
-from emu.ota.links.link import CONNECT_S, MAX_FRAME_SIZE, lost
+from emu.ota.links.client.link import CONNECT_S, MAX_FRAME_SIZE, lost
 
 CLOSE_S = 1.0
 
