@@ -52,7 +52,8 @@ class Refused:
 
     @property
     def text(self) -> str:
-        return f"error {self.code}: {self.message}" if self.message else f"error {self.code}"
+        message = self.message.removeprefix(f"{self.code} ")  # GEN-2 says the code in the message again
+        return f"error {self.code}: {message}" if message else f"error {self.code}"
 
 
 @dataclass(frozen=True)

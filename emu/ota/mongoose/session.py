@@ -1,7 +1,7 @@
 """A client's conversation with a device over a real link, in real time: what a machine of values wants is done.
 
-Neighbours: `links.client` carries frames, `client` and `updating` decide. This is the one place of the client that looks at a
-clock; it makes no decision of its own but when to try a link again.
+Neighbours: `links.client` carries frames, `client` and `updating` decide. This is the one place of the client that
+looks at a clock; it makes no decision of its own but when to try a link again.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ Neighbours: implements `link.Link`. The library paho-mqtt, an extra, is imported
 
 from __future__ import annotations
 
+import socket
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,6 +59,7 @@ class MqttLink:
         self._client, self._refusal, self._is_subscribed = client, "", False
         try:
             client.connect(self._broker.host, self._broker.port)
+            client.socket().setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)  # else a call waits for an old ACK
         except (OSError, UnicodeError, ValueError) as wrong:
             raise lost(self.label, "cannot connect", wrong) from None
         watch = Stopwatch()

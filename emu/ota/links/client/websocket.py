@@ -5,6 +5,7 @@ Neighbours: implements `link.Link`. The library websockets, an extra, is importe
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import Any
 
 from emu.errors import MissingExtra
@@ -32,15 +33,23 @@ class WebSocketLink:
         self._connect, self._closed, self._wrong = connect, ConnectionClosed, WebSocketException
         self._subprotocol, self._origin = subprotocol, origin
         self._connection: Any = None
+        self._opened = ExitStack()
 
     def open(self) -> None:
         self.close()
         options: dict[str, Any] = {"subprotocols": [self._subprotocol], "origin": self._origin}
         try:
-            self._connection = self._connect(
-                self.label, **options, compression=None, proxy=None, open_timeout=CONNECT_S, close_timeout=CLOSE_S,
-                ping_interval=None, max_size=MAX_FRAME_SIZE,
-            )  # fmt: skip
+            connecting = self._connect(
+                self.label,
+                **options,
+                compression=None,
+                proxy=None,
+                open_timeout=CONNECT_S,
+                close_timeout=CLOSE_S,
+                ping_interval=None,
+                max_size=MAX_FRAME_SIZE,
+            )
+            self._connection = self._opened.enter_context(connecting)
         except (OSError, UnicodeError, ValueError, self._wrong) as wrong:
             raise lost(self.label, "cannot connect", wrong) from None
 
@@ -60,6 +69,5 @@ class WebSocketLink:
         return [message.encode() if isinstance(message, str) else message]
 
     def close(self) -> None:
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        self._opened.close()
+        self._connection = None

@@ -15,12 +15,11 @@ import time
 import tty
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 from emu.ota.mongoose.digest import Algorithm, Credentials, http_challenge, password_hash
 from emu.ota.mongoose.framing import Received
 from emu.ota.mongoose.serial_device import SerialDevice
-from tests.ota.device import EPOCH_S, Device
+from tests.ota.client.device import EPOCH_S, Device
 
 TICK_S = 0.01
 Tamper = Callable[[bytes], bool]
@@ -140,6 +139,7 @@ def on_http(device: Device, *, digest: tuple[str, str] | None = None, status: in
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
@@ -206,9 +206,3 @@ def on_websocket(device: Device) -> Iterator[str]:
         finally:
             server.shutdown()
             thread.join()
-
-
-def write_archive(folder: Path, content: bytes) -> Path:
-    path = folder / "fw.zip"
-    path.write_bytes(content)
-    return path

@@ -1,0 +1,352 @@
+"""The update as a value, against a device in memory: the call sequence, the tries, what it claims in the end."""
+
+from __future__ import annotations
+
+import json
+import pickle
+from base64 import b64decode
+from dataclasses import replace
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from emu.ota.mongoose.call import RpcError
+from emu.ota.mongoose.client import Caller
+from emu.ota.mongoose.updating import Order, Step, Update, begin_params, pull_params
+from emu.ota.mongoose.wire import ErrorResponse, Request, Response, parse
+from tests.ota.client.device import Device, archive, guarded
+from tests.ota.client.network import FATES, Fate, Network
+
+S = 1_000_000
+CHUNKS = -(-len(archive()) // 512)
+
+
+def order(content: bytes | None = None, **changed: Any) -> Order:
+    content = archive() if content is None else content
+    return replace(Order(content, begin_params(len(content))), **changed)
+
+
+def over(device: Device, what: Order, fates: tuple[Fate, ...] = (), **more: Any) -> Network:
+    return Network(device, what, fates, elapse=device.node.elapse, **more)
+
+
+class Scripted:
+    """Answers each method with the next of its list, the last one for ever; None: not at all."""
+
+    def __init__(self, **answers: list[dict[str, Any] | RpcError | None]) -> None:
+        self.calls: list[str] = []
+        self._answers = {name.replace("_", "."): list(given) for name, given in answers.items()}
+
+    def ask(self, frame: bytes) -> list[bytes]:
+        request = parse(frame)
+        assert isinstance(request, Request)
+        self.calls.append(request.method)
+        given = self._answers.get(request.method, [{}])
+        answer = given.pop(0) if len(given) > 1 else given[0]
+        if answer is None:
+            return []
+        if isinstance(answer, RpcError):
+            return [ErrorResponse(request.id, answer.code, answer.message).emit()]
+        return [Response(request.id, json.dumps(answer)).emit()]
+
+
+def status(state: int = 0, partition: int = 0, **more: Any) -> dict[str, Any]:
+    return {"state": state, "partition": partition, "is_committed": True, "commit_timeout": 0, **more}
+
+
+# -- the sequence ------------------------------------------------------------------------------------------
+
+
+def test_an_update_is_the_sequence_of_the_vendors_client() -> None:
+    device = Device()
+    network = over(device, order())
+    update = network.run()
+    assert (update.step, update.failure, update.repeated) == (Step.DONE, None, 0)
+    assert device.calls == ["OTA.Status", "OTA.Begin", *["OTA.Write"] * CHUNKS, "OTA.End"]
+    sent = [json.loads(frame) for frame in network.sent]
+    assert "params" not in sent[0]
+    assert sent[1]["params"] == {"timeout": 600, "commit_timeout": 300, "size": len(archive())}
+    assert [each["params"]["offset"] for each in sent[2:-1]] == [512 * index for index in range(CHUNKS)]
+    assert b"".join(b64decode(each["params"]["data"]) for each in sent[2:-1]) == archive()
+    device.node.elapse(1 * S)
+    assert (device.slot, device.is_committed) == (1, False)
+    device.node.elapse(300 * S)
+    assert device.slot == 0  # it does not commit, as the vendor's client does not
+
+
+@pytest.mark.parametrize("size", [1, 100, 2048])
+def test_chunks_have_the_size_that_was_asked_for(size: int) -> None:
+    content = archive()[:3000] if size == 1 else archive()
+    device = Device()
+    network = over(device, order(content, chunk_size=size))
+    network.run()
+    lengths = [len(b64decode(json.loads(frame)["params"]["data"])) for frame in network.sent if b"OTA.Write" in frame]
+    assert set(lengths[:-1]) == {size}
+    assert sum(lengths) == len(content)
+
+
+def test_params_of_begin_and_update() -> None:
+    assert begin_params(7) == '{"timeout":600,"commit_timeout":300,"size":7}'
+    assert pull_params('http://x/"', timeout_s=1, commit_timeout_s=2) == (
+        '{"url":"http://x/\\"","timeout":1,"commit_timeout":2}'
+    )
+
+
+def test_a_device_that_is_busy_is_left_alone() -> None:
+    device = Device()
+    device.ask(b'{"id":1,"method":"OTA.Begin"}')
+    device.calls.clear()
+    update = over(device, order()).run()
+    assert update.failure is not None
+    assert update.failure.refused
+    assert "already in progress (state 1)" in update.failure.message
+    assert device.calls == ["OTA.Status"]
+
+
+@pytest.mark.parametrize("answer", [{}, {"state": "0"}, {"state": True}, {"state": None}, [], "0"])
+def test_a_status_without_a_state_is_not_taken_for_idle(answer: Any) -> None:
+    peer = Scripted(OTA_Status=[answer])
+    update = Network(peer, order()).run()
+    assert update.step is Step.FAILED
+    assert peer.calls == ["OTA.Status"]
+
+
+def test_an_update_may_follow_one_that_failed() -> None:
+    device = Device()
+    assert over(device, order(archive(platform="other"))).run().step is Step.FAILED
+    assert over(device, order()).run().step is Step.DONE
+
+
+# -- tries -------------------------------------------------------------------------------------------------
+
+
+def test_a_lost_chunk_is_sent_again_after_20_s_and_once_is_enough() -> None:
+    device = Device()
+    network = over(device, order(), ("arrives", "arrives", "arrives", "is lost"))
+    update = network.run()
+    assert (update.step, update.repeated) == (Step.DONE, 1)
+    assert 20 * S < network.now_us < 21 * S
+    first, second = network.sent[3:5]
+    assert json.loads(first)["params"] == json.loads(second)["params"]
+    assert json.loads(first)["id"] != json.loads(second)["id"]
+
+
+def test_a_chunk_whose_answer_is_lost_is_not_written_twice() -> None:
+    device = Device()
+    update = over(device, order(), ("arrives", "arrives", *["its answer is lost"] * 2)).run()
+    assert (update.step, update.repeated) == (Step.DONE, 2)
+
+
+def test_three_lost_chunks_end_it_and_the_offset_is_told() -> None:
+    device = Device()
+    network = over(device, order(), ("arrives", "arrives", "arrives", *["is lost"] * 3))
+    update = network.run()
+    assert update.failure is not None
+    assert update.failure.message == "write failed at offset 512: no answer in 20 s"
+    assert not update.failure.refused
+    assert device.calls == ["OTA.Status", "OTA.Begin", "OTA.Write", "OTA.End"]
+    assert over(device, order()).run().step is Step.DONE  # OTA.End freed it
+
+
+def test_a_chunk_the_device_refuses_is_tried_three_times_and_the_first_word_counts() -> None:
+    device = Device()
+    update = over(device, order(archive(platform="other"))).run()
+    assert update.failure is not None
+    assert update.failure.refused
+    assert update.failure.message.startswith("write failed at offset 0: error -1: Wrong platform")
+    assert device.calls[2:] == ["OTA.Write", "OTA.Write", "OTA.Write", "OTA.End"]
+
+
+def test_tries_are_counted_anew_for_each_chunk() -> None:
+    fates: tuple[Fate, ...] = ("arrives", "arrives", *["is lost", "is lost", "arrives"] * CHUNKS)
+    update = over(Device(), order(), fates).run()
+    assert (update.step, update.repeated) == (Step.DONE, 2 * CHUNKS)
+
+
+def test_a_link_that_breaks_costs_a_try() -> None:
+    update = over(Device(), order(), ("arrives", "arrives", "the link breaks", "the link breaks")).run()
+    assert (update.step, update.repeated) == (Step.DONE, 2)
+    broken = over(Device(), order(), ("arrives", "arrives", *["the link breaks"] * 4)).run()
+    assert broken.failure is not None
+    assert broken.failure.message == "write failed at offset 0: the link was lost"
+
+
+def test_a_device_that_lost_its_power_knows_of_no_update() -> None:
+    device = Device()
+
+    def cut(update: Update) -> Update:
+        if update.offset == 2048 and not device.node.why.endswith("again"):
+            device.node.switch_off()
+            device.node.switch_on()
+            device.node.why += " again"
+        return update
+
+    update = over(device, order()).run(cut)
+    assert update.failure is not None
+    assert update.failure.refused
+    assert update.failure.message.startswith("write failed at offset 2560")  # the chunk before was answered already
+    assert "No update in progress" in update.failure.message
+
+
+@pytest.mark.parametrize("lost", [0, 1])
+def test_what_is_not_a_chunk_has_one_try(lost: int) -> None:
+    update = over(Device(), order(), (*["arrives"] * lost, "is lost")).run()  # type: ignore[arg-type]
+    assert update.failure is not None
+    assert update.failure.message == f"{['OTA.Status', 'OTA.Begin'][lost]}: no answer in 20 s"
+    assert not update.failure.refused
+
+
+def test_an_end_without_an_answer_is_not_called_done() -> None:
+    device = Device()
+    update = over(device, order(), (*["arrives"] * (2 + CHUNKS), "its answer is lost")).run()
+    assert update.failure is not None
+    assert not update.failure.refused
+    assert "may have taken the update" in update.failure.message
+
+
+def test_the_tries_go_on_under_a_password() -> None:
+    device = Device(guard=guarded("joe", "s3cret"))
+    network = over(device, order(), caller=Caller(username="joe", password="s3cret"))
+    assert network.run().step is Step.DONE
+    assert device.calls.count("OTA.Status") == 2
+    assert device.calls.count("OTA.Write") == CHUNKS
+
+
+# -- the restart -------------------------------------------------------------------------------------------
+
+
+def test_it_waits_until_the_device_is_back_and_commits() -> None:
+    device = Device()
+    update = over(device, order(reboot_timeout_us=60 * S, commits=True)).run()
+    assert (update.step, update.is_committed) == (Step.DONE, True)
+    assert (device.slot, device.is_committed) == (1, True)
+    device.node.elapse(600 * S)
+    assert device.slot == 1
+
+
+def test_it_waits_without_committing_where_that_is_all_it_was_asked() -> None:
+    device = Device()
+    update = over(device, order(reboot_timeout_us=60 * S)).run()
+    assert (update.step, update.is_committed) == (Step.DONE, False)
+    assert 290 < update.commit_timeout_s <= 300
+    assert "OTA.Commit" not in device.calls
+
+
+def test_an_image_that_commits_by_itself_is_not_committed_again() -> None:
+    device = Device()
+    what = order(begin='{"commit_timeout":0}', reboot_timeout_us=60 * S, commits=True)
+    assert over(device, what).run().is_committed
+    assert "OTA.Commit" not in device.calls
+
+
+def test_a_device_that_is_back_with_its_old_image_is_not_called_updated() -> None:
+    peer = Scripted(OTA_Status=[status(), status(3, 1), status(0, 0)])
+    update = Network(peer, order(reboot_timeout_us=60 * S, commits=True)).run()
+    assert update.failure is not None
+    assert update.failure.refused
+    assert "partition 0 is still active" in update.failure.message
+    assert "OTA.Commit" not in peer.calls
+
+
+def test_a_lost_end_is_cleared_up_by_the_restart() -> None:
+    fates: tuple[Fate, ...] = (*["arrives"] * (2 + CHUNKS), "its answer is lost")  # type: ignore[assignment]
+    device = Device()
+    assert over(device, order(reboot_timeout_us=60 * S, commits=True), fates).run().is_committed
+    assert (device.slot, device.is_committed) == (1, True)
+    device = Device()
+    never = over(device, order(reboot_timeout_us=60 * S, commits=True), (*fates[:-1], "is lost")).run()
+    assert never.failure is not None
+    assert not never.failure.refused
+    assert never.failure.message.startswith("the device was not back after 60 s: it is in state 1")
+    assert device.slot == 0
+
+
+def test_a_device_that_stays_away_is_waited_for_as_long_as_was_asked() -> None:
+    peer = Scripted(OTA_Status=[status(), None])
+    network = Network(peer, order(reboot_timeout_us=30 * S))
+    update = network.run()
+    assert update.failure is not None
+    assert update.failure.message == "the device was not back after 30 s: no answer in 2 s"
+    assert 30 * S <= network.now_us < 31 * S
+    assert peer.calls.count("OTA.Status") == 13
+
+
+def test_a_commit_without_an_answer_is_looked_at_again() -> None:
+    trial = status(0, 1, is_committed=False, commit_timeout=300)
+    peer = Scripted(OTA_Status=[status(), trial, status(0, 1)], OTA_Commit=[None])
+    update = Network(peer, order(reboot_timeout_us=60 * S, commits=True)).run()
+    assert (update.step, update.is_committed) == (Step.DONE, True)
+    assert peer.calls.count("OTA.Commit") == 1
+
+
+def test_a_commit_that_is_refused_is_a_failure() -> None:
+    trial = status(0, 1, is_committed=False, commit_timeout=300)
+    peer = Scripted(OTA_Status=[status(), trial], OTA_Commit=[RpcError(-1)])
+    update = Network(peer, order(reboot_timeout_us=60 * S, commits=True)).run()
+    assert update.failure is not None
+    assert update.failure.message == "OTA.Commit: error -1"
+
+
+# -- the device fetches it ---------------------------------------------------------------------------------
+
+
+def pull(**changed: Any) -> Order:
+    return replace(Order(b"", pull_params("http://x/fw.zip"), url="http://x/fw.zip"), **changed)
+
+
+def test_a_url_is_told_to_the_device_and_code_0_means_that_it_was_done() -> None:
+    device = Device(pulls=RpcError(0, "Update applied, finalizing"))
+    update = over(device, pull()).run()
+    assert (update.step, update.message) == (Step.DONE, "Update applied, finalizing")
+    assert device.calls == ["OTA.Status", "OTA.Update"]
+    assert json.loads(device.pulled[0]) == {"url": "http://x/fw.zip", "timeout": 600, "commit_timeout": 300}
+
+
+def test_a_url_the_device_cannot_fetch_is_a_refusal() -> None:
+    update = over(Device(pulls=RpcError(-10, "Failed to connect")), pull()).run()
+    assert update.failure is not None
+    assert (update.failure.refused, update.failure.message) == (True, "OTA.Update: error -10: Failed to connect")
+
+
+def test_a_device_that_fetches_has_as_long_as_an_update_may_take() -> None:
+    peer = Scripted(OTA_Status=[RpcError(404, "No handler for OTA.Status")], OTA_Update=[None])
+    network = Network(peer, pull())
+    update = network.run()
+    assert 600 * S <= network.now_us < 601 * S
+    assert update.failure is not None
+    assert "OTA.Update: no answer in 600 s" in update.failure.message
+
+
+def test_a_device_without_status_is_not_pushed_to() -> None:
+    peer = Scripted(OTA_Status=[RpcError(404, "No handler for OTA.Status")])
+    update = Network(peer, order()).run()
+    assert update.failure is not None
+    assert update.failure.message == "OTA.Status: error 404: No handler for OTA.Status"
+
+
+# -- as a value --------------------------------------------------------------------------------------------
+
+
+def test_an_update_goes_on_from_its_pickled_states() -> None:
+    one, two = (over(Device(), order(reboot_timeout_us=60 * S, commits=True)) for _ in range(2))
+    assert one.run() == two.run(lambda update: pickle.loads(pickle.dumps(update)))
+    assert one.sent == two.sent
+    assert len(set(one.seen)) == len(one.seen)
+    assert all(earlier != later for earlier, later in pairwise(one.seen))
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(st.sampled_from(FATES), max_size=40), st.booleans())
+def test_whatever_happens_to_frames_it_ends_and_claims_nothing_untrue(fates: list[Fate], commits: bool) -> None:
+    device = Device()
+    update = over(device, order(chunk_size=1024, reboot_timeout_us=60 * S, commits=commits), tuple(fates)).run()
+    if update.failure is None:
+        assert device.slot == 1
+        assert device.is_committed == update.is_committed
+        assert update.is_committed or not commits
+    elif update.failure.refused:
+        assert not (device.slot == 1 and device.is_committed)
+    assert device.node.state == "running"
