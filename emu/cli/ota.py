@@ -206,6 +206,7 @@ class _Bar:
         columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
         self._progress = Progress(*columns, console=Console(stderr=True), transient=True)
         self._total = len(order.archive)
+        self._step = Step.ASKING
         self._task = self._progress.add_task(Step.ASKING.value, total=self._total or None)
 
     def __enter__(self) -> Show:
@@ -216,5 +217,6 @@ class _Bar:
         self._progress.stop()
 
     def _show(self, update: Update) -> None:
-        done = min(update.offset, self._total)
-        self._progress.update(self._task, completed=done, description=update.step.value)
+        done, is_new = min(update.offset, self._total), update.step is not self._step
+        self._step = update.step
+        self._progress.update(self._task, completed=done, description=update.step.value, refresh=is_new)

@@ -51,7 +51,7 @@ class MqttLink:
 
     def open(self) -> None:
         self.close()
-        client = self._mqtt.Client(self._version, client_id=self._client_id)
+        client: Any = self._mqtt.Client(self._version, client_id=self._client_id)
         client.on_connect, client.on_subscribe, client.on_message = self._connected, self._granted, self._message
         client.connect_timeout = CONNECT_S
         if self._broker.username:
