@@ -39,7 +39,7 @@ def command(port: str, baud: int, creds: str, timeout_s: float, method: str, par
             click.echo(shown(outcome.result))
             return DONE
         if isinstance(outcome, Refused):
-            click.echo(f"brownout: {printable(refusal(method, outcome, has_user=bool(caller.username)))}", err=True)
+            click.echo(f"brownout: {printable(refusal(f'{method}: {outcome.text}', outcome.code, caller))}", err=True)
             return NO
         click.echo(f"brownout: {printable(f'{method}: {session.explained(outcome)}')}", err=True)
         return LOST

@@ -15,10 +15,10 @@ from contextlib import AbstractContextManager, nullcontext
 import click
 
 from emu.cli.ota_firmware import Archive, is_url, read_archive
-from emu.cli.port_options import DONE, LOST, NO, baud_option, caller_of, caller_options, port_option
+from emu.cli.port_options import DONE, LOST, NO, baud_option, caller_of, caller_options, port_option, refusal
 from emu.clock import Stopwatch
 from emu.errors import UsageError
-from emu.ota.mongoose.client import RpcClient
+from emu.ota.mongoose.client import Caller, RpcClient
 from emu.ota.mongoose.ports import Port
 from emu.ota.mongoose.session import Session
 from emu.ota.mongoose.updating import (
@@ -119,7 +119,7 @@ def command(port: str, baud: int, creds: str, timeout_s: float, chunk_size: int,
 
             update = session.run(updating, *started, changed)
         if update.failure is not None:
-            text = _failure(update, session, has_user=bool(caller.username))
+            text = _failure(update, session, caller)
             click.echo(f"brownout: {printable(text)}", err=True)
             return NO if update.failure.refused else LOST
     click.echo(_page(update, order, archive, port, stages.writing_s))
@@ -151,13 +151,11 @@ def _begin(text: str) -> str:
     return text.replace("\r", " ").replace("\n", " ")
 
 
-def _failure(update: Update, session: Session, *, has_user: bool) -> str:
+def _failure(update: Update, session: Session, caller: Caller) -> str:
     assert update.failure is not None, "an update that did not fail is explained: please report"
     text = update.failure.message
     if update.failure.refused:
-        if "error 401" in text and not has_user:
-            return f"{text.partition('error 401')[0]}error 401: the device wants a user and a password: give --creds"
-        return text
+        return refusal(text, update.failure.code, caller)
     if session.why_lost:
         return f"{text} ({session.why_lost})"
     return f"{text} ({session.link.hint})" if session.link.hint else text

@@ -14,7 +14,7 @@ import click
 
 from emu.errors import UsageError
 from emu.ota.links.client.stream import BAUD
-from emu.ota.mongoose.client import Caller, Refused
+from emu.ota.mongoose.client import UNAUTHENTICATED, Caller
 from emu.ota.mongoose.ports import FORMS
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -63,13 +63,6 @@ def _credentials(creds: str) -> tuple[str, str]:
     return username, password
 
 
-def refusal(method: str, outcome: Refused, *, has_user: bool) -> str:
+def refusal(text: str, code: int, caller: Caller) -> str:
     """What a device that refused said, and what to do about it where that is known."""
-    if outcome.code == 401:
-        what = (
-            "the device does not know this user and password"
-            if has_user
-            else ("the device wants a user and a password: give --creds USER:PASSWORD")
-        )
-        return f"{method}: error 401: {what}"
-    return f"{method}: {outcome.text}"
+    return f"{text}: give --creds USER:PASSWORD" if code == UNAUTHENTICATED and not caller.username else text

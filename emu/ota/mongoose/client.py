@@ -20,6 +20,8 @@ FIRST_ID = 1 << 40
 IDS = 1 << 40
 """Ids are drawn from so many, as the vendor's client draws them: they are what tells a late answer from a new one."""
 UNAUTHENTICATED = 401
+NOBODY, STRANGER = "the device wants a user and a password", "the device does not know this user and password"
+"""In place of the challenge, which says nothing to a reader."""
 _ID, _CNONCE = 0, 1
 
 
@@ -143,8 +145,11 @@ class RpcClient:
         if answer.code == 0:
             return Turn(client, (), (Answered(waiting.call, "null", answer.message),))
         challenge = Challenge.parse(answer.message) if answer.code == UNAUTHENTICATED else None
-        if challenge is None or waiting.is_proved or not self.caller.username:
+        if challenge is None:
             return Turn(client, (), (Refused(waiting.call, answer.code, answer.message),))
+        if waiting.is_proved or not self.caller.username:
+            message = STRANGER if self.caller.username else NOBODY
+            return Turn(client, (), (Refused(waiting.call, answer.code, message),))
         client, frame = replace(client, challenge=challenge)._send(replace(waiting, is_proved=True))
         return Turn(client, (frame,))
 

@@ -77,10 +77,12 @@ class Step(Enum):
 
 @dataclass(frozen=True)
 class Failure:
-    """``refused``: the device said no, or came back with another image; else nobody knows what it did."""
+    """``refused``: the device said no, with ``code``, or came back with another image; else nobody knows what it
+    did."""
 
     message: str
     refused: bool
+    code: int = 0
 
 
 @dataclass(frozen=True)
@@ -273,11 +275,12 @@ _AFTER: dict[Step, Callable[[Updating, Update, Outcome, int], Move]] = {
 
 
 def _failed_call(update: Update, method: str, outcome: Refused | Unanswered) -> Move:
-    return _failed(update, f"{method}: {outcome.text}", isinstance(outcome, Refused))
+    refused = isinstance(outcome, Refused)
+    return _failed(update, f"{method}: {outcome.text}", refused, outcome.code if isinstance(outcome, Refused) else 0)
 
 
-def _failed(update: Update, message: str, refused: bool) -> Move:
-    return replace(update, step=Step.FAILED, poll_us=None, give_up_us=None, failure=Failure(message, refused)), ()
+def _failed(update: Update, message: str, refused: bool, code: int = 0) -> Move:
+    return replace(update, step=Step.FAILED, poll_us=None, give_up_us=None, failure=Failure(message, refused, code)), ()
 
 
 def _status(answer: Answered) -> dict[str, Any]:

@@ -15,7 +15,7 @@ import pytest
 
 from emu.ota.mongoose.call import RpcError
 from tests.emu.cli.command import ROOT, Brownout
-from tests.ota.client.device import Device, archive
+from tests.ota.client.device import Device, archive, guarded
 from tests.ota.client.served import Streams
 
 NOWHERE = "/dev/no-such-port"
@@ -191,3 +191,12 @@ def test_a_terminal_sees_a_bar_and_a_file_does_not(firmware: Path) -> None:
     assert b"writing" in seen
     assert b"6.6" in seen
     assert b"writing" not in out
+
+
+def test_an_update_nobody_signed_for_says_what_to_give(brownout: Brownout, firmware: Path) -> None:
+    with Streams(Device(guard=guarded("joe", "s3cret"))) as served:
+        port = f"tcp://127.0.0.1:{served.port}"
+        text = brownout.refused("ota", "--port", port, firmware, code=1)
+        assert text == "OTA.Status: error 401: the device wants a user and a password: give --creds USER:PASSWORD"
+        text = brownout.refused("ota", "--port", port, "--creds", "joe:x", firmware, code=1)
+        assert text == "OTA.Status: error 401: the device does not know this user and password"
