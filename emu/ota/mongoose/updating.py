@@ -258,7 +258,8 @@ class Updating:
         return replace(update, client=client, step=step, call=call), (frame,)
 
     def _not_back(self, update: Update) -> Move:
-        text = f"the device was not back after {self.order.reboot_timeout_us / 1e6:g} s"
+        what = "was not back" if update.is_committed is None else "is back with another image, but was not committed,"
+        text = f"the device {what} after {self.order.reboot_timeout_us / 1e6:g} s"
         return _failed(update, f"{text}: {update.heard}" if update.heard else text, False)
 
 

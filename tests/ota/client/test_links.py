@@ -4,18 +4,24 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
 import threading
+import tty
+import types
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
 
+from emu.clock import Stopwatch
 from emu.errors import LinkLost, LinkRefused
 from emu.ota.links.client.http import HttpLink
+from emu.ota.links.client.mqtt import MqttLink
 from emu.ota.mongoose.client import Answered, Caller, RpcClient
 from emu.ota.mongoose.ports import Port
 from emu.ota.mongoose.session import Session
@@ -104,6 +110,82 @@ def test_somebody_who_never_answers_is_not_waited_for(scheme: str, brownout: Bro
     assert "no answer in 0.3 s" in text
 
 
+def test_over_tcp_a_frame_has_neither_handshake_nor_checksum(brownout: Brownout) -> None:
+    heard: list[bytes] = []
+
+    def listen(server: socket.socket) -> None:
+        peer = server.accept()[0]
+        while b"X.Y" not in b"".join(heard):
+            heard.append(peer.recv(4096))
+        frame = b"".join(heard).split(b'"""')[1]
+        peer.sendall(b'\nconsole\n"""{"id":%d,"result":5}"""\n' % json.loads(frame)["id"])
+        peer.recv(4096)
+        peer.close()
+
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=listen, args=(server,))
+        thread.start()
+        ran = brownout("call", "--port", f"tcp://127.0.0.1:{server.getsockname()[1]}", "X.Y", "{}")
+        thread.join()
+    assert (ran.code, ran.out) == (0, "5\n")
+    assert re.fullmatch(rb'\n"""\{"src":"mos","id":\d{13},"method":"X\.Y","params":\{\}\}"""\n', b"".join(heard))
+
+
+def test_on_a_serial_port_it_has_both(brownout: Brownout) -> None:
+    master, slave = os.openpty()
+    tty.setraw(slave)
+    heard: list[bytes] = []
+
+    def listen() -> None:
+        while b"X.Y" not in b"".join(heard):
+            data = os.read(master, 4096)
+            heard.append(data)
+            if data.startswith(b'"""\x04"""'):
+                os.write(master, b'\n"""\x04"""\n\n')
+
+    thread = threading.Thread(target=listen)
+    thread.start()
+    assert brownout("call", "--port", os.ttyname(slave), "--timeout", "1", "X.Y").code == 3
+    thread.join()
+    os.close(master)
+    os.close(slave)
+    found = re.fullmatch(rb'"""\x04"""\n\n"""\n"""(\{.*\})([0-9a-f]{8})"""\n', b"".join(heard))
+    assert found is not None, heard
+    assert int(found[2], 16) == zlib.crc32(found[1])
+
+
+def test_control_lines_are_released_before_a_port_is_opened(monkeypatch: pytest.MonkeyPatch) -> None:
+    done: list[str] = []
+
+    class Serial:
+        """As pyserial's, which opens nothing without a path."""
+
+        def __init__(self, port: str | None, baud: int, *, timeout: float, exclusive: bool) -> None:
+            assert (port, baud, timeout, exclusive) == (None, 9600, 0, True)
+
+        def __setattr__(self, name: str, value: object) -> None:
+            done.append(f"{name}={value}")
+
+        def open(self) -> None:
+            done.append("open")
+            raise OSError(16, "Device or resource busy")
+
+    monkeypatch.setitem(sys.modules, "serial", types.SimpleNamespace(Serial=Serial))
+    link, _ = Port("/dev/ttyX", Caller(), 9600).link()
+    with pytest.raises(LinkLost, match="/dev/ttyX: cannot be opened: Device or resource busy"):
+        link.open()
+    assert sorted(done[:2]) == ["dtr=False", "rts=False"]
+    assert done[2:] == ["port=/dev/ttyX", "open"]
+
+
+def test_over_mqtt_a_device_is_told_where_to_answer() -> None:
+    link, caller = Port("mqtt://host/my_device", Caller(seed=9)).link()
+    assert isinstance(link, MqttLink)
+    assert re.fullmatch(r"my_device/rpc-resp/mos-[0-9a-f]{16}", caller.src)
+    assert caller.dst == "my_device"
+    assert Port("mqtt://host/my_device", Caller(seed=8)).link()[1].src != caller.src
+
+
 def test_a_serial_port_without_a_device_is_told_apart(brownout: Brownout) -> None:
     ends = os.openpty()
     try:
@@ -139,7 +221,9 @@ def test_a_connection_that_breaks_is_made_again(brownout: Brownout, firmware: Pa
             return True
 
         served._tamper = tamper
+        watch = Stopwatch()
         ran = brownout("ota", "--port", f"tcp://127.0.0.1:{served.port}", "--wait-reboot", firmware)
+        assert watch.seconds < 15  # a break is a try at once, not after 20 s
     assert (ran.code, ran.err) == (0, "")
     assert "13 chunks, 2 sent again: " in ran.out
     assert "and goes back in 300 s unless it is told:\n  brownout call --port tcp://127.0.0.1" in ran.out

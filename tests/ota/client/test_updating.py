@@ -279,7 +279,15 @@ def test_a_commit_without_an_answer_is_looked_at_again() -> None:
     peer = Scripted(OTA_Status=[status(), trial, status(0, 1)], OTA_Commit=[None])
     update = Network(peer, order(reboot_timeout_us=60 * S, commits=True)).run()
     assert (update.step, update.is_committed) == (Step.DONE, True)
-    assert peer.calls.count("OTA.Commit") == 1
+    assert peer.calls[-3:] == ["OTA.Status", "OTA.Commit", "OTA.Status"]
+    deaf = Scripted(OTA_Status=[status(), trial], OTA_Commit=[None])
+    update = Network(deaf, order(reboot_timeout_us=60 * S, commits=True)).run()
+    assert update.failure is not None
+    assert (
+        update.failure.message
+        == "the device is back with another image, but was not committed, after 60 s: no answer in 20 s"
+    )
+    assert deaf.calls.count("OTA.Commit") == 3
 
 
 def test_a_commit_that_is_refused_is_a_failure() -> None:
