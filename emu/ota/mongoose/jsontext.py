@@ -43,7 +43,7 @@ def scalar(text: str) -> str | None:
 
 
 def quoted(text: str) -> str:
-    """``text`` as a JSON string, escaped as a device does: short escapes, \\u00xx for other controls, UTF-8 as it is."""
+    """``text`` as a JSON string, escaped as a device escapes it: \\u00xx for other controls, UTF-8 as it is."""
     return f'"{_SPECIAL.sub(_escape, text)}"'
 
 
