@@ -97,6 +97,19 @@ def test_what_is_no_frame_is_a_value_with_a_reason(data: bytes, reason: str) -> 
     assert parse(data) == Malformed(reason)
 
 
+@pytest.mark.parametrize(("opening", "closing"), [("[", "]"), ('{"a":', "}")])
+@pytest.mark.parametrize("depth", [62, 63, 64, 2000])
+def test_nesting_is_bounded(opening: str, closing: str, depth: int) -> None:
+    inner = opening * depth + "1" + closing * depth
+    frame = parse(f'{{"id":1,"method":"M","params":{inner}}}'.encode())
+    assert isinstance(frame, Request if depth < 64 else Malformed)
+
+
+def test_brackets_in_strings_and_side_by_side_are_no_nesting() -> None:
+    for text in ('"' + "[" * 100 + '\\"{"', "[" + "[],{}," * 100 + "1]"):
+        assert parse(f'{{"id":1,"method":"M","params":{text}}}'.encode()) == Request("M", "1", text)
+
+
 def test_what_is_unknown_or_null_is_as_if_it_were_not_there() -> None:
     assert parse(b'{"jsonrpc":"2.0","id":1,"method":"M","dst":null,"x":[1]}') == Request("M", "1")
     assert parse(b'{"id":1,"error":null}') == Response("1", "null")
