@@ -246,6 +246,11 @@ def test_flow_control_is_ignored_during_the_handshake() -> None:
     client.receive(b"\x13")
     client.send(GOOD, 0)
     assert client.data_to_send() == GREETING
+    client.receive(b"\x13")
+    client.wake(HANDSHAKE_INTERVAL_US)
+    assert client.data_to_send() == GREETING
+    client.receive(b'\x13"""\x04"""')
+    assert client.data_to_send().endswith(GOOD + checksum(GOOD) + b'"""\n')
 
 
 def test_over_tcp_there_is_no_handshake_and_no_checksum() -> None:

@@ -101,7 +101,7 @@ def test_what_is_no_frame_is_a_value_with_a_reason(data: bytes, reason: str) -> 
 @pytest.mark.parametrize("depth", [62, 63, 64, 2000])
 def test_nesting_is_bounded(opening: str, closing: str, depth: int) -> None:
     inner = opening * depth + "1" + closing * depth
-    frame = parse(f'{{"id":1,"method":"M","params":{inner}}}'.encode())
+    frame = parse(f'{{"id":1,"method":"M","x":[[],[]],"params":{inner}}}'.encode())
     assert isinstance(frame, Request if depth < 64 else Malformed)
 
 
