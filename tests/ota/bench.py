@@ -14,12 +14,13 @@ from bootloader.image import header_for
 from emu.board import Board, load_board
 from emu.device import EmulatedDevice
 from emu.factory import SlotImage, install
+from emu.ota.fetching import Fetcher
 from emu.ota.mongoose.application import MongooseApplication
 from emu.ota.mongoose.call import Channel
 from emu.ota.mongoose.identity import Identities
 from emu.ota.mongoose.ota import Status
 from emu.ota.mongoose.settings import Settings
-from emu.ota.node import Booted, Node
+from emu.ota.node import Node
 from updater.bundle import Firmware, make_bundle
 from updater.manifest import Claims
 
@@ -42,7 +43,7 @@ class Powered:
         board: str = "demo",
         *,
         may_begin: Callable[[Claims], bool] | None = None,
-        make: Callable[[Booted], MongooseApplication] | None = None,
+        fetcher: Fetcher | None = None,
         app: bytes = OLD,
     ) -> None:
         self.board = load_board(board)
@@ -56,11 +57,8 @@ class Powered:
         self.ends: list[str] = []
         self.node: Node[MongooseApplication] = Node(
             self.device,
-            make
-            or (
-                lambda booted: MongooseApplication(
-                    booted, self.settings, self.identities, may_begin=may_begin, tells=self.told.append
-                )
+            lambda booted: MongooseApplication(
+                booted, self.settings, self.identities, fetcher=fetcher, may_begin=may_begin, tells=self.told.append
             ),
         )
         self.node.on_reset = self.ends.append

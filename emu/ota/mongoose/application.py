@@ -35,7 +35,8 @@ MGOS_VERSION = "2.17.0"
 
 
 class MongooseApplication:
-    """``settings`` and ``identities`` outlive it. ``fetcher``: its way to servers; None: none is reached. ``may_begin`` and ``tells``: the events OTA_BEGIN and OTA_STATUS."""
+    """``settings`` and ``identities`` outlive it. ``fetcher``: its way to servers; None: none is reached.
+    ``may_begin`` and ``tells``: the events OTA_BEGIN and OTA_STATUS."""
 
     def __init__(
         self,

@@ -58,7 +58,7 @@ class Pull:
         return self._done is None
 
     def start(self, url: str) -> None:
-        """Open the update and ask for ``url``. Raises OtaFailure where no update can begin; ``done`` is not called then."""
+        """Open the update and ask for ``url``. Raises OtaFailure where none can begin; ``done`` is not called then."""
         self._context = self._ota.begin(self._options)
         self._ask(url)
 
