@@ -26,6 +26,7 @@ from emu.ota.mongoose.methods_sys import SysMethods
 from emu.ota.mongoose.ota import BeginOptions, OtaFailure, OtaService, Status
 from emu.ota.mongoose.pull import Pull, PullEnd
 from emu.ota.mongoose.settings import Settings
+from emu.ota.mongoose.shadow import ShadowClient
 from emu.ota.node import Booted
 from updater.manifest import Claims
 
@@ -58,13 +59,15 @@ class MongooseApplication:
             version=self.identity.version,
             build_id=self.identity.build_id,
             may_begin=self._noted(may_begin, identities),
-            tells=tells,
+            tells=self._told,
         )
         self.control = BootControl(booted, self.ota)
+        self._tells = tells
         self.pull: Pull | None = None
         self._fetcher = fetcher
         self._polls_at_us: int | None = None
         self._plan_poll()
+        self.shadow = self._make_shadow()
         rpc = settings.get("rpc")
         self.dispatcher = Dispatcher(
             (settings.get("device.id"),),
@@ -190,6 +193,28 @@ class MongooseApplication:
         options = replace(self.begin_options(), ignore_same_version=True)
         with suppress(OtaFailure):
             self.start_pull(url, options, lambda end: None)
+
+    # -- the shadow ----------------------------------------------------------------------------------------------
+
+    def _make_shadow(self) -> ShadowClient | None:
+        """None where the configuration has switched it off."""
+        shadow = self.settings.get("shadow")
+        if not (shadow["enable"] and shadow["ota_enable"]):
+            return None
+        return ShadowClient(
+            self.settings.get("device.id"),
+            self.settings.files,
+            options=self.begin_options,
+            pull=self.start_pull,
+            status=self.ota.status,
+            commit=self.control.commit,
+            autocommit=shadow["autocommit"],
+        )
+
+    def _told(self, status: Status) -> None:
+        self._tells(status)
+        if self.shadow is not None:
+            self.shadow.progressed(status)
 
     @staticmethod
     def _noted(may_begin: Callable[[Claims], bool] | None, identities: Identities) -> Callable[[Claims], bool]:
