@@ -1,8 +1,8 @@
 """The device's end of a shadow: an update that was desired is fetched, and what becomes of it is reported.
 
 GEN-2 keys (SPEC.md, "Shadow"): ``desired.ota.url`` says where the update is; ``reported.ota`` has ``url``, ``code`` and
-``message``. An URL is tried to its end once: that it ended is kept beside the flash before the reboot, so an update that
-is rolled back is not tried for ever, and one that a power cut stopped is tried again. What failed stays in the
+``message``. An URL is tried to its end once: that it ended is kept beside the flash before the reboot, so an update
+that is rolled back is not tried for ever, and one that a power cut stopped is tried again. What failed stays in the
 delta, for somebody to see.
 
 Neighbours: `application` makes one at each boot and lends it its pull; `shadow_service` is a service to talk to. A
@@ -109,8 +109,8 @@ class ShadowClient:
             self._desired(delta if isinstance(delta, dict) else {})
 
     def progressed(self, status: Status) -> None:
-        """OTA_STATUS: reported where a shadow's update is under way, and the percentage has changed by ten. After a commit
-        the device asks what else is desired."""
+        """OTA_STATUS: reported where a shadow's update is under way and the percentage has changed by ten. After a
+        commit the device asks what else is desired."""
         if status.is_committed and not self._was_committed:
             self._send("get", {"clientToken": self._token})
         self._was_committed = status.is_committed
