@@ -160,6 +160,15 @@ def test_a_chunk_the_device_refuses_is_tried_three_times_and_the_first_word_coun
     assert device.calls[2:] == ["OTA.Write", "OTA.Write", "OTA.Write", "OTA.End"]
 
 
+def test_a_refusal_is_not_forgotten_over_silence() -> None:
+    peer = Scripted(OTA_Status=[status()], OTA_Write=[RpcError(-11, "-11 Write failed"), RpcError(-1, "gone"), None])
+    update = Network(peer, order()).run()
+    assert update.failure is not None
+    assert update.failure.message == "write failed at offset 0: error -11: Write failed"
+    assert update.failure.refused
+    assert peer.calls[-1] == "OTA.End"
+
+
 def test_tries_are_counted_anew_for_each_chunk() -> None:
     fates: tuple[Fate, ...] = ("arrives", "arrives", *["is lost", "is lost", "arrives"] * CHUNKS)
     update = over(Device(), order(), fates).run()
