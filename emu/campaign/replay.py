@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from bootloader.config import Configs
+from emu.campaign.blame import two_ways
 from emu.campaign.checks import Breach, ConfigWatch, at_once
 from emu.campaign.edges import EVENT_NAMES, TIMER, EdgeWalker, tears_in, time_at
 from emu.campaign.judge import Judge, State
@@ -112,7 +113,8 @@ def _interrupted(rig: Rig, state: DeviceState, step: Step, tears: TearSet, readi
         run.end.cause, run.end.attempts_left, run.end.ram
     )  # fmt: skip
     same = same and all(made.same(cut) for made, cut in zip(child.state.memory, run.end.memory, strict=True))
-    assert same, f"cutting live at {step} differs from replaying the prefix: please report"
+    if not same:
+        raise two_ways(rig, f"cutting live at {step} differs from replaying the prefix")
     operation = whole.entries[step.entry] if child.edge.is_torn else None
     torn = None
     if isinstance(operation, Operation):
