@@ -19,7 +19,7 @@ from emu.campaign.cache import Piece, Session
 from emu.campaign.checks import Breach, worn_out
 from emu.campaign.faults.archive import Archive, Entry, Extent
 from emu.campaign.faults.fault import Fault, no_such
-from emu.campaign.faults.kind import FaultJudge, FaultKind, Ground, is_settled
+from emu.campaign.faults.kind import COARSE, FaultJudge, FaultKind, Ground, is_settled
 from emu.campaign.faults.specimen import VariedRig
 from emu.campaign.judge import Chain, Judged, State
 from emu.campaign.monitor import Monitor
@@ -70,7 +70,7 @@ class ImageFaults(FaultKind):
 
     def _flips(self, extent: Extent) -> Iterator[Fault]:
         place = extent.place
-        if place.endswith(".body") and place != "manifest.body":
+        if _is_long(extent):
             bits = {0, 8 * extent.size - 1}
             seed = self.ground.options.tears.seed
             bits |= {mix(FLIP_SEED, seed, extent.start, n) % (8 * extent.size) for n in range(FLIPS)}
@@ -82,8 +82,35 @@ class ImageFaults(FaultKind):
             for mask in range(1, 256) if is_read else FEW:
                 yield Fault(self.name, place, f"xor{mask:02x}", offset)
 
+    def is_cut(self, fault: Fault) -> bool:
+        return fault.place == "swap" or fault in self._cut
+
+    @cached_property
+    def _cut(self) -> frozenset[Fault]:
+        """Of each place one change and one end of the update, from the middle of it."""
+        chosen: set[Fault] = set()
+        for extent in self._archive.extents:
+            flips, ends = list(self._flips(extent)), self._cuts(extent)
+            end = Fault(self.name, extent.place, "cut", ends[len(ends) // 2])
+            chosen |= {flips[len(flips) // 2], end}
+        return frozenset(chosen)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        bodies = [extent for extent in self._archive.extents if _is_long(extent)]
+        ends = ", ".join(f"{extent.place} at {len(self._cuts(extent)):,}" for extent in bodies)
+        return (
+            f"image: headers and manifest: every other value of every byte, an end at each of them; bodies: "
+            f"{FLIPS + 2} bits, an end of {ends} places (pages of {PAGE} bytes, chunks of {self.specimen.chunk_size})",
+            "image: one change and one end of each place, and every exchange of parts, were cut as well, once, with "
+            f"tears {COARSE.name}",
+        )
+
     def _cuts(self, extent: Extent) -> list[int]:
-        """Offsets in ``extent`` at which the update may end: its first bytes and the last, and every boundary."""
+        """Offsets in ``extent`` at which the update may end: its first bytes and the last, and every boundary. In what
+        is no body, everywhere."""
+        if not _is_long(extent):
+            return list(range(extent.size))
         chunk = self.specimen.chunk_size
         pages = range(0, extent.size, PAGE)
         step = -(-len(pages) // CUTS)
@@ -166,6 +193,8 @@ class ImageFaults(FaultKind):
         return tuple(name for name in super().checks(fault) if name != "retries")
 
     def amended(self, fault: Fault, state: State, chain: Chain) -> Chain:
+        if state.device.attempts_left < self.attempts:
+            return self._amended_after_cut(chain)
         if not is_taken(chain):
             if is_settled(chain, OLD):
                 return self.broken(replace(chain, breaches=chain.breaches + self._next_update(chain)))
@@ -177,6 +206,13 @@ class ImageFaults(FaultKind):
         if exact and chain.outcome == self.ground.golden.outcome:
             return self.broken(chain)
         return self.broken(chain, "a damaged update is taken, and the device does not end as after the undamaged one")
+
+    def _amended_after_cut(self, chain: Chain) -> Chain:
+        """``chain`` follows a cut in the middle of it. What has arrived by then may be all that counts; that nothing
+        else runs than a whole image is for `whole` to say."""
+        if is_settled(chain, OLD):
+            return self.broken(replace(chain, breaches=chain.breaches + self._next_update(chain)))
+        return self.broken(chain, *([] if is_settled(chain, NEW) else [f"after a cut: {chain.outcome}"]))
 
     def word(self, chain: Chain) -> str:
         if not is_taken(chain):
@@ -249,6 +285,11 @@ class ImageFaults(FaultKind):
 
 
 _ANY = Fault("image", "", "")
+
+
+def _is_long(extent: Extent) -> bool:
+    """Whether it is too long to try every change of every byte: a body that is not the manifest."""
+    return extent.place.endswith(".body") and extent.place != "manifest.body"
 
 
 def is_taken(chain: Chain) -> bool:

@@ -20,7 +20,7 @@ from functools import cached_property
 from bootloader.config import RECORD_SIZE
 from bootloader.image import HEADER_SIZE, parse_header
 from emu.campaign.faults.fault import Fault, no_such
-from emu.campaign.faults.kind import FaultJudge, FaultKind, Ground
+from emu.campaign.faults.kind import COARSE, FaultJudge, FaultKind, Ground
 from emu.campaign.faults.specimen import VariedRig
 from emu.campaign.judge import Chain, State
 from emu.campaign.monitor import Monitor
@@ -76,6 +76,28 @@ class RestFaults(FaultKind):
                 continue
             for bit in self._bits(area):
                 yield Fault(self.name, place, f"xor{1 << bit % 8:02x}", bit // 8)
+
+    def is_cut(self, fault: Fault) -> bool:
+        return fault in self._cut
+
+    @cached_property
+    def _cut(self) -> frozenset[Fault]:
+        """One fault of each place: the one in the middle. What follows it stands for what follows the others there."""
+        of_place: dict[str, list[Fault]] = {}
+        for fault in self.faults():
+            of_place.setdefault(fault.place, []).append(fault)
+        return frozenset(faults[len(faults) // 2] for faults in of_place.values())
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        last = len(self.ground.golden.sessions)
+        drawn = f"every bit of records and headers, {FLIPS + 2} of an image"
+        if any(part.kind == "mcu-ecc" for part in self.specimen.rig.parts):
+            drawn = f"the granules of {drawn}: corrected, and beyond correction"
+        return (
+            f"rest: {drawn}; before boot 0, the first one, up to boot {last}, the first after the whole update",
+            f"rest: one life of each place was cut as well, once, with tears {COARSE.name}",
+        )
 
     def _bits(self, area: Area) -> list[int]:
         """Bits of an area that are tried, counted from the beginning of its partition."""
