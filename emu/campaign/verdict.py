@@ -205,7 +205,9 @@ class Verdict:
     """The result of a campaign. ``complete`` False: a budget or the user ended it early. ``inapplicable``: checks that
     were left out, with the reason; the digest knows them as those that ``checks`` has not. ``promises``: of the checks
     that came with the rig. ``resolutions``: what weak cells were read as, one after the other; none: as the rig was
-    made to read them. ``faults``: what was tried besides interruptions; ``cuts_power`` False: nothing else was."""
+    made to read them. ``faults``: what was tried besides interruptions, ``fault_notes``: what a
+    reader has to know of it; ``faults_left``: the interruptions are done with, and the
+    faults are not; ``cuts_power`` False: nothing else was."""
 
     board: str
     depth: int
@@ -222,6 +224,8 @@ class Verdict:
     promises: dict[str, str] = field(default_factory=dict)
     resolutions: tuple[str, ...] = ()
     faults: tuple[FaultCount, ...] = ()
+    fault_notes: tuple[str, ...] = ()
+    faults_left: bool = False
     cuts_power: bool = True
 
     def attempts_of(self, finding: Finding) -> int:

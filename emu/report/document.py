@@ -61,7 +61,7 @@ def to_document(verdict: Verdict, asked: Asked, exposure: Exposure | None = None
         "outcomes": dict(sorted(cover.outcomes.items())),
         **({"faults": [_faults(count) for count in verdict.faults]} if verdict.faults else {}),
         "findings": [_finding(finding, verdict, asked) for finding in verdict.findings],
-        "notes": list(verdict.notes),
+        "notes": [*verdict.notes, *verdict.fault_notes],
         "digest": verdict.digest,
         **({} if exposure is None else {"exposure": exposure_entry(exposure, verdict, asked)}),
     }

@@ -59,8 +59,8 @@ def test_its_finding_replays_from_its_token_on_a_bench_that_knows_nothing_of_the
     text = str(token_for(finding.attempts, fresh.rig.inputs, finding.path, fault=finding.fault))
     ground = Ground(fresh, BOARD.document.checks, Options())
     story = follow_fault(ground, parse_token(text))
-    assert mutant.check in {breach.check for breach in story.story.breaches}
+    assert mutant.check in {breach.check for breach in story.breaches}
     held = follow_fault(Ground(bench(), BOARD.document.checks, Options()), parse_token(
         str(token_for(finding.attempts, bench().rig.inputs, finding.path, fault=finding.fault))
     ))  # fmt: skip
-    assert held.story.breaches == []
+    assert held.breaches == []

@@ -28,7 +28,8 @@ Progress = Callable[[str, int], None]
 @dataclass
 class FaultReport:
     """What became of the faults. ``cover``: sessions, and what each check had to judge. ``checks``: those that were
-    claimed under some fault; ``left_out``: kinds' own checks that mean nothing here."""
+    claimed under some fault; ``left_out``: kinds' own checks that mean nothing here. ``notes``: what a reader has to know
+    of what was tried; ``stopped``: what ended it early."""
 
     counts: list[FaultCount] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
@@ -37,8 +38,12 @@ class FaultReport:
     promises: dict[str, str] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
-    is_complete: bool = True
+    stopped: str = ""
     seconds: float = 0.0
+
+    @property
+    def is_complete(self) -> bool:
+        return not self.stopped
 
 
 class FaultCampaign:
@@ -69,9 +74,8 @@ class FaultCampaign:
             for kind in self.kinds:
                 self._try_kind(kind)
         except (BudgetSpent, KeyboardInterrupt) as stop:
-            report.is_complete = False
             self.interrupted = isinstance(stop, KeyboardInterrupt)
-            report.notes.append("stopped by the user" if self.interrupted else str(stop))
+            report.stopped = "stopped by the user" if self.interrupted else str(stop)
         report.counts = list(self._counts.values())
         report.findings = sorted(self._findings.values(), key=lambda finding: (finding.rank, finding.fault))
         claimed = {name for kind in self.kinds for name in kind.claimed(Fault(kind.name, "", ""))}
@@ -186,7 +190,9 @@ def with_faults(verdict: Verdict, report: FaultReport) -> Verdict:
         findings=[*verdict.findings, *report.findings],
         complete=verdict.complete and report.is_complete,
         seconds=verdict.seconds + report.seconds,
-        notes=[*verdict.notes, *report.notes],
+        notes=list(dict.fromkeys([*verdict.notes, *filter(None, [report.stopped])])),
+        fault_notes=tuple(report.notes),
+        faults_left=verdict.complete and not report.is_complete,
         inapplicable=left_out,
         promises=verdict.promises | report.promises,
         faults=tuple(report.counts),

@@ -106,10 +106,8 @@ class WearFaults(FaultKind):
     @property
     def notes(self) -> tuple[str, ...]:
         here, there = len({(s.name, s.offset) for s in self._chosen}), len({(s.name, s.offset) for s in self._sectors})
-        said = (
-            f"wear: {here} of the {there} sectors the update erases were worn, each life cut once, with tears {COARSE.name}"
-        )
-        return (said,)
+        cut = f"each life cut once, with tears {COARSE.name}"
+        return (f"wear: {here} of the {there} sectors the update erases were worn, {cut}",)
 
     def is_cut(self, fault: Fault) -> bool:
         return True
