@@ -44,8 +44,8 @@ def summary(verdict: Verdict, asked: Asked, audit: Audit | None = None) -> str:
         f"workload   app {asked.app}, timing {asked.timing}, seed {asked.seed}, weak bits read {_read(verdict, asked)}",
         f"tried      {cuts} in {counted(verdict.attempts, 'update attempt')}, tears {verdict.tears}, "
         f"events {', '.join(verdict.events) or 'none'}",
-        f"edges      {cover.edges:,} in {verdict.seconds:.1f} s: {cover.edges_executed:,} executed, "
-        f"{_inherited(cover)}",
+        f"edges      {cover.edges:,} in {verdict.seconds - verdict.fault_seconds:.1f} s: "
+        f"{cover.edges_executed:,} executed, {_inherited(cover)}",
         f"           {_kinds(cover.edge_kinds)}",
         *_states(verdict),
         *_audit(audit),
@@ -74,9 +74,9 @@ def _faults(verdict: Verdict) -> list[str]:
     if not verdict.faults:
         return []
     width = max(len(f"{count.kind}.{count.place}") for count in verdict.faults)
-    lines = ["", "faults"]
+    lines = ["", f"faults, in {verdict.fault_seconds:.1f} s"]
     for count in verdict.faults:
-        words = ", ".join(f"{number:,} {word}" for word, number in count.words.most_common())
+        words = "; ".join(f"{number:,} {word}" for word, number in count.words.most_common())
         cut = f"; {counted(count.edges, 'cut')} of their lives" if count.edges else ""
         found = f"; {counted(count.findings, 'FINDING')}" if count.findings else ""
         lines.append(f"  {f'{count.kind}.{count.place}':<{width}}  {count.tried:>8,} tried: {words}{cut}{found}")

@@ -28,8 +28,8 @@ Progress = Callable[[str, int], None]
 @dataclass
 class FaultReport:
     """What became of the faults. ``cover``: sessions, and what each check had to judge. ``checks``: those that were
-    claimed under some fault; ``left_out``: kinds' own checks that mean nothing here. ``notes``: what a reader has to know
-    of what was tried; ``stopped``: what ended it early."""
+    claimed under some fault; ``left_out``: kinds' own checks that mean nothing here. ``notes``: what a reader has to
+    know of what was tried; ``stopped``: what ended it early."""
 
     counts: list[FaultCount] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
@@ -190,6 +190,7 @@ def with_faults(verdict: Verdict, report: FaultReport) -> Verdict:
         findings=[*verdict.findings, *report.findings],
         complete=verdict.complete and report.is_complete,
         seconds=verdict.seconds + report.seconds,
+        fault_seconds=report.seconds,
         notes=list(dict.fromkeys([*verdict.notes, *filter(None, [report.stopped])])),
         fault_notes=tuple(report.notes),
         faults_left=verdict.complete and not report.is_complete,

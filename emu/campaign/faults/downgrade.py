@@ -23,6 +23,7 @@ from emu.events import HANDOVER, NEW, OLD
 from emu.rig import Outcome
 
 OLDER, AGAIN = "older", "again"
+SAME = "the image that runs and the one that is sent are the same"
 
 
 class DowngradeFaults(FaultKind):
@@ -54,7 +55,12 @@ class DowngradeFaults(FaultKind):
     def notes(self) -> tuple[str, ...]:
         options = self.ground.options
         how = "any number of times" if options.depth == ANY else "once"
-        return (f"downgrade: each life cut {how}, in {self.attempts} update attempts, with tears {options.tears.name}",)
+        again = self.left_out(Fault(self.name, "update", AGAIN))
+        same = [name for name, why in again.items() if why == SAME and name in self.ground.checks[0]]
+        return (
+            f"downgrade: each life cut {how}, in {self.attempts} update attempts, with tears {options.tears.name}",
+            *([f"downgrade.update.{AGAIN}: {', '.join(same)} not claimed: {SAME}"] if same else []),
+        )
 
     def faults(self) -> Iterator[Fault]:
         yield Fault(self.name, "update", OLDER)
@@ -77,8 +83,7 @@ class DowngradeFaults(FaultKind):
     def left_out(self, fault: Fault) -> Mapping[str, str]:
         out = {"keeps-files": "which files a second update leaves is not known here"}
         if fault.how == AGAIN:
-            same = "the image that runs and the one that is sent are the same"
-            return out | {"durable": same, "reverts": same, "retries": same}
+            return out | {"durable": SAME, "reverts": SAME, "retries": SAME}
         return out | ({} if self.why_idle else {"retries": "the update that is sent is refused for good"})
 
     def rows(self, fault: Fault) -> tuple[Check, ...]:

@@ -21,7 +21,7 @@ from emu.campaign.faults.archive import Archive, Entry, Extent
 from emu.campaign.faults.fault import Fault, no_such
 from emu.campaign.faults.kind import COARSE, FaultJudge, FaultKind, Ground, is_settled
 from emu.campaign.faults.specimen import VariedRig
-from emu.campaign.judge import Chain, Judged, State
+from emu.campaign.judge import Chain, Judged, JudgedPiece, State
 from emu.campaign.monitor import Monitor
 from emu.events import ATTEMPT, NEW, OLD, STAGED
 from emu.rig import DeviceState
@@ -261,7 +261,9 @@ class ImageFaults(FaultKind):
         run = self.rig(fault).remainder(waypoint)
         last = pieces[-1]
         own = Piece(run, waypoint, last.offset + len(last.run.entries), True, None)
-        judged = self._plain.judged(State(start, Monitor()), Session((*pieces, own), run.end))
+        session = Session((*pieces, own), run.end)
+        before = self._judged_before
+        judged = Judged(State(start, Monitor()), session, [*before, self._plain.piece(own, before[-1].monitors[-1])])
         self.ground.cover.boots += 1
         self.ground.cover.runs += 1
         sessions, outcome, breaches = [judged], run.outcome, list(judged.breaches)
@@ -273,6 +275,13 @@ class ImageFaults(FaultKind):
             erased = self._plain.erased_in([each.session for each in sessions])
             breaches += worn_out(erased, self.ground.bounds, len(sessions[-1].run.entries))
         return self.amended(fault, State(start, Monitor()), Chain(sessions, outcome, breaches, executed=True))
+
+    @cached_property
+    def _judged_before(self) -> list[JudgedPiece]:
+        """What the stretches before the update's first byte break."""
+        assert self._before is not None, "asked for after it was found: please report"
+        start, pieces, waypoint = self._before
+        return self._plain.judged(State(start, Monitor()), Session(pieces, waypoint)).pieces
 
     @cached_property
     def _plain(self) -> FaultJudge:

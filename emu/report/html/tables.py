@@ -134,7 +134,7 @@ def faults_table(document: Mapping[str, Any]) -> Markup:
     rows: list[Row] = [
         (
             count["kind"], count["place"], f"{count['tried']:,}", f"{count['edges']:,}", f"{count['findings']:,}",
-            ", ".join(f"{number:,} {word}" for word, number in count["outcomes"].items()),
+            "; ".join(f"{number:,} {word}" for word, number in count["outcomes"].items()),
         )
         for count in document["faults"]
     ]  # fmt: skip
