@@ -36,6 +36,7 @@ FLIPS = 64
 REST_SEED = 0x52455354
 CORRECTED, UNCORRECTABLE = "ecc-corrected", "ecc-fault"
 _CODES = {CORRECTED: ECC_CORRECTED, UNCORRECTABLE: ECC_FAULT}
+_TOLD = {CORRECTED: "corrected at every read", UNCORRECTABLE: "beyond correction"}
 NOTHING_LEFT = "nothing runs, and no whole image is left"
 
 
@@ -82,20 +83,22 @@ class RestFaults(FaultKind):
 
     @cached_property
     def _cut(self) -> frozenset[Fault]:
-        """One fault of each place: the one in the middle. What follows it stands for what follows the others there."""
+        """One fault of each place, from the middle of it: what follows it stands for what follows the others there. None
+        that correction mends."""
         of_place: dict[str, list[Fault]] = {}
         for fault in self.faults():
-            of_place.setdefault(fault.place, []).append(fault)
+            if fault.how != CORRECTED:
+                of_place.setdefault(fault.place, []).append(fault)
         return frozenset(faults[len(faults) // 2] for faults in of_place.values())
 
     @property
     def notes(self) -> tuple[str, ...]:
         last = len(self.ground.golden.sessions)
-        drawn = f"every bit of records and headers, {FLIPS + 2} of an image"
+        tried = f"every bit of records and headers, {FLIPS + 2} bits of each image"
         if any(part.kind == "mcu-ecc" for part in self.specimen.rig.parts):
-            drawn = f"the granules of {drawn}: corrected, and beyond correction"
+            tried = f"corrected or beyond correction: every granule of records and headers, {FLIPS + 2} of each image"
         return (
-            f"rest: {drawn}; before boot 0, the first one, up to boot {last}, the first after the whole update",
+            f"rest: {tried}; before boot 0, the first one, up to boot {last}, the first after the whole update",
             f"rest: one life of each place was cut as well, once, with tears {COARSE.name}",
         )
 
@@ -132,8 +135,12 @@ class RestFaults(FaultKind):
 
     def told(self, fault: Fault) -> str:
         boot, _, partition = fault.place.partition(".")
-        what = f"bits {fault.mask:#04x} flip" if fault.mask else f"error correction says {fault.how}"
-        return f"before boot {boot}: at {fault.offset or 0:#x} of {partition} {what}"
+        where = f"{fault.offset or 0:#x} of {partition}"
+        if fault.mask.bit_count() == 1:
+            return f"before boot {boot}, bit {fault.mask.bit_length() - 1} of the byte at {where} has flipped"
+        if fault.mask:
+            return f"before boot {boot}, the byte at {where} has other bits, by {fault.mask:#04x}"
+        return f"before boot {boot}, the granule at {where} is {_TOLD[fault.how]}"
 
     # -- the rig -------------------------------------------------------------------------------------------
 

@@ -148,8 +148,8 @@ class WearFaults(FaultKind):
         sector, fails, count = self._named(fault)
         bits = sum(mask.bit_count() for _, mask in self._bits(sector, fails, count))
         where = f"in the sector at {sector.offset:#x} of {sector.name}, from its erase {sector.nth} on"
-        deaf = "erases leave" if fails == "erase" else "programs leave"
-        return f"{where} (boot {sector.boot}), {deaf} {counted(bits, 'bit')} as they were"
+        deaf, left = ("erases", "programmed") if fails == "erase" else ("programs", "erased")
+        return f"{where} (boot {sector.boot}), {deaf} leave {counted(bits, 'bit')} {left}"
 
     # -- the rig -------------------------------------------------------------------------------------------
 
