@@ -83,8 +83,8 @@ class RestFaults(FaultKind):
 
     @cached_property
     def _cut(self) -> frozenset[Fault]:
-        """One fault of each place, from the middle of it: what follows it stands for what follows the others there. None
-        that correction mends."""
+        """One fault of each place, from the middle of it: what follows it stands for what follows the others there.
+        None that correction mends."""
         of_place: dict[str, list[Fault]] = {}
         for fault in self.faults():
             if fault.how != CORRECTED:

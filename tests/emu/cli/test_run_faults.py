@@ -134,7 +134,8 @@ def test_the_right_firmware_holds_on_the_same_fault_and_names_it(brownout: Brown
     )
     ran = brownout("replay", f"{base}:uncut:rest.1.config-1+0x8.xor40", *inputs)
     assert (ran.code, ran.err) == (3, "")
-    assert ran.out.startswith("fault rest.1.config-1+0x8.xor40\n  before boot 1, bit 6 of the byte at 0x8 of config-1 has flipped\n")
+    told = "fault rest.1.config-1+0x8.xor40\n  before boot 1, bit 6 of the byte at 0x8 of config-1 has flipped\n"
+    assert ran.out.startswith(told)
     assert "CRC mismatch" in ran.out and ran.out.endswith("every check held on this path\n")
     ran = brownout("replay", f"{base}:uncut:image.manifest.body+0x4.xor01", *inputs)
     assert ran.code == 3 and "Invalid CRC: manifest.json" in ran.out
