@@ -31,7 +31,7 @@ from updater.errors import UpdateRefused
 
 FLIPS = 64
 """Bits of a body that are drawn, besides one of its first and one of its last byte."""
-CUTS = 512
+CUTS = 4096
 """Page boundaries of a body at which an update ends, at most; chunk boundaries come on top of them."""
 PAGE = 256
 READ_OF_DIRECTORY = 4
@@ -98,10 +98,11 @@ class ImageFaults(FaultKind):
     @property
     def notes(self) -> tuple[str, ...]:
         bodies = [extent for extent in self._archive.extents if _is_long(extent)]
+        chunk = self.specimen.chunk_size
         ends = ", ".join(f"{extent.place} at {len(self._cuts(extent)):,}" for extent in bodies)
         return (
-            f"image: headers and manifest: every other value of every byte, an end at each of them; bodies: "
-            f"{FLIPS + 2} bits, an end of {ends} places (pages of {PAGE} bytes, chunks of {self.specimen.chunk_size})",
+            "image: headers and manifest: every other value of every byte, an end at each of them; "
+            f"bodies: up to {FLIPS + 2} bits, an end of {ends} places (pages of {PAGE} bytes, chunks of {chunk})",
             "image: one change and one end of each place, and every exchange of parts, were cut as well, once, with "
             f"tears {COARSE.name}",
         )

@@ -94,9 +94,11 @@ class RestFaults(FaultKind):
     @property
     def notes(self) -> tuple[str, ...]:
         last = len(self.ground.golden.sessions)
-        tried = f"every bit of records and headers, {FLIPS + 2} bits of each image"
+        tried = f"every bit of records and headers, up to {FLIPS + 2} bits of each image"
         if any(part.kind == "mcu-ecc" for part in self.specimen.rig.parts):
-            tried = f"corrected or beyond correction: every granule of records and headers, {FLIPS + 2} of each image"
+            tried = (
+                f"corrected or beyond correction: every granule of records and headers, up to {FLIPS + 2} of each image"
+            )
         return (
             f"rest: {tried}; before boot 0, the first one, up to boot {last}, the first after the whole update",
             f"rest: one life of each place was cut as well, once, with tears {COARSE.name}",

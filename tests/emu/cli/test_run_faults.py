@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -82,8 +83,9 @@ def test_with_power_both_are_in_one_verdict(brownout: Brownout, tmp_path: Path) 
 
 
 def test_a_finding_is_in_every_document_with_a_token_that_replays(
-    brownout: Brownout, blind: tuple[str, ...], tmp_path: Path
+    brownout: Brownout, blind: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
     files = {name: tmp_path / f"out.{name}" for name in ("json", "junit", "html")}
     outputs = [word for name, path in files.items() for word in (f"--{name}", str(path))]
     ran = brownout("run", *blind, "--faults", "wear", *outputs)
@@ -95,6 +97,14 @@ def test_a_finding_is_in_every_document_with_a_token_that_replays(
     assert "'" not in found["replay"].partition(" --")[0]  # a token needs no quotes
     assert sum(count["findings"] for count in document["faults"]) == len(document["findings"])
     assert f"brownout replay {document['findings'][0]['token']}" in ran.out
+    assert found["token"] in (tmp_path / "summary.md").read_text(encoding="utf-8")
+    assert (found["count"], "notices: 1 finding, 1 life with a fault leads there; the mildest first" in ran.out) == (
+        1,
+        True,
+    )
+    assert f"\nfault {document['findings'][0]['fault']}\n  in the sector at 0x0 of slot-b" in ran.out
+    assert (document["cuts_power"], document["notes"]) == (False, [])
+    assert any(note.startswith("wear: retries not claimed") for note in document["fault_notes"])
     assert f"[{document['findings'][0]['fault'].partition('+')[0]}" in ran.out
     suite = ElementTree.fromstring(files["junit"].read_text(encoding="utf-8"))
     (case,) = [c for c in suite.iter("testcase") if c.get("name") == "notices"]
@@ -102,6 +112,7 @@ def test_a_finding_is_in_every_document_with_a_token_that_replays(
     assert failure is not None and failure.text is not None and found["token"].split(":")[-1] in failure.text
     said = {p.get("name"): p.get("value") for p in suite.iter("property")}
     assert str(said["faults wear"]).startswith("16 tried: ")
+    assert "1 life with a fault leads to one" in files["html"].read_text(encoding="utf-8")
     page = Page(files["html"].read_text(encoding="utf-8"))
     assert {"faults", "faults-table"} <= {e.attributes.get("id") for e in page.elements}
     assert found["fault"] in files["html"].read_text(encoding="utf-8")
@@ -180,5 +191,6 @@ def test_the_budget_ends_it_with_what_is_known(brownout: Brownout, tmp_path: Pat
     ran = brownout("run", *pair(tmp_path), "--faults", "image", "--budget", "0.4s")
     assert ran.code == 3
     assert ran.out.startswith("INCONCLUSIVE")
-    assert "complete   no: the budget is spent" in ran.out
+    (told,) = [line for line in ran.out.splitlines() if line.startswith("complete")]
+    assert re.fullmatch("complete   no: the budget is spent; [0-9,]+ faults were tried", told)
     assert "image.manifest.header" in ran.out
