@@ -149,7 +149,7 @@ def _lead(document: Mapping[str, Any]) -> str:
     lives = sum(finding["count"] for finding in document["findings"] if "fault" in finding)
     ways = [*([counted(edges, "edge")] if edges else []), *([lives_with_faults(lives)] if lives else [])]
     if not ways:
-        return "no edge leads to one"
+        return "no edge leads to one" if document.get("cuts_power", True) else "no life leads to one"
     return f"{' and '.join(ways)} {'leads' if edges + lives == 1 else 'lead'} to one"
 
 

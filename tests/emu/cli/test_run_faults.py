@@ -97,7 +97,8 @@ def test_a_finding_is_in_every_document_with_a_token_that_replays(
     assert "'" not in found["replay"].partition(" --")[0]  # a token needs no quotes
     assert sum(count["findings"] for count in document["faults"]) == len(document["findings"])
     assert f"brownout replay {document['findings'][0]['token']}" in ran.out
-    assert found["token"] in (tmp_path / "summary.md").read_text(encoding="utf-8")
+    summary = (tmp_path / "summary.md").read_text(encoding="utf-8")
+    assert summary.count(document["findings"][0]["token"]) == 2  # in the table, and as a line to paste
     assert (found["count"], "notices: 1 finding, 1 life with a fault leads there; the mildest first" in ran.out) == (
         1,
         True,
