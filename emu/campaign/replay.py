@@ -53,11 +53,14 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """What happened from the factory state to the end, and what it broke."""
+    """What happened from the factory state to the end, and what it broke. ``fault``: the name of what else was wrong;
+    ``told``: that in words."""
 
     sessions: list[Session]
     outcome: Outcome
     breaches: list[Breach]
+    fault: str = ""
+    told: str = ""
 
 
 def follow(rig: Rig, judge: Judge, token: Token, seed: int = 0) -> Story:
