@@ -5,16 +5,23 @@ Neighbours: `device` is at the other end. Asserts nothing but that it comes to a
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
-from typing import Literal, Protocol
+from dataclasses import replace
+from typing import Any, Literal, Protocol
 
+from emu.ota.mongoose.call import RpcError
 from emu.ota.mongoose.client import Caller, RpcClient
-from emu.ota.mongoose.updating import Order, Update, Updating
+from emu.ota.mongoose.updating import Order, Update, Updating, begin_params
+from emu.ota.mongoose.wire import ErrorResponse, Request, Response, parse
+from tests.ota.client.device import Device, archive
 
 Fate = Literal["arrives", "is lost", "its answer is lost", "arrives twice", "its answer is late", "the link breaks"]
 FATES: tuple[Fate, ...] = (
     "arrives", "is lost", "its answer is lost", "arrives twice", "its answer is late", "the link breaks",
 )  # fmt: skip
+S = 1_000_000
+CHUNKS = -(-len(archive()) // 512)
 TRAVEL_US = 1_000
 LATE_US = 25_000_000
 MOST_EVENTS = 20_000
@@ -89,3 +96,36 @@ class Network:
             after_us = LATE_US if fate == "its answer is late" else TRAVEL_US
             self._coming += [(self.now_us + after_us, len(self.sent), answer) for answer in answers]
         return False
+
+
+def order(content: bytes | None = None, **changed: Any) -> Order:
+    content = archive() if content is None else content
+    return replace(Order(content, begin_params(len(content))), **changed)
+
+
+def over(device: Device, what: Order, fates: tuple[Fate, ...] = (), **more: Any) -> Network:
+    return Network(device, what, fates, elapse=device.node.elapse, **more)
+
+
+class Scripted:
+    """Answers each method with the next of its list, the last one for ever; None: not at all."""
+
+    def __init__(self, **answers: list[dict[str, Any] | RpcError | None]) -> None:
+        self.calls: list[str] = []
+        self._answers = {name.replace("_", "."): list(given) for name, given in answers.items()}
+
+    def ask(self, frame: bytes) -> list[bytes]:
+        request = parse(frame)
+        assert isinstance(request, Request)
+        self.calls.append(request.method)
+        given = self._answers.get(request.method, [{}])
+        answer = given.pop(0) if len(given) > 1 else given[0]
+        if answer is None:
+            return []
+        if isinstance(answer, RpcError):
+            return [ErrorResponse(request.id, answer.code, answer.message).emit()]
+        return [Response(request.id, json.dumps(answer)).emit()]
+
+
+def status(state: int = 0, partition: int = 0, **more: Any) -> dict[str, Any]:
+    return {"state": state, "partition": partition, "is_committed": True, "commit_timeout": 0, **more}
