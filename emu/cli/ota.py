@@ -78,29 +78,30 @@ Show = Callable[[Update], None]
     metavar="SECONDS",
     help="How long to wait for the restart.",
 )
-@click.option("--fetch", is_flag=True, help="Fetch URL here and send it, instead of telling the device to fetch it.")
+@click.option("--pull", is_flag=True, help="Tell the device to fetch URL by itself (OTA.Update).")
 @click.option("--unchecked", is_flag=True, help="Send FILE whatever is in it, to see what the device says.")
 @click.argument("source", metavar="FILE|URL")
 @click.argument("begin", metavar="[BEGIN_JSON]", default="")
 def command(port: str, baud: int, creds: str, timeout_s: float, chunk_size: int, update_timeout: int,
-            commit_timeout: int, wait_reboot: bool, commit: bool, reboot_timeout: int, fetch: bool, unchecked: bool,
+            commit_timeout: int, wait_reboot: bool, commit: bool, reboot_timeout: int, pull: bool, unchecked: bool,
             source: str, begin: str) -> int:  # fmt: skip
     """Update the device at PORT with a firmware .zip.
 
-    FILE is sent: OTA.Status, OTA.Begin, OTA.Write for each chunk (three tries each), OTA.End. URL is fetched by the
-    device: OTA.Update. BEGIN_JSON replaces the params of OTA.Begin or OTA.Update. The device may be an emulated one
+    FILE is sent, or what URL holds: OTA.Status, OTA.Begin, OTA.Write for each chunk (three tries each), OTA.End. With
+    --pull the device fetches URL itself: OTA.Update. BEGIN_JSON replaces the params of OTA.Begin or OTA.Update. The device may be an emulated one
     (`brownout serve`) or a real one.
 
     Exit codes: 0 done, 1 the device refused or runs another image, 3 the link was lost or no answer came.
     """
-    pulls = is_url(source) and not fetch
-    archive = None if pulls else read_archive(source, checked=not unchecked)
+    if pull and not is_url(source):
+        raise UsageError(f"--pull: {printable(source)} is no URL; without --pull it is sent as a file")
+    archive = None if pull else read_archive(source, checked=not unchecked)
     order = Order(
         archive=b"" if archive is None else archive.content,
         begin=_begin(begin) if begin
         else pull_params(source, timeout_s=update_timeout, commit_timeout_s=commit_timeout) if archive is None
         else begin_params(len(archive.content), timeout_s=update_timeout, commit_timeout_s=commit_timeout),
-        url=source if pulls else "",
+        url=source if pull else "",
         chunk_size=chunk_size,
         timeout_us=int(timeout_s * 1e6),
         pull_timeout_us=update_timeout * 1_000_000,

@@ -58,7 +58,8 @@ def test_only_streams_have_a_console(port: str, brownout: Brownout) -> None:
         (("call", "--timeout", "0", "X"), "0.0 is not in the range"),
         (("ota", "--chunk-size", "0", "fw.zip"), "0 is not in the range"),
         (("ota", "/no/such/file"), "/no/such/file: No such file or directory"),
-        (("ota", "--fetch", "http://127.0.0.1:1/fw.zip"), "cannot be fetched"),
+        (("ota", "http://127.0.0.1:1/fw.zip"), "cannot be fetched"),
+        (("ota", "--pull", "fw.zip"), "--pull: fw.zip is no URL"),
     ],
 )
 def test_what_cannot_be_meant_is_refused_in_one_line(
@@ -122,11 +123,11 @@ def test_without_a_library_the_line_that_installs_it_is_said(
     assert brownout.refused("call", "--port", port, "X", code=4).endswith(line)
 
 
-def test_a_url_is_for_the_device_to_fetch(brownout: Brownout) -> None:
+def test_a_url_is_for_the_device_to_fetch_where_that_is_asked_for(brownout: Brownout) -> None:
     device = Device(pulls=RpcError(0, "Update applied, finalizing"))
     with Streams(device) as served:
         port = f"tcp://127.0.0.1:{served.port}"
-        ran = brownout("ota", "--port", port, "--commit-timeout", "7", "http://host/fw.zip")
+        ran = brownout("ota", "--port", port, "--commit-timeout", "7", "--pull", "http://host/fw.zip")
     assert ran.out.splitlines()[:2] == [
         "the device has fetched http://host/fw.zip: Update applied, finalizing",
         "the device restarts into it, and goes back in 7 s unless it is told:",
@@ -135,7 +136,7 @@ def test_a_url_is_for_the_device_to_fetch(brownout: Brownout) -> None:
     device = Device(pulls=RpcError(-10, "Failed to connect"))
     with Streams(device) as served:
         port = f"tcp://127.0.0.1:{served.port}"
-        text = brownout.refused("ota", "--port", port, "http://host/fw.zip", code=1)
+        text = brownout.refused("ota", "--port", port, "--pull", "http://host/fw.zip", code=1)
     assert text == "OTA.Update: error -10: Failed to connect"
 
 
@@ -160,12 +161,12 @@ def web(content: bytes) -> Iterator[str]:
             thread.join()
 
 
-def test_a_url_is_fetched_here_where_that_is_asked_for(brownout: Brownout) -> None:
+def test_a_url_is_fetched_here_and_sent_as_mos_does(brownout: Brownout) -> None:
     device = Device()
     with web(archive()) as host, Streams(device) as served:
         port = f"tcp://127.0.0.1:{served.port}"
-        assert brownout("ota", "--port", port, "--fetch", f"{host}/fw.zip").code == 0
-        assert brownout.refused("ota", "--port", port, "--fetch", f"{host}/x").endswith("/x: HTTP 404 Not Found")
+        assert brownout("ota", "--port", port, f"{host}/fw.zip").code == 0
+        assert brownout.refused("ota", "--port", port, f"{host}/x").endswith("/x: HTTP 404 Not Found")
     assert device.calls.count("OTA.Write") == 13
 
 
