@@ -235,12 +235,8 @@ async def _only_what_was_said(request: web.Request, response: web.StreamResponse
     """aiohttp adds headers of its own; a device does not. An offer of WebSocket protocols is echoed as it came."""
     for name in ("Server", "Date"):
         response.headers.pop(name, None)
-    if isinstance(response, web.WebSocketResponse):
-        if PROTOCOL in request.headers:
-            response.headers[PROTOCOL] = request.headers[PROTOCOL]
-    elif isinstance(response, web.Response) and not response.body and "Content-Type" in response.headers:
-        if response.content_type == "application/octet-stream":  # aiohttp's word for nothing
-            del response.headers["Content-Type"]
+    if isinstance(response, web.WebSocketResponse) and PROTOCOL in request.headers:
+        response.headers[PROTOCOL] = request.headers[PROTOCOL]
 
 
 def _wants_socket(request: web.Request) -> bool:
