@@ -162,6 +162,8 @@ async def _serve(device: MongooseDevice, asked: _Links, fast: bool) -> int:
 
     serving = device.serving(fast=fast, said=_show)
     links, tell = _made(device, asked)
+    if asked.http is not None or asked.mqtt is not None:
+        links.append(device.servers())  # a device on a network reaches servers
     until, code, loop = asyncio.Event(), 0, asyncio.get_running_loop()
 
     def stop() -> None:

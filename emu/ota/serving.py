@@ -68,12 +68,14 @@ class Serving(Generic[App]):
         """Let the application do ``act`` in its turn, and wait until its time is over. False: there is no application,
         it was reset over it, or before its turn came: what was connected then is not any more."""
         ended = self._ended
-        async with self._turn:
-            await self._live()
-            lived = ended == self._ended and self.node.do(act)
-            await self._pass()
-        if self.node.next_us != self._planned_us:
-            self._changed.set()
+        try:
+            async with self._turn:
+                await self._live()
+                lived = ended == self._ended and self.node.do(act)
+                await self._pass()
+        finally:  # also where nobody waits for it any more: what it has led to is to leave in time
+            if self._leaving or self.node.next_us != self._planned_us:
+                self._changed.set()
         return lived
 
     def leave(self, deliver: Callable[[], None]) -> None:

@@ -73,14 +73,19 @@ class Bench:
 
 @asynccontextmanager
 async def served(
-    device: MongooseDevice | None = None, *, fast: bool = True, mqtt: str | None = None, **http_options: Any
+    device: MongooseDevice | None = None,
+    *,
+    fast: bool = True,
+    mqtt: str | None = None,
+    servers: bool = False,
+    **http_options: Any,
 ) -> AsyncIterator[Bench]:
     """All links at once; ``mqtt``: one through a broker as well."""
     device = device or make_device()
     log, until, ready = Log(), asyncio.Event(), asyncio.Event()
     serving = device.serving(fast=fast, said=log.said)
     http, tcp, serial = device.http("127.0.0.1", 0, **http_options), device.tcp("127.0.0.1", 0), device.serial()
-    links = [http, tcp, serial, *([device.mqtt(mqtt)] if mqtt else [])]
+    links = [http, tcp, serial, *([device.mqtt(mqtt)] if mqtt else []), *([device.servers()] if servers else [])]
     running = asyncio.create_task(serving.run(links, ready.set, until))
     first = asyncio.create_task(ready.wait())
     await asyncio.wait([running, first], return_when=asyncio.FIRST_COMPLETED)

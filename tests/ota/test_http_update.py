@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
-from emu.ota.mongoose.application import MongooseApplication
-from emu.ota.mongoose.http_update import PullOrder, answer_pull
 from tests.ota.served import (
     Answer,
     Bench,
@@ -19,7 +18,6 @@ from tests.ota.served import (
     form,
     http_call,
     make_device,
-    request,
     run,
     served,
 )
@@ -206,12 +204,12 @@ def test_curl_sends_a_file(tmp_path: Path) -> None:
     [
         ("GET", "/update", b"", 400, b"Update URL not specified and none is configured.\r\n"),
         ("POST", "/update", b"", 400, b"Update URL not specified and none is configured.\r\n"),
-        ("GET", "/update?url=http://x/fw.zip", b"", 501, b"This device does not fetch updates.\r\n"),
-        ("POST", "/update", b"url=http%3A%2F%2Fx", 501, b"This device does not fetch updates.\r\n"),
+        ("GET", "/update?url=http://x/fw.zip", b"", 500, b"(-10) Failed to connect\r\n"),
+        ("POST", "/update", b"url=http%3A%2F%2Fx", 500, b"(-10) Failed to connect\r\n"),
         ("GET", "/update?url=u&commit_timeout=99999999999", b"", 400, b"Invalid commit_timeout.\r\n"),
     ],
 )
-def test_where_nothing_is_fetched(method: str, target: str, body: bytes, status: int, said: bytes) -> None:
+def test_a_device_that_reaches_no_server(method: str, target: str, body: bytes, status: int, said: bytes) -> None:
     async def test() -> None:
         async with served() as bench:
             answer = await http_call(bench, method, target, body)
@@ -220,41 +218,98 @@ def test_where_nothing_is_fetched(method: str, target: str, body: bytes, status:
     run(test)
 
 
-def test_a_pull_is_given_its_order_and_answers_when_it_has_ended() -> None:
-    orders: list[PullOrder] = []
-    ends: list[Callable[[int, str], None]] = []
+class Shop:
+    """A server of updates: answers each path with bytes as they stand, and remembers what it was asked."""
 
-    def pull(app: MongooseApplication, order: PullOrder, end: Callable[[int, str], None]) -> None:
-        orders.append(order)
-        ends.append(end)
+    def __init__(self, answers: dict[str, bytes]) -> None:
+        self.answers = answers
+        self.asked: list[str] = []
+        self.url = ""
 
-    device = make_device(pull=pull)
-    device.settings.merge({"update": {"url": "http://configured/"}})
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        self.asked.append(head)
+        writer.write(self.answers.get(head.split()[1], b"HTTP/1.1 404 No\r\nContent-Length: 0\r\n\r\n"))
+        writer.close()
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        server = await asyncio.start_server(self.serve, "127.0.0.1", 0)
+        self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        try:
+            yield
+        finally:
+            server.close()
+
+
+def page(body: bytes, status: str = "200 OK", *headers: str, length: int | None = None) -> bytes:
+    size = len(body) if length is None else length
+    lines = [f"HTTP/1.1 {status}", f"Content-Length: {size}", *headers, "", ""]
+    return "\r\n".join(lines).encode() + body
+
+
+ANSWERS = {
+    "/fw.zip": page(bundle()),
+    "/moved": page(b"", "302 Found", "Location: /fw.zip"),
+    "/round": page(b"", "301 Moved", "Location: /round"),
+    "/same": page(b"", "304 Not Modified"),
+    "/chunked": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+    "/short": page(bundle()[:2000], length=9000),
+    "/junk": b"\x00\xff nonsense\r\n\r\n",
+    "/other": page(bundle(platform="other")),
+}
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "said"),
+    [
+        ("/fw.zip", 200, b"(1) Update applied, finalizing\r\n"),
+        ("/moved", 200, b"(1) Update applied, finalizing\r\n"),
+        ("/round", 500, b"(-301) Too many redirects\r\n"),
+        ("/same", 200, b"(1) Not Modified\r\n"),
+        ("/chunked", 500, b"(-1) Invalid content-length, perhaps chunked-encoding\r\n"),
+        ("/short", 500, b"(-1) Update failed\r\n"),
+        ("/junk", 500, b"(-10) Failed to connect\r\n"),
+        ("/nothing", 500, b"(-404) Invalid HTTP response code\r\n"),
+        ("/other", 500, b"(-1) Wrong platform\r\n"),
+    ],
+)
+def test_an_update_is_fetched_and_the_answer_tells_how_it_ended(path: str, status: int, said: bytes) -> None:
+    shop = Shop(ANSWERS)
 
     async def test() -> None:
-        async with served(device) as bench:
-            targets = ("/update?url=http://x/&commit_timeout=5&ignore_same_version=false", "/update")
-            for target, result, status in zip(targets, (1, -10), (200, 500), strict=True):
-                asking = asyncio.create_task(http_call(bench, "GET", target))
-                await eventually(lambda: bool(ends))
-                assert not asking.done()
-                await bench.serving.do(lambda app, result=result: ends.pop()(result, "so it was"))  # type: ignore[misc]
-                answer = await asking
-                assert (answer.status, answer.body) == (status, f"({result}) so it was\r\n".encode())
-        assert orders == [PullOrder("http://x/", 5, False), PullOrder("http://configured/", None, True)]
+        async with shop.open(), served(servers=True) as bench:
+            answer = await http_call(bench, "GET", f"/update?url={shop.url}{path}&commit_timeout=30")
+            assert (answer.status, answer.body) == (status, said)
+            assert bench.app.ota.context is None
+            if b"applied" in said:
+                await bench.log.until("demo 2.0.0 (b2) from slot 1: first boot of a new image, on trial for 30 s")
+            assert "X-MGOS-FW-Version: demo 1.0.0 factory\r\n" in shop.asked[0]
+            assert "Accept" not in shop.asked[0]
 
     run(test)
 
 
-def test_no_order_is_given_where_it_cannot_be_carried_out() -> None:
+def test_a_reset_ends_what_is_being_fetched() -> None:
+    shop = Shop({"/fw.zip": page(bundle()[:3000], length=6000)})
+
+    async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(shop.answers["/fw.zip"])
+        assert await reader.read() == b"", "the device has hung up"
+        shop.asked.append("ended")
+        writer.close()
+
+    shop.serve = hold  # type: ignore[method-assign]
+
     async def test() -> None:
-        async with served() as bench:
-            answers: list[int] = []
-            for form_ in ({}, {"url": "u", "commit_timeout": "4294967296"}):
-                answer_pull(
-                    bench.app, request("GET", "/update"), form_, lambda *_: answers.append(0),
-                    lambda answer: answers.append(answer.status),
-                )  # fmt: skip
-            assert answers == [400, 400]
+        async with shop.open(), served(servers=True) as bench:
+            asking = asyncio.create_task(http_call(bench, "GET", f"/update?url={shop.url}/fw.zip"))
+            await eventually(lambda: bench.app.ota.expected_offset == 3000)
+            await bench.serving.press_reset()
+            with pytest.raises((asyncio.IncompleteReadError, ConnectionError)):
+                await asking
+            await eventually(lambda: bool(shop.asked))
+            assert (await http_call(bench, "GET", "/rpc/OTA.Status")).body.startswith(b'{"state":0,')
 
     run(test)

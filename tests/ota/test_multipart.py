@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -28,7 +30,7 @@ def parsed(pieces: list[bytes]) -> list[Event]:
 @given(st.lists(st.integers(0, len(BODY)), max_size=12))
 def test_what_a_form_says_does_not_depend_on_how_it_is_cut(cuts: list[int]) -> None:
     bounds = [0, *sorted(cuts), len(BODY)]
-    pieces = [BODY[low:high] for low, high in zip(bounds, bounds[1:], strict=False)]
+    pieces = [BODY[low:high] for low, high in itertools.pairwise(bounds)]
     expected: list[Event] = [
         Variable("a", "1"), FileBegun("f", "b.zip"), FileData(CONTENT), Variable("commit_timeout", "5"),
     ]  # fmt: skip

@@ -12,6 +12,7 @@ from typing import Any
 
 from emu.clock import epoch_s
 from emu.device import EmulatedDevice
+from emu.ota.fetching import Fetcher
 from emu.ota.links.link import Send
 from emu.ota.links.pty import PtyLink
 from emu.ota.links.tcp import TcpLink
@@ -20,7 +21,6 @@ from emu.ota.mongoose.call import Channel
 from emu.ota.mongoose.guard import Guard
 from emu.ota.mongoose.http import PREFIX
 from emu.ota.mongoose.http_front import HttpFront
-from emu.ota.mongoose.http_update import Pull
 from emu.ota.mongoose.identity import Identities
 from emu.ota.mongoose.ota import Status
 from emu.ota.mongoose.settings import Settings
@@ -35,13 +35,13 @@ TOLD_EVERY_PERCENT = 10
 
 @dataclass
 class MongooseDevice:
-    """``device`` has its flash filled. ``guard``: who may call what. ``image_in`` as `Node` wants it."""
+    """``device`` has its flash filled. ``guard``: who may call what. ``fetcher``: its way to servers."""
 
     device: EmulatedDevice
     settings: Settings = field(default_factory=Settings)
     identities: Identities = field(default_factory=Identities)
     guard: Guard = field(default_factory=Guard)
-    pull: Pull | None = None
+    fetcher: Fetcher | None = None
     node: Node[MongooseApplication] = field(init=False)
     _serving: Served | None = field(init=False, default=None)
     _console: Send | None = field(init=False, default=None)
@@ -58,11 +58,16 @@ class MongooseDevice:
     @property
     def beside(self) -> dict[str, Any]:
         """What stands beside the flash, as JSON has values."""
-        return {"settings": self.settings.values, "identities": self.identities.plain}
+        return {
+            "settings": self.settings.values,
+            "files": self.settings.files,
+            "identities": self.identities.plain,
+        }
 
     def take(self, beside: dict[str, Any]) -> None:
         """Take over what `beside` once was. Raises SettingsError."""
         self.settings.merge(beside["settings"])
+        self.settings.files.update(beside["files"])
         self.identities.take(beside["identities"])
 
     # -- links, before the device is switched on -------------------------------------------------------------
@@ -87,7 +92,7 @@ class MongooseDevice:
             host,
             port,
             serving,
-            HttpFront(serving, self.pull).answer,
+            HttpFront(serving).answer,
             lambda peer, send: MessageTalk(serving, Channel("WS_in", peer, is_persistent=False), send),
             socket_path=PREFIX,
             max_message=LARGEST_FRAME,
@@ -112,6 +117,14 @@ class MongooseDevice:
             said=serving.tell,
         )
 
+    def servers(self) -> Any:
+        """A way to servers over real sockets, for the updates it pulls. Raises MissingExtra."""
+        from emu.ota.links.http_fetcher import HttpFetcher
+
+        serving = self._kept
+        self.fetcher = fetcher = HttpFetcher(serving, lambda act: serving.do(lambda app: act()))
+        return fetcher
+
     @property
     def device_id(self) -> str:
         found: str = self.settings.get("device.id")
@@ -135,6 +148,7 @@ class MongooseDevice:
             self.identities,
             guard=self.guard,
             epoch_s=epoch_s() - booted.session.clock.now_us // 1_000_000,
+            fetcher=self.fetcher,
             tells=self._tells,
         )
         own, decision = app.identity, booted.decision

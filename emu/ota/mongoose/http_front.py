@@ -13,7 +13,7 @@ from emu.ota.links.http import Body, HttpAnswer, HttpRequest, form_variables
 from emu.ota.links.multipart import MultipartError, boundary_of
 from emu.ota.mongoose.application import MongooseApplication
 from emu.ota.mongoose.http import NOT_FOUND, TOO_LARGE, answer_rpc, is_rpc, plain
-from emu.ota.mongoose.http_update import Pull, Upload, answer_commit, answer_pull, answer_revert
+from emu.ota.mongoose.http_update import Upload, answer_commit, answer_pull, answer_revert
 from emu.ota.mongoose.talks import LARGEST_FRAME, Served
 
 BODY_S = 10.0
@@ -23,11 +23,10 @@ Act = Callable[[MongooseApplication, Callable[[HttpAnswer], None]], None]
 
 
 class HttpFront:
-    """``pull``: None where nothing is fetched. Answers are `None` where the connection is to end without one."""
+    """Answers are `None` where the connection is to end without one."""
 
-    def __init__(self, serving: Served, pull: Pull | None = None, *, body_s: float = BODY_S) -> None:
+    def __init__(self, serving: Served, *, body_s: float = BODY_S) -> None:
         self._serving = serving
-        self._pull = pull
         self._body_s = body_s
 
     async def answer(self, request: HttpRequest, body: Body) -> HttpAnswer | None:
@@ -54,7 +53,7 @@ class HttpFront:
             return lambda app, body, answer: answer(answer_revert(app, request))
         if request.path == "/update":
             return lambda app, body, answer: answer_pull(
-                app, request, form_variables(body.decode("latin-1")) | request.variables, self._pull, answer
+                app, request, form_variables(body.decode("latin-1")) | request.variables, answer
             )
         return None
 

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 
 from emu.ota.links.http import HttpAnswer, HttpRequest
 from emu.ota.links.multipart import Event, FileBegun, FileData, Multipart, MultipartError, Variable
 from emu.ota.mongoose.application import MongooseApplication
 from emu.ota.mongoose.http import plain, refused
 from emu.ota.mongoose.ota import BeginOptions, OtaFailure
+from emu.ota.mongoose.pull import PullEnd
 from updater.reception import UpdaterContext
 
 REBOOT_DELAY_MS = 101
@@ -28,22 +29,8 @@ BUSY = plain(409, "Another update is in progress.")
 NO_CONTEXT = plain(409, "Failed to create updater context.")
 POST_DISABLED = plain(400, "POST updates are disabled.")
 NO_URL = plain(400, "Update URL not specified and none is configured.")
-NO_PULL = plain(501, "This device does not fetch updates.")
 NO_FILE = plain(400, "No file in the form.")
 BAD_TIMEOUT = plain(400, "Invalid commit_timeout.")
-
-
-@dataclass(frozen=True)
-class PullOrder:
-    """What GET or POST /update asks for. ``commit_timeout_s`` None: as configured."""
-
-    url: str
-    commit_timeout_s: int | None
-    ignore_same_version: bool
-
-
-Pull = Callable[[MongooseApplication, PullOrder, Callable[[int, str], None]], None]
-"""Fetches an update; calls back with the result and its message when it has ended."""
 
 
 def answer_commit(app: MongooseApplication, request: HttpRequest) -> HttpAnswer:
@@ -59,24 +46,32 @@ def answer_revert(app: MongooseApplication, request: HttpRequest) -> HttpAnswer:
 
 
 def answer_pull(
-    app: MongooseApplication, request: HttpRequest, form: dict[str, str], pull: Pull | None,
-    answer: Callable[[HttpAnswer], None],
-) -> None:  # fmt: skip
+    app: MongooseApplication, request: HttpRequest, form: dict[str, str], answer: Callable[[HttpAnswer], None]
+) -> None:
     """``form``: the variables of query and body. ``answer`` is called when the update has ended, or cannot begin."""
     url = form.get("url") or app.settings.get("update.url")
-    timeout_s = None if "commit_timeout" not in form else _seconds(form["commit_timeout"])
+    options = app.begin_options()
+    if "commit_timeout" in form:
+        options = replace(options, commit_timeout_s=_seconds(form["commit_timeout"]))
     wrong = refused(app, request, "OTA.Update")
     if wrong is None and not url:
         wrong = NO_URL
-    if wrong is None and timeout_s == -1:
+    if wrong is None and options.commit_timeout_s < 0:
         wrong = BAD_TIMEOUT
     if wrong is None and app.ota.context is not None:
         wrong = BUSY
-    if wrong is not None or pull is None:
-        answer(wrong or NO_PULL)
+    if wrong is not None:
+        answer(wrong)
         return
-    order = PullOrder(url, timeout_s, form.get("ignore_same_version", "true").lower() in ("true", "1"))
-    pull(app, order, lambda result, message: answer(plain(200 if result > 0 else 500, f"({result}) {message}")))
+    passes_over = form.get("ignore_same_version", "true").lower() in ("true", "1")
+    try:
+        app.start_pull(url, replace(options, ignore_same_version=passes_over), lambda end: answer(_ended(end)))
+    except OtaFailure as failure:
+        answer(NO_CONTEXT if failure.code == -1 else _ended(PullEnd(failure.code, failure.message)))
+
+
+def _ended(end: PullEnd) -> HttpAnswer:
+    return plain(200 if end.code > 0 else 500, f"({end.code}) {end.message}")
 
 
 class Upload:

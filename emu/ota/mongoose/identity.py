@@ -66,8 +66,5 @@ class Identities:
             content = chip.cells.read(base + slot.app_offset, header.app_length)
             known = self._known.get(hashlib.sha1(content).hexdigest())
         number = header.app_version
-        return known or Identity(
-            device.board.name,
-            ".".join(str(part) for part in (number >> 24, number >> 16 & 255, number & 0xFFFF)),
-            UNKNOWN_BUILD,
-        )
+        version = f"{number >> 24}.{number >> 16 & 0xFF}.{number & 0xFFFF}"
+        return known or Identity(device.board.name, version, UNKNOWN_BUILD)

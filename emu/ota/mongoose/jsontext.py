@@ -12,8 +12,13 @@ from collections.abc import Mapping
 
 import msgspec
 
+MAX_DEPTH = 64
+"""Objects and lists inside each other. Without a bound it would be the stack of the moment that decides."""
+
 _OBJECT = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _STRING = msgspec.json.Decoder(str)
+_BYTES_OF_STRINGS = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
+_BRACKETS = re.compile(rb"[\[{]|[\]}]")
 _NUMBER_START = "-0123456789"
 _SPECIAL = re.compile(r'["\\\x00-\x1f\x7f]')
 _NUMBER = re.compile(r"0|[1-9][0-9]*")
@@ -24,11 +29,14 @@ _NOT_ASCII = re.compile(r"[^\x00-\x7f]")
 def members(text: str | bytes) -> dict[str, str] | None:
     """The members of a JSON object, each as its text; of two with one name, the last. None: it is no JSON object.
 
-    None too for one nested deeper than Python can follow, and for bytes that are not UTF-8.
+    None too for one nested deeper than `MAX_DEPTH`, and for bytes that are not UTF-8.
     """
+    data = text.encode() if isinstance(text, str) else text
+    if _is_too_deep(data):
+        return None
     try:
-        return {name: bytes(raw).decode() for name, raw in _OBJECT.decode(text).items()}
-    except (msgspec.MsgspecError, UnicodeError, RecursionError):
+        return {name: bytes(raw).decode() for name, raw in _OBJECT.decode(data).items()}
+    except (msgspec.MsgspecError, UnicodeError):
         return None
 
 
@@ -43,7 +51,7 @@ def scalar(text: str) -> str | None:
 
 
 def quoted(text: str) -> str:
-    """``text`` as a JSON string, escaped as a device does: short escapes, \\u00xx for other controls, UTF-8 as it is."""
+    """``text`` as a JSON string, escaped as a device escapes it: \\u00xx for other controls, UTF-8 as it is."""
     return f'"{_SPECIAL.sub(_escape, text)}"'
 
 
@@ -64,3 +72,13 @@ def device_object(fields: Mapping[str, str]) -> str:
 
 def _escape(found: re.Match[str]) -> str:
     return _SHORT.get(found[0]) or f"\\u{ord(found[0]):04x}"
+
+
+def _is_too_deep(data: bytes) -> bool:
+    if data.count(b"[") + data.count(b"{") <= MAX_DEPTH:
+        return False
+    depth = deepest = 0
+    for found in _BRACKETS.finditer(_BYTES_OF_STRINGS.sub(b"", data)):
+        depth += 1 if found[0] in b"[{" else -1
+        deepest = max(deepest, depth)
+    return deepest > MAX_DEPTH

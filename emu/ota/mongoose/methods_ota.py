@@ -9,12 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from emu.ota.mongoose.arguments import binary, flag, number
+from emu.ota.mongoose.arguments import binary, flag, number, text
 from emu.ota.mongoose.boot_state import BootControl
 from emu.ota.mongoose.call import Call, Deferred, Handler, RpcError
 from emu.ota.mongoose.jsontext import device_object, quoted
 from emu.ota.mongoose.methods import Methods
 from emu.ota.mongoose.ota import BeginOptions, OtaFailure, OtaService, Status
+from emu.ota.mongoose.pull import PullEnd
 
 MALFORMED = RpcError(-1, "Malformed request")
 
@@ -23,12 +24,18 @@ class OtaMethods:
     """``reboot``: asks for a restart, once the answer has left."""
 
     def __init__(
-        self, ota: OtaService, control: BootControl, reboot: Callable[[], None], defaults: Callable[[], BeginOptions]
+        self,
+        ota: OtaService,
+        control: BootControl,
+        reboot: Callable[[], None],
+        defaults: Callable[[], BeginOptions],
+        pull: Callable[[str, BeginOptions, Callable[[PullEnd], None]], None],
     ) -> None:
         self._ota = ota
         self._control = control
         self._reboot = reboot
         self._defaults = defaults
+        self._pull = pull
 
     def register(self, methods: Methods) -> None:
         """In the order that makes RPC.List show them as a device of version 2.17 does."""
@@ -39,6 +46,7 @@ class OtaMethods:
             ("OTA.CreateSnapshot", "{set_as_revert: %B, commit_timeout: %d}", self._create_snapshot),
             ("OTA.Revert", "", self._revert),
             ("OTA.Commit", "", self._commit),
+            ("OTA.Update", UPDATE, self._update),
             ("OTA.End", "", self._end),
             ("OTA.Write", "{offset: %d, data: %V}", self._write),
             ("OTA.Begin", "{timeout: %d, commit_timeout: %d, size: %d}", self._begin),
@@ -46,17 +54,33 @@ class OtaMethods:
         for name, arguments_format, handler in table:
             methods.register(name, arguments_format, _answering(handler))
 
-    def _begin(self, call: Call) -> str:
+    def _options(self, call: Call) -> BeginOptions:
         defaults = self._defaults()
         timeout, commit_timeout = number(call, "timeout"), number(call, "commit_timeout")
-        self._ota.begin(
-            BeginOptions(
-                defaults.timeout_s if timeout is None or timeout <= 0 else timeout,
-                defaults.commit_timeout_s if commit_timeout is None else commit_timeout,
-                max(0, number(call, "size") or 0),
-            )
+        return BeginOptions(
+            defaults.timeout_s if timeout is None or timeout <= 0 else timeout,
+            defaults.commit_timeout_s if commit_timeout is None else commit_timeout,
+            max(0, number(call, "size") or 0),
+            bool(flag(call, "ignore_same_version")),
         )
+
+    def _begin(self, call: Call) -> str:
+        self._ota.begin(self._options(call))
         return "null"
+
+    def _update(self, call: Call) -> RpcError | Deferred:
+        """Answered when the update has ended; success, too, is an error answer: its code is 0, as in GEN-1."""
+        url = text(call, "url")
+        if not url:
+            return MALFORMED
+        deferred = Deferred()
+
+        def done(end: PullEnd) -> None:
+            code, message = (0, end.message) if end.code == 1 else (end.code, f"{end.code} {end.message}")
+            deferred.answer(RpcError(code, message))
+
+        self._pull(url, self._options(call), done)
+        return deferred
 
     def _write(self, call: Call) -> str | RpcError:
         data = binary(call, "data")
@@ -110,6 +134,7 @@ class OtaMethods:
         return device_object({"slot": str(slot)})
 
 
+UPDATE = "{file: %Q, url: %Q, timeout: %d, commit_timeout: %d, ignore_same_version: %B}"
 SET_BOOT_STATE = "{active_slot: %d, is_committed: %B, revert_slot: %d, commit_timeout: %d}"
 
 

@@ -88,7 +88,8 @@ class OtaService:
         """The next byte of the archive that `write` takes."""
         self._booted = booted
         self._tells = tells
-        self._size = 0
+        self.size = 0
+        """Of the whole archive; 0: nobody knows."""
         self._last: UpdaterContext | None = None
         self._told_percent = -1
 
@@ -122,7 +123,7 @@ class OtaService:
         )
         if context is None:
             raise OtaFailure(-1, self.target.log[-1])
-        self._last, self._size, self.expected_offset, self._told_percent = context, options.size, 0, -1
+        self._last, self.size, self.expected_offset, self._told_percent = context, options.size, 0, -1
         self._booted.session.log.note(ATTEMPT)
         self.tell()
         return context
@@ -188,13 +189,21 @@ class OtaService:
             self._booted.session.log.note(REFUSED, message)
             self.tell()
 
+    def dismiss(self) -> None:
+        """The update in progress turns out to be none: it is gone as if it had never begun."""
+        context = self.context
+        if context is not None:
+            context.end(1, "", "there was nothing to update")
+        self._last = self.target.context = None
+        self.tell()
+
     def status(self) -> Status:
         """What there is to tell now. Reads the boot config."""
         config = self.target.store.read().config
         context = self._last if self._last is not None else self.target.context
         state = OtaState.IDLE if context is None else context.ota_state
         done = 0 if context is None else self.expected_offset
-        percent = 100 if state is OtaState.SUCCESS else min(99, done * 100 // self._size) if self._size else 0
+        percent = 100 if state is OtaState.SUCCESS else min(99, done * 100 // self.size) if self.size else 0
         return Status(
             state,
             "idle" if context is None else context.status_msg or state.name.lower(),

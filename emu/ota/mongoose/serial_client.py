@@ -92,8 +92,8 @@ class SerialClient:
         return events
 
     def data_to_send(self) -> bytes:
-        """What goes out now; nothing while the device has stopped us (XOFF) after the handshake."""
-        if self._paused and self._shaken:
+        """What goes out now; nothing while the device has stopped us (XOFF); each greeting starts us again."""
+        if self._paused:
             return b""
         data = bytes(self._output)
         self._output.clear()

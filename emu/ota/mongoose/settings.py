@@ -34,9 +34,13 @@ class SettingsError(Exception):
 
 @dataclass
 class Settings:
-    """A tree of objects, numbers, booleans and strings. Keys are fixed; a value keeps its type."""
+    """A tree of objects, numbers, booleans and strings. Keys are fixed; a value keeps its type.
+
+    ``files``: other small files a device keeps, by name.
+    """
 
     values: dict[str, Any] = field(default_factory=lambda: json.loads(json.dumps(DEFAULTS)))
+    files: dict[str, str] = field(default_factory=dict)
 
     def get(self, key: str = "") -> Any:
         """The value, or the object, at a key like ``update.timeout``; all for "". Raises SettingsError."""
