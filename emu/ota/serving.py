@@ -83,9 +83,10 @@ class Serving(Generic[App]):
         self._leaving.append(_Leaving(deliver, is_answer=True))
 
     def tell(self, text: str) -> None:
-        """A line of the device's log."""
+        """A line of the device's log, in a turn or from a link."""
         at_us = self.node.now_us
         self._leaving.append(_Leaving(lambda: self._said(at_us, text), is_answer=False))
+        self._changed.set()
 
     # -- the user's hand -------------------------------------------------------------------------------------
 

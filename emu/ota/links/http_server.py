@@ -24,8 +24,6 @@ try:
 except ImportError:
     raise MissingExtra("a link over HTTP needs aiohttp: pip install 'brownout[ota]'") from None
 
-HEAD_S = 10.0
-"""How long a peer may take for the head of its first request."""
 KEEP_ALIVE_S = 60.0
 LINGER_S = 2.0
 """How long what a refused peer still sends is read, so that it gets to see the answer."""
@@ -35,7 +33,7 @@ PROTOCOL = "Sec-WebSocket-Protocol"
 
 class HttpLink:
     """``meet`` is for WebSockets, which are opened at ``socket_path``; their messages have at most ``max_message``
-    bytes."""
+    bytes. ``head_s``: how long a peer may take for the head of its first request."""
 
     def __init__(
         self,
@@ -47,7 +45,7 @@ class HttpLink:
         *,
         socket_path: str,
         max_message: int,
-        head_s: float = HEAD_S,
+        head_s: float,
     ) -> None:
         self._where = (host, port)
         self._keeper = keeper

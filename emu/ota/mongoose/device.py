@@ -31,6 +31,7 @@ from emu.words import printable
 from updater.reception import OtaState
 
 TOLD_EVERY_PERCENT = 10
+PATIENCE_S = 10.0
 
 
 @dataclass
@@ -83,8 +84,8 @@ class MongooseDevice:
             host, port, self._kept, lambda peer, send: self._stream(Channel("TCP", peer, is_persistent=False), send)
         )
 
-    def http(self, host: str, port: int, **options: Any) -> Any:
-        """HTTP and WebSockets. Raises MissingExtra."""
+    def http(self, host: str, port: int, *, patience_s: float = PATIENCE_S) -> Any:
+        """HTTP and WebSockets. ``patience_s``: for a head, and for a body that is no upload. Raises MissingExtra."""
         from emu.ota.links.http_server import HttpLink
 
         serving = self._kept
@@ -92,11 +93,11 @@ class MongooseDevice:
             host,
             port,
             serving,
-            HttpFront(serving).answer,
+            HttpFront(serving, body_s=patience_s).answer,
             lambda peer, send: MessageTalk(serving, Channel("WS_in", peer, is_persistent=False), send),
             socket_path=PREFIX,
             max_message=LARGEST_FRAME,
-            **options,
+            head_s=patience_s,
         )
 
     def mqtt(self, url: str) -> Any:

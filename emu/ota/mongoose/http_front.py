@@ -16,16 +16,14 @@ from emu.ota.mongoose.http import NOT_FOUND, TOO_LARGE, answer_rpc, is_rpc, plai
 from emu.ota.mongoose.http_update import Upload, answer_commit, answer_pull, answer_revert
 from emu.ota.mongoose.talks import LARGEST_FRAME, Served
 
-BODY_S = 10.0
-"""How long a peer may take for a body that is no upload."""
-
 Act = Callable[[MongooseApplication, Callable[[HttpAnswer], None]], None]
 
 
 class HttpFront:
-    """Answers are `None` where the connection is to end without one."""
+    """``body_s``: how long a peer may take for a body that is no upload. Answers are `None` where the connection is to
+    end without one."""
 
-    def __init__(self, serving: Served, *, body_s: float = BODY_S) -> None:
+    def __init__(self, serving: Served, *, body_s: float) -> None:
         self._serving = serving
         self._body_s = body_s
 
