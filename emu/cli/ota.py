@@ -88,8 +88,8 @@ def command(port: str, baud: int, creds: str, timeout_s: float, chunk_size: int,
     """Update the device at PORT with a firmware .zip.
 
     FILE is sent, or what URL holds: OTA.Status, OTA.Begin, OTA.Write for each chunk (three tries each), OTA.End. With
-    --pull the device fetches URL itself: OTA.Update. BEGIN_JSON replaces the params of OTA.Begin or OTA.Update. The device may be an emulated one
-    (`brownout serve`) or a real one.
+    --pull the device fetches URL itself: OTA.Update. BEGIN_JSON replaces the params of OTA.Begin or OTA.Update. The
+    device may be an emulated one (`brownout serve`) or a real one.
 
     Exit codes: 0 done, 1 the device refused or runs another image, 3 the link was lost or no answer came.
     """
