@@ -31,6 +31,7 @@ from emu.oracle import Oracle
 from emu.reset import Reset, World
 from emu.rig import Capabilities, DeviceState, Input, KnownFiles, Outcome, Place, Places, Region, Run
 from emu.scenario import Scenario, Window
+from emu.source import Source
 from emu.stuck import Stuck, host_limit
 from emu.timers import Hung
 from flash.cells import Cells
@@ -95,10 +96,11 @@ class PlainRig:
         timing, seed, resolution = self.drawn
         workload = (
             f"{self.scenario.name}|{_identity(self.firmware)}|{timing}|{seed}|{resolution}|{self.scenario.commits}"
+            f"{'' if self.scenario.keeps else '|gives up'}"
         )
         source = self.scenario.source
         library = _library(self.firmware)
-        code = {} if source is None else {"firmware": Input(str(source), source.digest)}
+        code = {"firmware": Input(str(source), source.digest)} if isinstance(source, Source) else {}
         built = {} if library is None else {"library": library}
         return (
             code
@@ -132,7 +134,7 @@ class PlainRig:
             return reasons | dict.fromkeys(("whole", "reverts", "retries"), "the firmware has no images")
         if not self.scenario.commits:
             reasons["reverts"] = "the firmware commits nothing: no image is on trial"
-        if not self.keeps_new:
+        if NEW not in self.images:
             reasons["retries"] = "the workload brings no new image"
         return reasons
 
@@ -153,7 +155,7 @@ class PlainRig:
     @property
     def keeps_new(self) -> bool:
         """Whether the uncut workload is expected to end with the new image."""
-        return NEW in self.images
+        return NEW in self.images and self.scenario.keeps
 
     @property
     def watchdog_us(self) -> int:
