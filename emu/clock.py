@@ -53,6 +53,11 @@ class VirtualClock:
     def has_alarm(self) -> bool:
         return bool(self._alarms)
 
+    @property
+    def next_alarm_us(self) -> int | None:
+        """When the next one rings; None: none is set."""
+        return self._next_us if self._alarms else None
+
     def run_to_alarm(self) -> NoReturn:
         """Nothing else happens until the next alarm rings. There must be one."""
         assert self._alarms, "waiting for an alarm that nobody set: please report"

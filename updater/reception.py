@@ -158,6 +158,10 @@ class UpdaterContext:
                     "No slots available for update",
                     f"{part.src} needs {part.size} bytes, {self._slot.name} has {room}",
                 )
+        if target.may_begin is not None and not target.may_begin(claims):
+            raise UpdateRefused(
+                -1, "OTA aborted by the MGOS_EVENT_OTA_BEGIN handler", "the application does not want this update now"
+            )
         self.update_state = UpdateState.WAITING_FILE_HEADER
         return True
 

@@ -18,6 +18,7 @@ from updater.signature import MASK_IGNORED, NO_KEYS, UpdateKeys, check_contract
 from updater.slot_writer import SlotWriter
 
 if TYPE_CHECKING:
+    from updater.manifest import Claims
     from updater.reception import UpdaterContext
 
 DEFAULT_TIMEOUT_S = 600
@@ -29,7 +30,8 @@ class UpdateTarget:
 
     ``keys`` are eight ECDSA P-256 public keys, None where one is not set; ``sig_req_mask`` says which signatures an
     update must carry: -1 none, 1 to 255 those whose bits are set, 0 refuses every update. They protect the way an
-    update takes to this device; what protects the slot afterwards is `bootloader.VerifyPolicy.keys`. Raises
+    update takes to this device; what protects the slot afterwards is `bootloader.VerifyPolicy.keys`.
+    ``may_begin`` is asked once what an update claims is known and before anything is written; False ends it. Raises
     ValueError for another number of keys, another curve, another mask.
     """
 
@@ -44,6 +46,7 @@ class UpdateTarget:
     make_writer: Callable[..., SlotWriter] = SlotWriter
     keys: UpdateKeys = NO_KEYS
     sig_req_mask: int = MASK_IGNORED
+    may_begin: Callable[[Claims], bool] | None = None
     context: UpdaterContext | None = None
     log: list[str] = field(default_factory=list)
 

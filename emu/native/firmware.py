@@ -2,8 +2,8 @@
 
     device = Scenario(CFirmware("loader.so"), "w25q128jv", windows=..., images=..., factory=...)
 
-Which library it is, is its content: the digest is in tokens, and what was pickled loads the very same bytes elsewhere
-or says that they have changed.
+Which library it is, is its content: its digest is in documents and certificates, and what was pickled loads the very
+same bytes elsewhere or says that they have changed. A token does not hold it: it replays on what is built now.
 
 Neighbours: `process` runs it, `calls` answers it, `plain_rig` calls it as it would any function. Knows no rig.
 """
@@ -61,7 +61,7 @@ class CFirmware:
 
     @property
     def input(self) -> Input:
-        """What tokens and reports call it: name and content."""
+        """What reports and certificates call it: name and content."""
         return Input(self.library.name, self.digest)
 
     def close(self) -> None:

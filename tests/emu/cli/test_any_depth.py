@@ -20,11 +20,6 @@ SMALL = ("--tears", "T1-coarse")
 WEAK = ("--tears", "T3-coarse", "--attempts", "1")
 
 
-@pytest.fixture
-def brownout(capsys: pytest.CaptureFixture[str]) -> Brownout:
-    return Brownout(capsys)
-
-
 def number(page: str, pattern: str) -> int:
     """The one number that ``pattern`` finds."""
     (found,) = re.findall(pattern, page, re.MULTILINE)

@@ -16,11 +16,6 @@ from tests.emu.cli.command import Brownout, pair, stuck_board
 from tests.emu.helpers import NEW_APP
 
 
-@pytest.fixture
-def brownout(capsys: pytest.CaptureFixture[str]) -> Brownout:
-    return Brownout(capsys)
-
-
 @pytest.mark.parametrize(
     ("options", "said"),
     [

@@ -17,11 +17,6 @@ from tests.emu.cli.command import ROOT, Brownout, Ran
 
 
 @pytest.fixture
-def brownout(capsys: pytest.CaptureFixture[str]) -> Brownout:
-    return Brownout(capsys)
-
-
-@pytest.fixture
 def nothing_slow(monkeypatch: pytest.MonkeyPatch) -> None:
     """Programs are asked in a test of their own."""
     monkeypatch.setattr(

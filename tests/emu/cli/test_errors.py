@@ -24,11 +24,6 @@ DEMO = ROOT / "emu" / "demo"
 ELF_PAIR = ("--from", str(DEMO / "demo-1.elf"), "--to", str(DEMO / "demo-2.elf"))
 
 
-@pytest.fixture
-def brownout(capsys: pytest.CaptureFixture[str]) -> Brownout:
-    return Brownout(capsys)
-
-
 # -- the user's ------------------------------------------------------------------------------------------
 
 

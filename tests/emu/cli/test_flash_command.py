@@ -17,11 +17,6 @@ ELF = ROOT / "emu" / "demo" / "demo-1.elf"
 
 
 @pytest.fixture
-def brownout(capsys: pytest.CaptureFixture[str]) -> Brownout:
-    return Brownout(capsys)
-
-
-@pytest.fixture
 def two(tmp_path: Path) -> Path:
     """An image with a gap, its entry stated."""
     path = tmp_path / "two.hex"

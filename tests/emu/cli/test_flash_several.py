@@ -12,11 +12,6 @@ from tests.emu.helpers import NEW_APP, OLD_APP
 
 
 @pytest.fixture
-def brownout(capsys: pytest.CaptureFixture[str]) -> Brownout:
-    return Brownout(capsys)
-
-
-@pytest.fixture
 def two_chips(tmp_path: Path) -> Path:
     """The demo board with its slots on a second chip."""
     text = (ROOT / "emu" / "boards" / "demo.toml").read_text(encoding="utf-8")

@@ -18,11 +18,6 @@ from tests.emu.helpers import NEW_APP
 MEMORY = 2 << 30
 
 
-@pytest.fixture
-def brownout(capsys: pytest.CaptureFixture[str]) -> Brownout:
-    return Brownout(capsys)
-
-
 def confined(*arguments: str | Path) -> Ran:
     """The command in a process that may have MEMORY bytes of address space."""
     ran = subprocess.run(

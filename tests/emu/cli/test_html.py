@@ -8,8 +8,6 @@ import shutil
 from copy import deepcopy
 from pathlib import Path
 
-import pytest
-
 from emu.campaign.options import ANY, Options
 from emu.cli.campaign import campaign_on
 from emu.cli.engine import EngineChoice
@@ -20,11 +18,6 @@ from tests.emu.cli.command import ROOT, Brownout, pair, stuck_board
 from tests.emu.helpers import NONE, rig_on
 from tests.emu.html.pages import Page
 from tests.emu.verdicts import as_asked
-
-
-@pytest.fixture
-def brownout(capsys: pytest.CaptureFixture[str]) -> Brownout:
-    return Brownout(capsys)
 
 
 def stable(document: str) -> dict[str, object]:

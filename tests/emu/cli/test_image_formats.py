@@ -18,11 +18,6 @@ OLD, NEW = OLD_APP[:512], NEW_APP[:1024]  # whole pages: a UF2 holds nothing els
 RP2040, SAMD21 = 0xE48BFF56, 0x68ED2B88
 
 
-@pytest.fixture
-def brownout(capsys: pytest.CaptureFixture[str]) -> Brownout:
-    return Brownout(capsys)
-
-
 def saved(path: Path, app: bytes, family_id: int | None = None) -> Path:
     save_image(image_from_segments(path.name, [Segment(BASE, app)]), path, family_id=family_id)
     return path

@@ -19,11 +19,6 @@ from tests.emu.helpers import OLD_APP
 DEMO_ELF = ROOT / "emu" / "demo" / "demo-1.elf"
 
 
-@pytest.fixture
-def brownout(capsys: pytest.CaptureFixture[str]) -> Brownout:
-    return Brownout(capsys)
-
-
 # -- images ----------------------------------------------------------------------------------------------------
 
 

@@ -20,11 +20,6 @@ from updater.bundle import Firmware
 from updater.signature import key_text
 
 
-@pytest.fixture
-def brownout(capsys: pytest.CaptureFixture[str]) -> Brownout:
-    return Brownout(capsys)
-
-
 def changed(path: Path, at: int, value: int = 0x55) -> Path:
     raw = bytearray(path.read_bytes())
     raw[at] ^= value

@@ -23,11 +23,6 @@ RIGHT, WRONG = "slot, trust, 1 - config.copy)", "slot, trust, config.copy)"
 """The mistake that firmware.py itself names."""
 
 
-@pytest.fixture
-def brownout(capsys: pytest.CaptureFixture[str]) -> Brownout:
-    return Brownout(capsys)
-
-
 def shell(commands: str, folder: Path, before: Callable[[], None] | None = None) -> Ran:
     """Commands as a user types them in ``folder``; `brownout` and `pytest` are those of this interpreter."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "COV"))}

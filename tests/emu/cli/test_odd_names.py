@@ -15,11 +15,6 @@ from tests.emu.cli.command import Brownout, pair, process, stuck_board
 ODD = [b"bad\xff", b"bell\x07", b"two\nlines", b"it's \\ \x1b[2J7", "né \N{NO-BREAK SPACE}".encode()]
 
 
-@pytest.fixture
-def brownout(capsys: pytest.CaptureFixture[str]) -> Brownout:
-    return Brownout(capsys)
-
-
 def test_a_name_that_is_not_utf8_costs_no_campaign(tmp_path: Path) -> None:
     """A page goes to a stdout that takes UTF-8 alone, a report to a file that is UTF-8."""
     folder = tmp_path / os.fsdecode(b"bad\xff")

@@ -11,11 +11,6 @@ from tests.emu.cli.command import ROOT, Brownout, pair
 from tests.emu.helpers import NEW_APP
 
 
-@pytest.fixture
-def brownout(capsys: pytest.CaptureFixture[str]) -> Brownout:
-    return Brownout(capsys)
-
-
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -22,11 +22,6 @@ AT = 0x0801_0000
 
 
 @pytest.fixture
-def brownout(capsys: pytest.CaptureFixture[str]) -> Brownout:
-    return Brownout(capsys)
-
-
-@pytest.fixture
 def image(tmp_path: Path) -> Path:
     (tmp_path / "node.bin").write_bytes(NEW_APP)
     return tmp_path / "node.bin"

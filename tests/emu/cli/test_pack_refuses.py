@@ -29,11 +29,6 @@ from tests.emu.helpers import NEW_APP
 
 
 @pytest.fixture
-def brownout(capsys: pytest.CaptureFixture[str]) -> Brownout:
-    return Brownout(capsys)
-
-
-@pytest.fixture
 def image(tmp_path: Path) -> Path:
     (tmp_path / "node.bin").write_bytes(NEW_APP)
     return tmp_path / "node.bin"

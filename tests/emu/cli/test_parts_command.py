@@ -35,11 +35,6 @@ time_us = { typ = 45000, max = 400000, source = "bench" }
 
 
 @pytest.fixture
-def brownout(capsys: pytest.CaptureFixture[str]) -> Brownout:
-    return Brownout(capsys)
-
-
-@pytest.fixture
 def user_part(tmp_path: Path) -> Path:
     path = tmp_path / "mine.toml"
     path.write_text(USER_PART, encoding="utf-8")

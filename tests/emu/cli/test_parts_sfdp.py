@@ -18,11 +18,6 @@ TITLE = "SFDP: what it answers 5A with"
 
 
 @pytest.fixture
-def brownout(capsys: pytest.CaptureFixture[str]) -> Brownout:
-    return Brownout(capsys)
-
-
-@pytest.fixture
 def dump(tmp_path: Path) -> Path:
     path = tmp_path / "chip.bin"
     path.write_bytes(MACRONIX)

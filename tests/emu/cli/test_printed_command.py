@@ -13,11 +13,6 @@ from tests.emu.cli.command import Brownout, pair, stuck_board
 from tests.emu.helpers import NEW_APP, OLD_APP
 
 
-@pytest.fixture
-def brownout(capsys: pytest.CaptureFixture[str]) -> Brownout:
-    return Brownout(capsys)
-
-
 def own_board(folder: Path) -> tuple[str | Path, ...]:
     return "--board", stuck_board(folder), "--events", "hang"
 

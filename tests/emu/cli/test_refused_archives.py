@@ -18,11 +18,6 @@ PLATFORM, LOAD_ADDRESS = "demo", 0x0801_0000
 ZIP_END = struct.pack("<IHHHHIIH", 0x06054B50, 0, 0, 0, 0, 0, 0, 0)
 
 
-@pytest.fixture
-def brownout(capsys: pytest.CaptureFixture[str]) -> Brownout:
-    return Brownout(capsys)
-
-
 def entry(name: str, content: bytes, *, crc32: int | None = None) -> bytes:
     """A stored entry of a .zip, with a true CRC unless another is given."""
     raw = name.encode()

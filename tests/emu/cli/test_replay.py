@@ -12,11 +12,6 @@ from tests.emu.helpers import NEW_APP, OLD_APP
 
 
 @pytest.fixture
-def brownout(capsys: pytest.CaptureFixture[str]) -> Brownout:
-    return Brownout(capsys)
-
-
-@pytest.fixture
 def flags(tmp_path: Path) -> tuple[str, ...]:
     """Inputs with a finding: a board that no timer resets."""
     return (*pair(tmp_path), "--board", str(stuck_board(tmp_path)))

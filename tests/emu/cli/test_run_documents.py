@@ -21,12 +21,6 @@ from emu.update_rig import UpdateRig
 from tests.emu.cli.command import Brownout, pair, stuck_board
 from tests.emu.helpers import NEW_APP, OLD_APP
 
-
-@pytest.fixture
-def brownout(capsys: pytest.CaptureFixture[str]) -> Brownout:
-    return Brownout(capsys)
-
-
 # -- documents -------------------------------------------------------------------------------------------
 
 

@@ -18,11 +18,6 @@ from tests.emu.cli.command import ROOT, Brownout, pair, stuck_board
 from tests.emu.test_engines import all_gone
 
 
-@pytest.fixture
-def brownout(capsys: pytest.CaptureFixture[str]) -> Brownout:
-    return Brownout(capsys)
-
-
 def page_without_times(page: str) -> str:
     """A page, but for what depends on who worked: times, and how much was recognised."""
     return re.sub(r"^(edges|sessions) .*$", r"\1", page, flags=re.M)

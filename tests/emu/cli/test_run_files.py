@@ -19,11 +19,6 @@ FACTORY = image_of({b"conf0.json": b"old"}, BLOCK, BLOCKS)
 SHIPPED = image_of({b"conf0.json": b"new", b"www/index.html": b"<p>" * 300}, BLOCK, BLOCKS)
 
 
-@pytest.fixture
-def brownout(capsys: pytest.CaptureFixture[str]) -> Brownout:
-    return Brownout(capsys)
-
-
 def firmware(folder: Path, name: str, app: bytes, fs: bytes) -> Path:
     path = folder / f"{name}.zip"
     path.write_bytes(make_bundle(Firmware("demo", "demo", f"{len(app)}.0.0", name, app, 0x0801_0000, fs)))

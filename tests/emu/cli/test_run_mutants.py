@@ -26,11 +26,6 @@ NOT_CAUGHT = "1 mutant not caught: one-copy-in-place by in-place"
 
 
 @pytest.fixture
-def brownout(capsys: pytest.CaptureFixture[str]) -> Brownout:
-    return Brownout(capsys)
-
-
-@pytest.fixture
 def harmless(monkeypatch: pytest.MonkeyPatch) -> None:
     """The store that always writes copy 0 writes the older one, as it should."""
     monkeypatch.delattr(CopyZeroStore, "target_of")

@@ -16,11 +16,6 @@ from tests.emu.cli.command import Brownout, Ran, pair, stuck_board
 
 
 @pytest.fixture
-def brownout(capsys: pytest.CaptureFixture[str]) -> Brownout:
-    return Brownout(capsys)
-
-
-@pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Where the command is run; results are kept."""
     monkeypatch.delenv(SWITCH)

@@ -29,11 +29,6 @@ NEW = Firmware("node", "demo", "2.1.7", "build", NEW_APP, AT)
 KEY_0 = key_text(P256[0].public_key())
 
 
-@pytest.fixture
-def brownout(capsys: pytest.CaptureFixture[str]) -> Brownout:
-    return Brownout(capsys)
-
-
 # -- boards ----------------------------------------------------------------------------------------------
 
 

@@ -18,11 +18,6 @@ from tests.emu.hil.lab import LIMITS, process_rig
 from tests.emu.hil.test_external_rig import processes_of
 
 
-@pytest.fixture
-def brownout(capsys: pytest.CaptureFixture[str]) -> Brownout:
-    return Brownout(capsys)
-
-
 def test_the_right_device_is_sampled(brownout: Brownout, tmp_path: Path) -> None:
     ran = brownout("sweep", process_rig(tmp_path), "--cuts", "3")
     assert (ran.code, ran.err) == (0, "")

@@ -30,11 +30,6 @@ Change = Callable[[dict[str, Any]], object]
 
 
 @pytest.fixture
-def brownout(capsys: pytest.CaptureFixture[str]) -> Brownout:
-    return Brownout(capsys)
-
-
-@pytest.fixture
 def proof(brownout: Brownout, tmp_path: Path) -> Path:
     """A certificate of a small campaign."""
     target = tmp_path / "proof.json"
