@@ -13,6 +13,7 @@ cannot be frozen, so a stretch is a whole session.
 
 from __future__ import annotations
 
+import copy
 import functools
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -127,6 +128,11 @@ class PlainRig:
         return Places((), tuple(self._place(window) for window in self._windows.values()))
 
     @property
+    def window_places(self) -> Mapping[str, Place]:
+        """The windows by name, in the order hand-overs number them."""
+        return {name: self._place(window) for name, window in self._windows.items()}
+
+    @property
     def lacks(self) -> Mapping[str, str]:
         """The checks that mean nothing here, each with the reason."""
         reasons = {"keeps-files": "nobody knows a filesystem of the firmware"}
@@ -202,6 +208,22 @@ class PlainRig:
 
     def stretch(self, state: DeviceState, *, resolution: str | None = None) -> Run:
         return self.run(state, resolution=resolution)
+
+    def remainder(self, state: DeviceState) -> Run:
+        """What is left of a session: without waypoints, all of it."""
+        return self.run(state)
+
+    def varied(self, start: DeviceState | None) -> PlainRig:
+        """The like of this rig on the same hardware that begins in ``start``. No two of them run at the same time."""
+        other = copy.copy(self)
+        other._factory = start or self._factory
+        return other
+
+    def images_in(self, state: DeviceState) -> dict[str, str]:
+        """Which known image stands in each window of a state."""
+        for chip, snapshot in zip(self._chips.values(), state.memory, strict=True):
+            chip.restore(snapshot)
+        return {name: self._known.standing_in(window, None) for name, window in self._windows.items()}
 
     # -- a session -----------------------------------------------------------------------------------------
 
