@@ -81,14 +81,17 @@ def test_bit_errors_at_rest_are_tried_and_replayed(brownout: Brownout) -> None:
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (("--firmware", "mos1-stm23"), "mos1-stm23: cannot be read: No such file or directory; write FILE.py:NAME, or a "
-                                       "published design (did you mean `mos1-stm32`?): mos1-stm32, "),
-        ((*RS, "--board", "microbit"), "--board is for brownout's own device; mos1-rs14100 brings its flash and images"),
+        (
+            ("--firmware", "mos1-stm23"),
+            "mos1-stm23: cannot be read: No such file or directory; write FILE.py:NAME, or a published design (did you "
+            "mean `mos1-stm32`?): mos1-stm32, ",
+        ),
+        ((*RS, "--board", "microbit"), "--board is for brownout's own device; mos1-rs14100 brings its flash and "),
         ((*RS, "--from", "a.bin", "--to", "b.bin"), "--from is for brownout's own device"),
         ((*RS, "--faults", "wear"), "--faults: a scenario is tried with power, rest; wear needs a --board"),
         ((*RS, "--mutants"), "--mutants"),
     ],
-)  # fmt: skip
+)
 def test_what_means_nothing_is_refused(brownout: Brownout, given: tuple[str, ...], said: str) -> None:
     assert brownout.refused("run", *given).startswith(said)
 

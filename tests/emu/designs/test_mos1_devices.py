@@ -65,7 +65,7 @@ def test_after_it_every_image_and_filesystem_is_where_the_records_say() -> None:
 def test_an_update_of_the_rs14100_copies_nothing() -> None:
     bench = Bench(design("mos1-rs14100"))
     end = end_of(bench.life())
-    first, staged, entered, committed = records(bench, end)[HISTORY - 1 :]
+    _, staged, entered, committed = records(bench, end)[HISTORY - 1 :]
     assert (staged.active_slot, staged.revert_slot, staged.slots[1].app_org) == (1, 0, RS14100.update_org)
     assert (entered.flags, committed.flags) == (0x0A, 0x01)
     assert stands(bench, end, "app0", OLD)
@@ -80,8 +80,16 @@ def test_the_first_update_of_a_new_device_moves_the_whole_slot() -> None:
     assert (kept.slots[2].app_len, kept.slots[2].app_crc32) == (0xF0000, zlib.crc32(OLD.ljust(0xF0000, b"\xff")))
 
 
-@pytest.mark.parametrize(("app", "ended_by"), [("never-commits", "software"), ("commits-late", "software"),
-                                               ("hangs", "watchdog"), ("crashes", "fault"), ("resets", "software")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("app", "ended_by"),
+    [
+        ("never-commits", "software"),
+        ("commits-late", "software"),
+        ("hangs", "watchdog"),
+        ("crashes", "fault"),
+        ("resets", "software"),
+    ],
+)
 @pytest.mark.parametrize("name", ["mos1-stm32", "mos1-rs14100"])
 def test_an_image_that_does_not_commit_is_left(name: str, app: str, ended_by: str) -> None:
     bench = Bench(design(name, app))
