@@ -83,3 +83,8 @@ class Stopwatch:
 def now_utc() -> str:
     """The date and time of this machine, as in 2024-02-29T12:00:00Z: for records of what was done when."""
     return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+
+
+def epoch_s() -> int:
+    """Seconds since 1970, by this machine: what a device that is served takes for the time of day."""
+    return int(time.time())

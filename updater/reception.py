@@ -66,7 +66,8 @@ class _CurrentFile:
 
 
 class UpdaterContext:
-    """One update in progress. Made by `updater_context_create`; plain to read, not to be changed from outside."""
+    """One update in progress. Made by `updater_context_create`; plain to read, not to be changed from outside, but for
+    ``commit_timeout_s``, which counts when it is finished."""
 
     def __init__(
         self, target: UpdateTarget, config: BootConfig, timeout_s: int, commit_timeout_s: int, ignore_same_version: bool

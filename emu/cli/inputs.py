@@ -14,11 +14,12 @@ from typing import Any, TypeVar, cast
 
 import click
 
-from bootloader.image import HEADER_SIZE, ImageHeader, header_for
+from bootloader.image import HEADER_SIZE, ImageHeader, header_for, version_number
 from emu.app import APP_MODELS
 from emu.board import Board, board_files, board_names, load_board
 from emu.designs.table import DESIGNS
 from emu.errors import ScenarioError, UsageError
+from emu.factory import SlotImage
 from emu.firmware import ModelFirmware
 from emu.inspection.archive import open_archive
 from emu.inspection.files import is_archive, read_whole, refuse_foreign
@@ -191,6 +192,17 @@ def input_files(inputs: Inputs, rig: UpdateRig | PlainRig) -> tuple[Path | None,
     own = None if inputs.firmware is None or is_design else Path(split(inputs.firmware)[0])
     boards = board_files(inputs.board, rig.board) if isinstance(rig, UpdateRig) else ()
     return (inputs.old, inputs.new, own, *boards)
+
+
+def read_factory(board: Board, source: Path | None) -> SlotImage:
+    """What a device of ``board`` leaves the factory with: an image or a firmware .zip, or the bundled one."""
+    path = source or _demo(BUNDLED_PAIR[0])
+    found = _firmware(path, board, Inputs(board.name, source, None, None, None, DEFAULT_APP, "typ", 0))
+    document = board.document
+    header = found.header or header_for(
+        found.app, load_address=document.load_address, app_version=version_number("1.0.0"), crc=document.verify.crc
+    )
+    return SlotImage(header, found.app, found.fs)
 
 
 def _demo(name: str) -> Path:

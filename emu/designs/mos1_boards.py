@@ -23,7 +23,7 @@ from emu.scenario import Scenario, Window
 VW = VALID | WRITEABLE
 LOG_SIZE = 0x1000
 MAX_RESETS = 16
-"""Two attempts that are both given up take eleven resets."""
+"""Two attempts that are both given up take nine resets, and a cut or two may lie between."""
 HISTORY = 12
 """Records a device in the field has in its log already; the first update goes on to the second device."""
 

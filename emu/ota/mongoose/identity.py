@@ -33,6 +33,18 @@ class Identities:
     def __init__(self) -> None:
         self._known: dict[str, Identity] = {}
 
+    @property
+    def plain(self) -> dict[str, list[str]]:
+        """All of them, as JSON has values."""
+        return {digest: [known.name, known.version, known.build_id] for digest, known in self._known.items()}
+
+    def take(self, plain: dict[str, list[str]]) -> None:
+        """Know what `plain` once was."""
+        self._known |= {digest: Identity(*texts) for digest, texts in plain.items()}
+
+    def knows(self, app_sha256: bytes, identity: Identity) -> None:
+        self._known[app_sha256.hex()] = identity
+
     def arrives(self, claims: Claims) -> None:
         """An update with this manifest is being received."""
         try:

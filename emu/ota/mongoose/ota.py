@@ -154,8 +154,10 @@ class OtaService:
             self.tell()
         return result
 
-    def end(self) -> bool:
+    def end(self, commit_timeout_s: int | None = None) -> bool:
         """All was sent: apply it. True: reboot now; False: nothing new is to be booted (the version is the same).
+
+        ``commit_timeout_s``, 0 to 2**32 - 1: in place of the one it was begun with, where a sender says it last.
 
         Raises OtaFailure where there is nothing to apply; an update of which something is missing is given up.
         """
@@ -171,6 +173,8 @@ class OtaService:
             self.abort(f"Aborted after {self.expected_offset} bytes")
             self._last = None
             raise OtaFailure(-1, f"Aborted after {self.expected_offset} bytes")
+        if commit_timeout_s is not None:
+            context.commit_timeout_s = commit_timeout_s
         if self._booted.firmware.finish(context) != 1:
             raise self._failed(context)
         self._booted.session.log.note(STAGED)

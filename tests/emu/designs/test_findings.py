@@ -165,7 +165,8 @@ def test_a_bit_error_at_rest_leads_to(name: str, only: str, words: set[str], bro
     report = at_rest(name, only)
     assert sum(count.tried for count in report.counts) > 60
     assert {word for count in report.counts for word in count.words} == words
-    assert {finding.key.check for finding in report.findings} - {"stands"} == broken
+    uncut = {finding.key.check for finding in report.findings if not finding.cuts}
+    assert uncut - {"stands"} == broken
 
 
 def test_every_design_is_tried_here() -> None:
