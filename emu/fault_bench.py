@@ -5,12 +5,16 @@ Neighbours: `update_rig` is varied here; `campaign.faults` decides how. Makes ri
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
-from bootloader.image import header_for, version_number
-from emu.rig import DeviceState
+from bootloader.config import RECORD_SIZE
+from bootloader.image import HEADER_SIZE, header_for, parse_header, version_number
+from emu.campaign.faults.specimen import Held
+from emu.events import UNKNOWN
+from emu.rig import DeviceState, Place
 from emu.update_rig import ImagePair, UpdateRig
 from flash.defects import Defects
+from flash.peek import read_snapshot
 from updater.bundle import Firmware, make_bundle
 
 
@@ -25,8 +29,8 @@ class FaultBench:
         self.platform = document.platform
         self.chunk_size = document.link.chunk_size
         self.old_app = rig.images.old
-        self.config_names = document.layout.configs
-        self.slot_names = document.layout.slots
+        self.config_names: tuple[str, ...] = document.layout.configs
+        self.slot_names: tuple[str, ...] = document.layout.slots
         self.refuses_downgrade = document.verify.refuse_downgrade
         self.versions = (version_number(rig.images.old_version), version_number(rig.images.new_version))
 
@@ -76,3 +80,19 @@ class FaultBench:
 
     def images_in(self, state: DeviceState) -> tuple[str, ...]:
         return self._rig.images_in(state)
+
+    def held_in(self, state: DeviceState) -> Iterable[Held]:
+        """Both config copies, and of each slot with a known image its header and its application."""
+        places = self._rig.places
+        for name, place in zip(self.config_names, places.configs, strict=True):
+            yield Held(name, place, 0, RECORD_SIZE, True)
+        for name, place, image in zip(self.slot_names, places.slots, self.images_in(state), strict=True):
+            if image != UNKNOWN:
+                yield Held(name, place, 0, HEADER_SIZE, True)
+                yield Held(name, place, HEADER_SIZE, self._app_length(state, place), False)
+
+    def _app_length(self, state: DeviceState, place: Place) -> int:
+        part = self._rig.parts[place.chip]
+        header = parse_header(read_snapshot(part, state.memory[place.chip], place.address, HEADER_SIZE))
+        assert not isinstance(header, str), "a known image has a header: please report"
+        return header.app_length

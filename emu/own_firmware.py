@@ -1,4 +1,4 @@
-"""Firmware in a file of the user's: `FILE.py:NAME`, found, loaded and checked.
+"""Firmware in a file of the user's: `FILE.py:NAME`, found, loaded and checked; and published designs, by name.
 
 What NAME may be: a `Scenario`, which brings its own flash and images, or a class derived from `ModelFirmware`, which
 runs on a board. Content counts: another process that loads the same path must find the same bytes.
@@ -16,10 +16,11 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from emu.designs.table import DESIGNS, scenario_of
 from emu.errors import ScenarioError
 from emu.firmware import ModelFirmware
 from emu.scenario import Scenario
-from emu.source import Source
+from emu.source import Bundled, Source
 from flash.files import read_bounded
 from flash.tomlfile import nearest
 
@@ -28,18 +29,23 @@ MAX_SIZE = 1 << 22
 Own = Scenario | type[ModelFirmware]
 
 
-def load_own(where: str) -> Own:
-    """What ``where`` names, as FILE.py:NAME; NAME may be left out where only one thing in the file can be meant.
+def load_own(where: str, app: str = "healthy") -> Own:
+    """What ``where`` names: a published design, whose new image does what ``app`` says, or FILE.py:NAME; NAME may be
+    left out where only one thing in the file can be meant.
 
     Raises ScenarioError for a file that cannot be read, is no Python, raises, or has nothing of that name.
     """
+    if where in DESIGNS:
+        return scenario_of(Bundled(where, app))
     path, name = split(where)
     raw = _content(path)
     return _found(path, name, raw)
 
 
-def load_source(source: Source) -> Own:
+def load_source(source: Source | Bundled) -> Own:
     """The same again, maybe elsewhere. Raises ScenarioError when the file is another one by now."""
+    if isinstance(source, Bundled):
+        return scenario_of(source)
     raw = _content(source.path)
     if hashlib.sha256(raw).hexdigest() != source.digest:
         raise ScenarioError(f"{source.path}: has changed since the campaign began; run it again")
@@ -60,7 +66,16 @@ def _content(path: str) -> bytes:
     try:
         return read_bounded(Path(path), MAX_SIZE)
     except OSError as wrong:
-        raise ScenarioError(f"{path}: cannot be read: {wrong.strerror or wrong}; write FILE.py:NAME") from None
+        raise ScenarioError(
+            f"{path}: cannot be read: {wrong.strerror or wrong}; write FILE.py:NAME{_or_design(path)}"
+        ) from None
+
+
+def _or_design(path: str) -> str:
+    """What else a word without a suffix or a slash may mean."""
+    if Path(path).suffix or Path(path).name != path:
+        return ""
+    return f", or a published design{nearest(path, list(DESIGNS))}: {', '.join(DESIGNS)}"
 
 
 def _found(path: str, name: str, raw: bytes) -> Own:

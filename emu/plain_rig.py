@@ -13,6 +13,7 @@ cannot be frozen, so a stretch is a whole session.
 
 from __future__ import annotations
 
+import copy
 import functools
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -31,6 +32,7 @@ from emu.oracle import Oracle
 from emu.reset import Reset, World
 from emu.rig import Capabilities, DeviceState, Input, KnownFiles, Outcome, Place, Places, Region, Run
 from emu.scenario import Scenario, Window
+from emu.source import Source
 from emu.stuck import Stuck, limited
 from emu.timers import Hung
 from flash.cells import Cells
@@ -95,10 +97,11 @@ class PlainRig:
         timing, seed, resolution = self.drawn
         workload = (
             f"{self.scenario.name}|{_identity(self.firmware)}|{timing}|{seed}|{resolution}|{self.scenario.commits}"
+            f"{'' if self.scenario.keeps else '|gives up'}"
         )
         source = self.scenario.source
         library = _library(self.firmware)
-        code = {} if source is None else {"firmware": Input(str(source), source.digest)}
+        code = {"firmware": Input(str(source), source.digest)} if isinstance(source, Source) else {}
         built = {} if library is None else {"library": library}
         return (
             code
@@ -125,6 +128,11 @@ class PlainRig:
         return Places((), tuple(self._place(window) for window in self._windows.values()))
 
     @property
+    def window_places(self) -> Mapping[str, Place]:
+        """The windows by name, in the order hand-overs number them."""
+        return {name: self._place(window) for name, window in self._windows.items()}
+
+    @property
     def lacks(self) -> Mapping[str, str]:
         """The checks that mean nothing here, each with the reason."""
         reasons = {"keeps-files": "nobody knows a filesystem of the firmware"}
@@ -132,7 +140,7 @@ class PlainRig:
             return reasons | dict.fromkeys(("whole", "reverts", "retries"), "the firmware has no images")
         if not self.scenario.commits:
             reasons["reverts"] = "the firmware commits nothing: no image is on trial"
-        if not self.keeps_new:
+        if NEW not in self.images:
             reasons["retries"] = "the workload brings no new image"
         return reasons
 
@@ -153,7 +161,7 @@ class PlainRig:
     @property
     def keeps_new(self) -> bool:
         """Whether the uncut workload is expected to end with the new image."""
-        return NEW in self.images
+        return NEW in self.images and self.scenario.keeps
 
     @property
     def watchdog_us(self) -> int:
@@ -200,6 +208,22 @@ class PlainRig:
 
     def stretch(self, state: DeviceState, *, resolution: str | None = None) -> Run:
         return self.run(state, resolution=resolution)
+
+    def remainder(self, state: DeviceState) -> Run:
+        """What is left of a session: without waypoints, all of it."""
+        return self.run(state)
+
+    def varied(self, start: DeviceState | None) -> PlainRig:
+        """The like of this rig on the same hardware that begins in ``start``. No two of them run at the same time."""
+        other = copy.copy(self)
+        other._factory = start or self._factory
+        return other
+
+    def images_in(self, state: DeviceState) -> dict[str, str]:
+        """Which known image stands in each window of a state."""
+        for chip, snapshot in zip(self._chips.values(), state.memory, strict=True):
+            chip.restore(snapshot)
+        return {name: self._known.standing_in(window, None) for name, window in self._windows.items()}
 
     # -- a session -----------------------------------------------------------------------------------------
 

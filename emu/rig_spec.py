@@ -25,7 +25,7 @@ from emu.own_firmware import load_source
 from emu.plain_rig import PlainRig
 from emu.rig import Rig, Subject
 from emu.scenario import Scenario
-from emu.source import Source
+from emu.source import Bundled, Source
 from emu.update_rig import ImagePair, UpdateRig
 from flash.part import Part
 from flash.timing import TimingMode
@@ -60,9 +60,10 @@ class RigData:
 
 @dataclass(frozen=True, slots=True)
 class OwnData:
-    """A `PlainRig` whose scenario is in a file. ``library``: the digest of its firmware in C, "" for one in Python."""
+    """A `PlainRig` whose scenario is in a file, or bundled. ``library``: the digest of its firmware in C, "" for one in
+    Python."""
 
-    source: Source
+    source: Source | Bundled
     timing: TimingMode
     seed: int
     resolution: str

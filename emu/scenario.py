@@ -23,7 +23,7 @@ from emu.board import CheckEntry, TimerEntry
 from emu.events import NEW
 from emu.oracle import Oracle
 from emu.reset import Reset
-from emu.source import Source
+from emu.source import Bundled, Source
 from flash.part import Part, bundled_part
 
 Firmware = Callable[[Reset], str | None]
@@ -48,9 +48,11 @@ class Scenario:
     the beginning of a window when the device leaves the factory; what is not said is erased. ``images``: the ones that
     count as whole, by name; "old" is what the factory shipped, "new" what the update brings. ``work``: what
     `Reset.attempt` returns; unless given, the new image. ``commits``: whether a new image is on trial until it commits.
+    ``keeps``: whether the new image is meant to stay, when nothing interrupts it.
     ``fine``: windows that hold records, to be looked at in small units. ``checks``: which apply, and their bounds.
     ``stuck_after_s``: host seconds after which a session that does nothing with its flash or its clock counts as hung.
-    ``name``: what reports call it; "": the name of the function. ``source``: filled in for one that came from a file.
+    ``name``: what reports call it; "": the name of the function. ``source``: filled in for one that came from a file,
+    or is bundled.
     """
 
     firmware: Firmware
@@ -60,13 +62,14 @@ class Scenario:
     images: Mapping[str, bytes] = field(default_factory=dict)
     work: bytes | None = None
     commits: bool = False
+    keeps: bool = True
     timers: TimerEntry = field(default_factory=TimerEntry)
     oracles: Sequence[Oracle] = ()
     fine: Sequence[str] = ()
     checks: CheckEntry = field(default_factory=CheckEntry)
     stuck_after_s: float = 10.0
     name: str = ""
-    source: Source | None = None
+    source: Source | Bundled | None = None
 
     @property
     def chips(self) -> dict[str, Part]:

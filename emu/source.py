@@ -1,4 +1,4 @@
-"""Where firmware of the user's came from.
+"""Where firmware came from: a file of the user's, or the designs that are bundled.
 
 Neighbours: `own_firmware` makes one; `scenario` and `firmware` carry it, so that a rig names it among its inputs and
 another process can load the same.
@@ -20,3 +20,14 @@ class Source:
 
     def __str__(self) -> str:
         return f"{self.path}:{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Bundled:
+    """A published design by its ``name`` in `emu.designs`; its new image does what model ``app`` of `emu.app` does."""
+
+    name: str
+    app: str
+
+    def __str__(self) -> str:
+        return self.name

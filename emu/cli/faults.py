@@ -6,7 +6,7 @@ Neighbours: `run` takes them, `replay` and `stories` follow what they found; `ca
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar, cast
@@ -21,6 +21,7 @@ from emu.campaign.faults.fault import KINDS, POWER
 from emu.campaign.faults.kind import Ground
 from emu.campaign.faults.kinds import FAULT_KINDS
 from emu.campaign.faults.retrace import follow_fault
+from emu.campaign.faults.specimen import Specimen
 from emu.campaign.options import Options
 from emu.campaign.replay import Story
 from emu.campaign.token import Token
@@ -29,7 +30,10 @@ from emu.campaign.verdict import Verdict
 from emu.cli.campaign import Campaign
 from emu.errors import UsageError
 from emu.fault_bench import FaultBench
+from emu.plain_rig import PlainRig
 from emu.rig import Subject
+from emu.scenario_bench import KINDS as SCENARIO_KINDS
+from emu.scenario_bench import ScenarioBench
 from emu.update_rig import UpdateRig
 from flash.tears import TEAR_SETS
 from flash.tomlfile import nearest
@@ -82,26 +86,34 @@ def run_faults(choice: FaultChoice, rig: Subject, options: Options, spent_s: flo
     """Try the faults that were chosen; whether Ctrl-C ended it. ``spent_s``: of the budget, before."""
     if options.budget_s:
         options = replace(options, budget_s=max(options.budget_s - spent_s, 0.001))
-    specimen = FaultBench(faultable(rig))
-    campaign = FaultCampaign(specimen, rig.bounds, options, choice.kinds, only=choice.only, progress=_progress())
+    campaign = FaultCampaign(
+        faultable(rig, choice.kinds), rig.bounds, options, choice.kinds, only=choice.only, progress=_progress()
+    )
     report = campaign.run()
     if choice.only and not report.counts and report.is_complete and not report.left_out:
         raise UsageError(f"--only: no fault of {', '.join(choice.kinds)} has a name that begins with {choice.only!r}")
     return report, campaign.interrupted
 
 
-def faultable(rig: Subject) -> UpdateRig:
-    """``rig``, if faults can be put into it. Raises UsageError."""
+def faultable(rig: Subject, kinds: Sequence[str]) -> Specimen:
+    """What faults of ``kinds`` are put into. Raises UsageError where they cannot be."""
     if isinstance(rig, UpdateRig):
-        return rig
-    raise UsageError(f"--faults: a scenario of one's own is tried with {POWER} alone; the other faults need a --board")
+        return FaultBench(rig)
+    assert isinstance(rig, PlainRig), "a rig that faults know nothing of: please report"
+    for kind in kinds:
+        if kind not in SCENARIO_KINDS:
+            known = ", ".join((POWER, *SCENARIO_KINDS))
+            raise UsageError(f"--faults: a scenario is tried with {known}; {kind} needs a --board")
+    if not rig.images:
+        raise UsageError("--faults: the scenario names no images, and what is damaged at rest is known by them")
+    return ScenarioBench(rig)
 
 
 def retraced(rig: Subject, token: Token, seed: int) -> Story:
     """Follow a token that names a fault. Raises TokenError."""
     tears = replace(TEAR_SETS["T1"], seed=seed)
     options = Options(tears=tears, attempts=token.attempts, keeps_new=rig.keeps_new)
-    return follow_fault(Ground(FaultBench(faultable(rig)), rig.bounds, options), token)
+    return follow_fault(Ground(faultable(rig, (token.fault.partition(".")[0],)), rig.bounds, options), token)
 
 
 class _NoPower:
@@ -116,7 +128,7 @@ class _NoPower:
         self._options = options
 
     def explore(self) -> Verdict:
-        return no_power(FaultBench(faultable(self._rig)), self._rig.bounds, self._options)
+        return no_power(faultable(self._rig, ()), self._rig.bounds, self._options)
 
     def update_map(self) -> UpdateMap:
         sizes = zip(self._rig.chip_names, (part.geometry.size for part in self._rig.parts), strict=True)

@@ -17,6 +17,7 @@ import click
 from bootloader.image import HEADER_SIZE, ImageHeader, header_for, version_number
 from emu.app import APP_MODELS
 from emu.board import Board, board_files, board_names, load_board
+from emu.designs.table import DESIGNS
 from emu.errors import ScenarioError, UsageError
 from emu.factory import SlotImage
 from emu.firmware import ModelFirmware
@@ -25,6 +26,7 @@ from emu.inspection.files import is_archive, read_whole, refuse_foreign
 from emu.own_firmware import load_own, split
 from emu.plain_rig import PlainRig
 from emu.scenario import Scenario
+from emu.source import Bundled
 from emu.update_rig import ImagePair, UpdateRig
 from flash.errors import ImageError
 from flash.images import MAX_GAPS, Image, Region, Segment, firmware_ids, load_image
@@ -58,9 +60,7 @@ def input_options(function: F) -> F:
     models = click.Choice(list(APP_MODELS))
     app = click.option("--app", type=models, default=DEFAULT_APP, show_default=True,
                        help="What the new application does when it is entered.")  # fmt: skip
-    own = click.option("--firmware", metavar="FILE.py:NAME",
-                       help="Firmware of your own: a Scenario, which brings its flash and images, or a class derived "
-                            "from ModelFirmware, which runs on --board.")  # fmt: skip
+    own = click.option("--firmware", cls=_FirmwareOption, metavar="FILE.py:NAME|DESIGN")
     return device_options(app(own(function)))
 
 
@@ -108,6 +108,18 @@ class _BoardOption(click.Option):
         return super().get_help_record(ctx)
 
 
+class _FirmwareOption(click.Option):
+    """Its help lists the published designs, which are looked up only when help is asked for."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str] | None:
+        self.help = (
+            "Firmware of your own: a Scenario, which brings its flash and images, or a class derived from "
+            "ModelFirmware, which runs on --board. Or a published design with a device and images of its own: "
+            f"{'; '.join(f'{design.name}: {design.help}' for design in DESIGNS.values())}."
+        )
+        return super().get_help_record(ctx)
+
+
 class Number(click.ParamType[int]):
     """A number, decimal or 0x hexadecimal; ``hint`` says what one looks like."""
 
@@ -128,14 +140,15 @@ BOARD_ID = Number("board ids look like 0x9900")
 
 def make_subject(inputs: Inputs) -> UpdateRig | PlainRig:
     """What is to be tried: firmware of the user's, or brownout's own on a board."""
-    own = None if inputs.firmware is None else load_own(inputs.firmware)
+    own = None if inputs.firmware is None else load_own(inputs.firmware, inputs.app)
     if own is None or not isinstance(own, Scenario):
         return make_rig(inputs, own)
+    is_design = isinstance(own.source, Bundled)
     for option, given, default in (
         ("--from", inputs.old, None), ("--to", inputs.new, None), ("--board", inputs.board, DEFAULT_BOARD),
         ("--region", inputs.region, None), ("--board-id", inputs.board_id, None), ("--app", inputs.app, DEFAULT_APP),
     ):  # fmt: skip
-        if given != default:
+        if given != default and not (is_design and option == "--app"):
             raise UsageError(f"{option} is for brownout's own device; {inputs.firmware} brings its flash and images")
     return PlainRig(own, timing=inputs.timing, seed=inputs.seed, resolution=inputs.resolution)
 
@@ -175,7 +188,8 @@ def check_together(inputs: Inputs) -> None:
 
 def input_files(inputs: Inputs, rig: UpdateRig | PlainRig) -> tuple[Path | None, ...]:
     """Everything of the user's that is read for ``inputs``: no result may go there."""
-    own = None if inputs.firmware is None else Path(split(inputs.firmware)[0])
+    is_design = isinstance(rig, PlainRig) and isinstance(rig.scenario.source, Bundled)
+    own = None if inputs.firmware is None or is_design else Path(split(inputs.firmware)[0])
     boards = board_files(inputs.board, rig.board) if isinstance(rig, UpdateRig) else ()
     return (inputs.old, inputs.new, own, *boards)
 

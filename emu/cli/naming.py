@@ -12,6 +12,7 @@ from emu.cli.inputs import BUNDLED_PAIR, DEFAULT_APP, DEFAULT_BOARD, Inputs
 from emu.plain_rig import PlainRig
 from emu.report.asked import Asked
 from emu.rig import Input
+from emu.source import Bundled
 from emu.update_rig import UpdateRig
 from emu.words import printable
 from flash.weak import DEFAULT_RESOLUTION
@@ -28,11 +29,13 @@ def _of_scenario(rig: PlainRig, inputs: Inputs) -> Asked:
     known = rig.inputs
     library = known.get("library")
     built = "" if library is None else f" with {library.label} (SHA-256 {library.digest[:8]}...)"
-    workload = f"timing {inputs.timing}, seed {inputs.seed}, weak bits {inputs.resolution}"
+    is_design = isinstance(rig.scenario.source, Bundled)
+    app = f"app {inputs.app}, " if is_design else ""
+    workload = f"{app}timing {inputs.timing}, seed {inputs.seed}, weak bits {inputs.resolution}"
     return Asked(
         inputs={**known, "workload": _relabelled(known["workload"], f"{rig.name}{built}, {workload}")},
         files={},
-        app=OWN_APP,
+        app=inputs.app if is_design else OWN_APP,
         timing=inputs.timing,
         seed=inputs.seed,
         resolution=inputs.resolution,

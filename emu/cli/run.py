@@ -136,7 +136,7 @@ def command(inputs: Inputs, tears: str, depth: DepthChoice, events: str, json_fi
     times = cut_times(exposed_to, depth.number)
     rig = make_subject(inputs)
     if faults.kinds:
-        faultable(rig)
+        faultable(rig, faults.kinds)
     for _, target in outputs:
         check_writable(target, (*input_files(inputs, rig), store.file, exposure_file(exposed_to)))
     options = depth.applied(

@@ -17,11 +17,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from bootloader.config import RECORD_SIZE
-from bootloader.image import HEADER_SIZE, parse_header
 from emu.campaign.faults.fault import Fault, no_such
 from emu.campaign.faults.kind import COARSE, FaultJudge, FaultKind, Ground
-from emu.campaign.faults.specimen import VariedRig
+from emu.campaign.faults.specimen import Held, VariedRig
 from emu.campaign.judge import Chain, State
 from emu.campaign.monitor import Monitor
 from emu.events import HANDOVER, UNKNOWN
@@ -29,7 +27,6 @@ from emu.rig import DeviceState, Place
 from flash.cells import ECC_CORRECTED, ECC_FAULT, Cells
 from flash.draws import mix
 from flash.journal import Event
-from flash.peek import read_snapshot
 
 FLIPS = 64
 """Bits of an image that are drawn, besides its first and its last one."""
@@ -37,19 +34,24 @@ REST_SEED = 0x52455354
 CORRECTED, UNCORRECTABLE = "ecc-corrected", "ecc-fault"
 _CODES = {CORRECTED: ECC_CORRECTED, UNCORRECTABLE: ECC_FAULT}
 _TOLD = {CORRECTED: "corrected at every read", UNCORRECTABLE: "beyond correction"}
+NOTHING_RUNS = "nothing runs"
 NOTHING_LEFT = "nothing runs, and no whole image is left"
 
 
 @dataclass(frozen=True, slots=True)
 class Area:
-    """A range of partition ``name`` that holds something before boot ``boot``. ``is_small``: every bit is tried."""
+    """What is ``held`` before boot ``boot``. Where it is small, every bit is tried."""
 
     boot: int
-    name: str
-    place: Place
-    start: int
-    size: int
-    is_small: bool
+    held: Held
+
+    @property
+    def name(self) -> str:
+        return self.held.name
+
+    @property
+    def place(self) -> Place:
+        return self.held.place
 
 
 class RestFaults(FaultKind):
@@ -95,6 +97,8 @@ class RestFaults(FaultKind):
     def notes(self) -> tuple[str, ...]:
         last = len(self.ground.golden.sessions)
         tried = f"every bit of records and headers, up to {FLIPS + 2} bits of each image"
+        if not any(area.held.is_small for area in self._areas):
+            tried = f"up to {FLIPS + 2} bits of each record window and each image"
         if any(part.kind == "mcu-ecc" for part in self.specimen.rig.parts):
             tried = (
                 f"corrected or beyond correction: every granule of records and headers, up to {FLIPS + 2} of each image"
@@ -106,8 +110,8 @@ class RestFaults(FaultKind):
 
     def _bits(self, area: Area) -> list[int]:
         """Bits of an area that are tried, counted from the beginning of its partition."""
-        first, count = 8 * area.start, 8 * area.size
-        if area.is_small:
+        first, count = 8 * area.held.start, 8 * area.held.size
+        if area.held.is_small:
             return list(range(first, first + count))
         seed = self.ground.options.tears.seed
         drawn = {mix(REST_SEED, seed, area.boot, area.place.address, n) % count for n in range(FLIPS)}
@@ -115,25 +119,8 @@ class RestFaults(FaultKind):
 
     @cached_property
     def _areas(self) -> list[Area]:
-        rig, specimen = self.specimen.rig, self.specimen
-        found: list[Area] = []
-        for boot in range(len(self.ground.golden.sessions) + 1):
-            state = self.ground.resting(boot)
-            for name, place in zip(specimen.config_names, rig.places.configs, strict=True):
-                found.append(Area(boot, name, place, 0, RECORD_SIZE, True))
-            images = specimen.images_in(state)
-            for name, place, image in zip(specimen.slot_names, rig.places.slots, images, strict=True):
-                if image == UNKNOWN:
-                    continue
-                found.append(Area(boot, name, place, 0, HEADER_SIZE, True))
-                found.append(Area(boot, name, place, HEADER_SIZE, self._app_length(state, place), False))
-        return found
-
-    def _app_length(self, state: DeviceState, place: Place) -> int:
-        part = self.specimen.rig.parts[place.chip]
-        header = parse_header(read_snapshot(part, state.memory[place.chip], place.address, HEADER_SIZE))
-        assert not isinstance(header, str), "a known image has a header: please report"
-        return header.app_length
+        boots = range(len(self.ground.golden.sessions) + 1)
+        return [Area(boot, held) for boot in boots for held in self.specimen.held_in(self.ground.resting(boot))]
 
     def told(self, fault: Fault) -> str:
         boot, _, partition = fault.place.partition(".")
@@ -201,7 +188,9 @@ class RestFaults(FaultKind):
         """What runs first; the update that comes next may change that."""
         entries = (entry for judged in chain.sessions for entry in judged.run.entries)
         ran = [entry.facts[1] for entry in entries if isinstance(entry, Event) and entry.name == HANDOVER]
-        return f"the {ran[0]} image boots" if ran else NOTHING_LEFT
+        if ran:
+            return f"the {ran[0]} image boots"
+        return NOTHING_RUNS if any(breach.check == "boots" for breach in chain.breaches) else NOTHING_LEFT
 
     def _has_whole(self, state: DeviceState) -> bool:
         if state.key not in self._whole:

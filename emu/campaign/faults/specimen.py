@@ -1,15 +1,16 @@
 """What a fault is done to: a rig that can be varied, and what must be known of its update to damage it.
 
-Neighbours: `emu.fault_bench` implements it for the emulated device; the kinds use it. A rig of one's own has
-none: it is tried with power cuts alone.
+Neighbours: `emu.fault_bench` implements it for the emulated device, `emu.scenario_bench` for a scenario, as far as bit
+errors at rest need it; the kinds use it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Protocol
 
-from emu.rig import DeviceState, Rig, Run
+from emu.rig import DeviceState, Place, Rig, Run
 from flash.defects import Defects
 
 
@@ -19,6 +20,18 @@ class VariedRig(Rig, Protocol):
     def remainder(self, state: DeviceState) -> Run:
         """What is left of a session from a waypoint, in one piece and without a footprint."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """``size`` bytes from ``start`` of partition ``name``, at ``place``, that hold something. ``is_small``: every bit
+    of them is worth a try."""
+
+    name: str
+    place: Place
+    start: int
+    size: int
+    is_small: bool
 
 
 class Specimen(Protocol):
@@ -32,8 +45,8 @@ class Specimen(Protocol):
     platform: str
     chunk_size: int
     old_app: bytes
-    config_names: tuple[str, str]
-    slot_names: tuple[str, str]
+    config_names: tuple[str, ...]
+    slot_names: tuple[str, ...]
     versions: tuple[int, int]
     refuses_downgrade: bool
 
@@ -64,4 +77,8 @@ class Specimen(Protocol):
 
     def images_in(self, state: DeviceState) -> tuple[str, ...]:
         """Which known image stands in each slot of a state, found by comparing bytes."""
+        ...
+
+    def held_in(self, state: DeviceState) -> Iterable[Held]:
+        """Where boot configs, headers and images stand in a state."""
         ...

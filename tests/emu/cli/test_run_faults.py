@@ -178,14 +178,23 @@ def test_what_means_nothing_is_refused_in_one_line(brownout: Brownout, options: 
     assert said in brownout.refused("run", *options)
 
 
-def test_a_scenario_of_ones_own_has_faults_of_power_alone(brownout: Brownout, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("faults", "said"),
+    [
+        ("rest", "--faults: the scenario names no images"),
+        ("power,wear", "--faults: a scenario is tried with power, rest; wear needs a --board"),
+    ],
+)
+def test_a_scenario_has_bit_errors_at_rest_where_it_has_images(
+    brownout: Brownout, tmp_path: Path, faults: str, said: str
+) -> None:
     path = tmp_path / "own.py"
     path.write_text(
         "from emu.scenario import Scenario\n"
-        "device = Scenario(lambda reset: None, 'W25Q128JV', windows={}, name='own')\n", encoding="utf-8",
+        "def boot(reset): pass\n"
+        "device = Scenario(boot, 'W25Q128JV', name='own')\n", encoding="utf-8",
     )  # fmt: skip
-    refused = brownout.refused("run", "--firmware", f"{path}:device", "--faults", "rest")
-    assert refused.startswith(("--faults: a scenario of one's own", f"{path}"))
+    assert brownout.refused("run", "--firmware", f"{path}:device", "--faults", faults).startswith(said)
 
 
 def test_the_budget_ends_it_with_what_is_known(brownout: Brownout, tmp_path: Path) -> None:
