@@ -111,7 +111,8 @@ class MqttLink:
                 await asyncio.wait([before])
             pause_s = FIRST_PAUSE_S
             while True:
-                await self._keeper.until_running()
+                if self._first.done():  # the first time it is not on yet, and the user wants to know
+                    await self._keeper.until_running()
                 was_connected = False
                 try:
                     async with self._client() as client:
