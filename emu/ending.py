@@ -16,17 +16,20 @@ from emu.session import PowerSession
 from emu.timers import Hung
 from flash.errors import FlashError, HardwareFault, PowerLost, ResetAsserted
 
+Crashes = tuple[type[BaseException], ...]
+
 MODEL_CRASHES = (FlashError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError)
 """What a processor would trap on. Anything else that our own firmware raises is a mistake of the emulator's."""
 
-EVERY_CRASH = (Exception,)
-"""For firmware of users: whatever it raises is its own."""
+EVERY_CRASH = (Exception, SystemExit)
+"""For firmware of users: whatever it raises is its own, a call of exit too. What ends a process at once (os._exit, a
+crash in native code) no handler sees: an engine with processes of its own makes a finding of it."""
 
 NOT_ITS_OWN = (UsageError, EngineLost)
 """What runs a firmware has failed, not the firmware: no session can be judged by it."""
 
 
-def ended(session: PowerSession, live: Callable[[], Outcome], crashes: tuple[type[Exception], ...]) -> Outcome:
+def ended(session: PowerSession, live: Callable[[], Outcome], crashes: Crashes) -> Outcome:
     """Run ``live`` to its end. A scheduled interruption that comes after the last entry strikes here."""
     try:
         outcome = _natural_end(session, live, crashes)
@@ -41,7 +44,7 @@ def ended(session: PowerSession, live: Callable[[], Outcome], crashes: tuple[typ
         return _after_reset(session, reset.cause)
 
 
-def _natural_end(session: PowerSession, live: Callable[[], Outcome], crashes: tuple[type[Exception], ...]) -> Outcome:
+def _natural_end(session: PowerSession, live: Callable[[], Outcome], crashes: Crashes) -> Outcome:
     """How the session ends when nothing interrupts it after its last entry."""
     try:
         outcome = live()
@@ -60,7 +63,7 @@ def _natural_end(session: PowerSession, live: Callable[[], Outcome], crashes: tu
         return _after_crash(session, f"the firmware crashed: {type(wrong).__name__}: {wrong}")
 
 
-def _is_ours(wrong: Exception) -> bool:
+def _is_ours(wrong: BaseException) -> bool:
     return isinstance(wrong, AssertionError) and str(wrong).endswith("please report")
 
 

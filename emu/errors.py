@@ -9,6 +9,8 @@
     │   └── TokenError            a token of another version, or of other inputs
     ├── EngineLost (3)            nobody is left to do the work of a campaign
     ├── RigLost (3)               a board's switch or console has failed, not the board
+    ├── LinkLost (3)              the way to a device is gone, or nobody at its end answers
+    │   └── LinkRefused (1)       there is one, and the device does not let us in
     ├── NothingToRun (5)          the workload makes no flash operation
     └── MissingExtra (4)          an optional dependency; the message has the line that installs it
 
@@ -52,6 +54,18 @@ class RigLost(Exception):
     """The rig around a device has failed: its console, its relay, or what restores it."""
 
     exit_code = 3
+
+
+class LinkLost(Exception):
+    """No way to the device: it cannot be opened, it was closed, or what is at its end does not speak as it should."""
+
+    exit_code = 3
+
+
+class LinkRefused(LinkLost):
+    """The device wants to know who is there, and does not know us."""
+
+    exit_code = 1
 
 
 class NothingToRun(Exception):

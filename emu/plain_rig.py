@@ -31,7 +31,7 @@ from emu.oracle import Oracle
 from emu.reset import Reset, World
 from emu.rig import Capabilities, DeviceState, Input, KnownFiles, Outcome, Place, Places, Region, Run
 from emu.scenario import Scenario, Window
-from emu.stuck import Stuck, host_limit
+from emu.stuck import Stuck, limited
 from emu.timers import Hung
 from flash.cells import Cells
 from flash.device import FlashDevice
@@ -52,7 +52,7 @@ SESSION_LIMIT_S = 3600
 class PlainRig:
     """A scenario that can be cut. Raises ScenarioError, or PartError, when what it is made of does not go together."""
 
-    capabilities = Capabilities(snapshot=True, tears=True, deterministic=True, virtual_time=True)
+    capabilities = Capabilities(snapshot=True, tears=True, deterministic=True, virtual_time=True, is_ours=False)
 
     def __init__(
         self,
@@ -219,8 +219,7 @@ class PlainRig:
 
     def _call(self, reset: Reset) -> str | None:
         try:
-            with host_limit(self.scenario.stuck_after_s):
-                return self.firmware(reset)
+            return limited(self.scenario.stuck_after_s, lambda: self.firmware(reset))
         except Stuck as stuck:
             what = f"the firmware {stuck}"
         try:

@@ -14,11 +14,12 @@ from dataclasses import dataclass, replace
 from emu.campaign.edges import EVENT_NAMES, EventName
 from emu.campaign.explore import Explorer
 from emu.campaign.options import ANY, Options
+from emu.campaign.pristine import pristine
 from emu.campaign.replay import Story, follow
 from emu.campaign.token import Token, parse_token, token_for
 from emu.campaign.verdict import Finding, Verdict
 from emu.cli.campaign import campaign_on
-from emu.cli.depth import ATTEMPTS_AT_ANY_DEPTH, MAX_ATTEMPTS
+from emu.cli.depth import ATTEMPTS_AT_ANY_DEPTH, MAX_ATTEMPTS, OWN_AUDIT
 from emu.cli.engine import EngineChoice
 from emu.cli.stories import Teller, tellable
 from emu.errors import ScenarioError, TokenError
@@ -122,15 +123,19 @@ class Ask:
 
 
 def prove(scenario: Scenario, asked: Ask | None = None) -> Proof:
-    """Cut the power at every flash operation of ``scenario``, and judge what survives.
+    """Cut the power at every flash operation of ``scenario``, and judge what survives. At any depth it is audited, and
+    some sessions are repeated in a process that has run none: what survives a reset that no device keeps is refused.
 
-    Raises ScenarioError for what does not go together, NothingToRun where the uncut workload writes nothing.
+    Raises ScenarioError for what does not go together, and for such a firmware; NothingToRun where the uncut workload
+    writes nothing.
     """
     asked = asked or Ask()
     rig = asked.rig(scenario)
     options = asked.options(rig.keeps_new)
-    with campaign_on(EngineChoice(), rig, options, None, None) as campaign:
-        verdict = campaign.explore()
+    with pristine(rig) as other:
+        share, fresh = (None, None) if other is None else (OWN_AUDIT, other.records)
+        with campaign_on(EngineChoice(), rig, options, None, share, fresh) as campaign:
+            verdict = campaign.explore()
     tokens = tuple(
         str(token_for(verdict.attempts, rig.inputs, finding.path, finding.readings)) for finding in verdict.findings
     )

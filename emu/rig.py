@@ -32,12 +32,14 @@ from flash.trace import Trace
 @dataclass(frozen=True, slots=True)
 class Capabilities:
     """``snapshot``: states can be taken and restored. ``tears``: interrupted operations can be made exactly.
-    ``deterministic``: the same state runs the same way. ``virtual_time``: time costs nothing."""
+    ``deterministic``: the same state runs the same way. ``virtual_time``: time costs nothing. ``is_ours``: what runs in
+    it is brownout's, so what is not the same twice is brownout's mistake."""
 
     snapshot: bool
     tears: bool
     deterministic: bool
     virtual_time: bool
+    is_ours: bool = True
 
 
 @dataclass(frozen=True)

@@ -9,18 +9,17 @@ Neighbours: reads the graph of a `closure` when it is complete; runs the rig its
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from emu.campaign.blame import two_ways
 from emu.campaign.cache import Session
 from emu.campaign.checks import monitors_of
 from emu.campaign.edges import EVENT_NAMES, Child, EdgeWalker, Workload, time_at
-from emu.campaign.engines import WorkSpec
-from emu.campaign.fresh import differences, fresh_records, record_of
+from emu.campaign.fresh import Record, differences, record_of
 from emu.campaign.graph import Head, Link, Node, Span, Stop
 from emu.campaign.space import Print, bits_of
-from emu.errors import ScenarioError
 from emu.rig import DeviceState
 from flash import draws
 from flash.journal import Entry, Operation
@@ -33,6 +32,9 @@ LEAST = 1000
 REPEATED = 32
 """Sessions that are repeated in a fresh interpreter."""
 AUDIT_SEED = 0x41554449
+
+Fresh = Callable[[Sequence[DeviceState]], list[Record]]
+"""Runs the session of each state where nothing has run before: in another interpreter, or in a pristine process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,17 +68,17 @@ class Auditor:
         self._bench = closure.walker.bench
         self._within = EdgeWalker(closure.rig, closure.options.tears, closure.options.events)
 
-    def audit(self, share: float, seed: int, spec: WorkSpec | None = None) -> Audit:
-        """Run a ``share`` (0 to 1) of what was dropped, at least LEAST states; and repeat some sessions in a fresh
-        interpreter, where ``spec`` makes the rig (None: none are). Raises AssertionError at a
-        difference, ScenarioError if the firmware is the user's."""
+    def audit(self, share: float, seed: int, fresh: Fresh | None = None) -> Audit:
+        """Run a ``share`` (0 to 1) of what was dropped, at least LEAST states; and repeat some sessions where nothing
+        has run before, by ``fresh`` (None: none are). Raises AssertionError at a difference, ScenarioError if the
+        firmware is the user's."""
         stops = list(self._closure.graph.stops.values())
         merged = [(stop, link) for stop in stops for link in stop.links if not link.is_new]
         spans = [(stop, span) for stop in stops for span in stop.spans if span.stop > span.first]
         inherited = sum(span.stop - span.first for _, span in spans)
         total = len(merged) + inherited
         wanted = min(total, max(LEAST, round(total * share)))
-        repeated = 0 if spec is None else self._repeat(spec, seed)
+        repeated = 0 if fresh is None else self._repeat(fresh, seed)
         for number in self._drawn(total, wanted, seed):
             if number < len(merged):
                 stop, link = merged[number]
@@ -85,15 +87,15 @@ class Auditor:
                 self._check(self._inside(spans, number - len(merged), seed))
         return Audit(wanted, total, repeated)
 
-    def _repeat(self, spec: WorkSpec, seed: int) -> int:
+    def _repeat(self, fresh: Fresh, seed: int) -> int:
         """Sessions that were run after all others have to be the same where nothing has run before."""
         nodes = [node for node in self._closure.graph.nodes if node.was_run]
         chosen = [nodes[number] for number in self._drawn(len(nodes), min(len(nodes), REPEATED), seed)]
         states = [node.state for node in chosen]
         records = [record_of(self._rig.run(state)) for state in states]
-        for difference in differences(records, fresh_records(spec, states)):
+        for difference in differences(records, fresh(states)):
             what = f"state {chosen[difference.number].number}: {difference.what}"
-            raise self._blamed(f"something survives a reset that no device keeps: {what}")
+            raise two_ways(self._rig, f"something survives a reset that no device keeps: {what}")
         return len(chosen)
 
     # -- the sample ----------------------------------------------------------------------------------------
@@ -218,16 +220,8 @@ class Auditor:
 
     def _same(self, same: bool, dropped: _Dropped, what: str) -> None:
         if not same:
-            raise self._blamed(
+            raise two_ways(
+                self._rig,
                 f"the audit found a difference: {dropped.how or 'a tear'} at entry "
-                f"{dropped.stop.at + dropped.entry}, taken for state {dropped.node.number}, has {what}"
+                f"{dropped.stop.at + dropped.entry}, taken for state {dropped.node.number}, has {what}",
             )
-
-    def _blamed(self, what: str) -> Exception:
-        """Our own firmware keeps nothing and draws nothing; of a user's nobody knows, so it is named first."""
-        if "firmware" in self._rig.inputs:
-            return ScenarioError(
-                f"the firmware keeps something between resets (in a module, say) or does not do the same twice: "
-                f"{what}; if it does neither, please report this"
-            )
-        return AssertionError(f"{what}: please report")

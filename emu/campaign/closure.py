@@ -15,11 +15,11 @@ from dataclasses import replace
 
 from emu.board import CheckEntry
 from emu.campaign.cache import Session
-from emu.campaign.checks import chosen_checks
+from emu.campaign.checks import Check, chosen_checks
 from emu.campaign.engines import Died, Engine
 from emu.campaign.golden import golden_chain
 from emu.campaign.graph import Birth, Graph, Link, Node, Stop
-from emu.campaign.judge import Judge, Judged, State
+from emu.campaign.judge import Chain, Judge, Judged, State
 from emu.campaign.lives import Lives
 from emu.campaign.monitor import Monitor
 from emu.campaign.options import BudgetSpent, Options, Progress
@@ -52,26 +52,28 @@ class Closure:
     """One campaign of any depth on one rig. ``bounds`` are the board's checks and limits.
 
     Needs a rig that is deterministic and takes snapshots. ``engine``, made with `runner.runner_spec`, executes what has
-    to be run; None: this process does. The result is the same.
+    to be run; None: this process does. The result is the same. ``own``: checks of the campaign itself, besides the
+    board's.
     """
 
     def __init__(
         self, rig: Rig, bounds: CheckEntry, options: Options, progress: Progress | None = None,
-        engine: Engine | None = None,
+        engine: Engine | None = None, own: Sequence[Check] = (),
     ) -> None:  # fmt: skip
         self.notes: list[str] = []
         self.rig = rig
         self.bounds = bounds
         self.options = options
-        self.checks, self.left_out = chosen_checks(
+        known, self.left_out = chosen_checks(
             rig, bounds, keeps_new=options.keeps_new, unsteady=_why_not_steady(options)
         )
+        self.checks = (*known, *(check.name for check in own))
         self._progress = progress or (lambda coverage, layer, where: None)
         self.cover = Coverage()
         merges = not options.exhaustive and LEAKS_TIER not in options.tears.tiers
         if not merges and not options.exhaustive:
             self.notes.append("leaking cells change sectors no footprint names: nothing is merged")
-        self.judge = Judge(rig, bounds, checks=self.checks, cache=merges, cover=self.cover)
+        self.judge = Judge(rig, bounds, checks=self.checks, cache=merges, cover=self.cover, own=own)
         self._runner = Runner(rig, self.judge.cache, engine)
         self._root = State(rig.initial(options.attempts), Monitor())
         self.space = Space(rig, self._root.device.memory)
@@ -90,9 +92,7 @@ class Closure:
 
     def explore(self) -> Verdict:
         """Run the campaign. Ctrl-C and the budget end it early; what is known is kept and ``complete`` is False."""
-        golden = golden_chain(
-            self.judge, self._root, self.options, self.cover, has_images="whole" not in self.rig.lacks
-        )
+        golden = self._uncut_life(self._root)
         complete = True
         try:
             self._close()
@@ -108,6 +108,10 @@ class Closure:
             self.notes.append(unfollowed(self.bounds))
         self.tally = Tally(self, golden)
         return self.tally.verdict(complete=complete, seconds=self._watch.seconds)
+
+    def _uncut_life(self, root: State) -> Chain:
+        """The life that is cut."""
+        return golden_chain(self.judge, root, self.options, self.cover, has_images="whole" not in self.rig.lacks)
 
     @property
     def unfinished(self) -> Iterator[Node]:

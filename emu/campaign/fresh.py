@@ -47,9 +47,9 @@ class Record:
         """The first difference in words; "" where there is none."""
         for number, (mine, theirs) in enumerate(zip(self.lines, other.lines, strict=False)):
             if mine != theirs:
-                return f"entry {number}: {mine}; in a fresh interpreter: {theirs}"
+                return f"entry {number}: {mine}; where nothing has run before: {theirs}"
         if len(self.lines) != len(other.lines):
-            return f"{len(self.lines)} lines; in a fresh interpreter: {len(other.lines)}"
+            return f"{len(self.lines)} lines; where nothing has run before: {len(other.lines)}"
         return ""
 
 

@@ -17,6 +17,7 @@ from emu.board import CheckEntry
 from emu.campaign.cache import Piece, RunCache, Session
 from emu.campaign.checks import (
     Breach,
+    Check,
     Erased,
     Scene,
     erases_of,
@@ -93,11 +94,15 @@ class Chain:
 
 
 class Judge:
-    """The checks of one campaign on one rig. ``cover`` counts what was run and what each check had to judge."""
+    """The checks of one campaign on one rig. ``cover`` counts what was run and what each check had to judge. ``own``:
+    checks of the campaign itself, known besides those of the table and of the rig."""
 
-    def __init__(self, rig: Rig, bounds: CheckEntry, *, checks: tuple[str, ...], cache: bool, cover: Coverage) -> None:
+    def __init__(
+        self, rig: Rig, bounds: CheckEntry, *, checks: tuple[str, ...], cache: bool, cover: Coverage,
+        own: Sequence[Check] = (),
+    ) -> None:  # fmt: skip
         self.checks = checks
-        known = rows_of(rig)
+        known = rows_of(rig) | {check.name: check for check in own}
         rows = [known[name] for name in checks]
         self.cache = RunCache(rig, partial(places_consulted, rows, rig), enabled=cache)
         self._rig = rig

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from bootloader.config import Configs
+from emu.campaign.blame import two_ways
 from emu.campaign.checks import Breach, ConfigWatch, at_once
 from emu.campaign.edges import EVENT_NAMES, TIMER, EdgeWalker, tears_in, time_at
 from emu.campaign.judge import Judge, State
@@ -52,11 +53,14 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """What happened from the factory state to the end, and what it broke."""
+    """What happened from the factory state to the end, and what it broke. ``fault``: the name of what else was wrong;
+    ``told``: that in words."""
 
     sessions: list[Session]
     outcome: Outcome
     breaches: list[Breach]
+    fault: str = ""
+    told: str = ""
 
 
 def follow(rig: Rig, judge: Judge, token: Token, seed: int = 0) -> Story:
@@ -112,7 +116,8 @@ def _interrupted(rig: Rig, state: DeviceState, step: Step, tears: TearSet, readi
         run.end.cause, run.end.attempts_left, run.end.ram
     )  # fmt: skip
     same = same and all(made.same(cut) for made, cut in zip(child.state.memory, run.end.memory, strict=True))
-    assert same, f"cutting live at {step} differs from replaying the prefix: please report"
+    if not same:
+        raise two_ways(rig, f"cutting live at {step} differs from replaying the prefix")
     operation = whole.entries[step.entry] if child.edge.is_torn else None
     torn = None
     if isinstance(operation, Operation):

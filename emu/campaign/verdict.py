@@ -153,7 +153,7 @@ def faults_by_kind(faults: Iterable[FaultCount]) -> Iterator[tuple[str, str]]:
         total.edges += count.edges
         total.words += count.words
     for kind, total in kinds.items():
-        words = ", ".join(f"{number:,} {word}" for word, number in total.words.most_common())
+        words = "; ".join(f"{number:,} {word}" for word, number in total.words.most_common())
         cut = f"; {total.edges:,} interruptions of their lives" if total.edges else ""
         yield kind, f"{total.tried:,} tried: {words}{cut}"
 
@@ -205,7 +205,9 @@ class Verdict:
     """The result of a campaign. ``complete`` False: a budget or the user ended it early. ``inapplicable``: checks that
     were left out, with the reason; the digest knows them as those that ``checks`` has not. ``promises``: of the checks
     that came with the rig. ``resolutions``: what weak cells were read as, one after the other; none: as the rig was
-    made to read them. ``faults``: what was tried besides interruptions; ``cuts_power`` False: nothing else was."""
+    made to read them. ``faults``: what was tried besides interruptions, ``fault_notes``: what a
+    reader has to know of it; ``faults_left``: the interruptions are done with, and the
+    faults are not; ``fault_seconds``: what they took of ``seconds``; ``cuts_power`` False: nothing else was."""
 
     board: str
     depth: int
@@ -222,6 +224,9 @@ class Verdict:
     promises: dict[str, str] = field(default_factory=dict)
     resolutions: tuple[str, ...] = ()
     faults: tuple[FaultCount, ...] = ()
+    fault_notes: tuple[str, ...] = ()
+    faults_left: bool = False
+    fault_seconds: float = 0.0
     cuts_power: bool = True
 
     def attempts_of(self, finding: Finding) -> int:

@@ -10,12 +10,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-from emu.campaign.audit import Audit, Auditor
+from emu.campaign.audit import Audit, Auditor, Fresh
 from emu.campaign.closure import Closure
 from emu.campaign.closure_map import layers_of, map_of_closure
 from emu.campaign.cut_times import CutTimes
 from emu.campaign.explore import Explorer
 from emu.campaign.exposure import Exposure, exposure_of
+from emu.campaign.fresh import Record, fresh_records
 from emu.campaign.options import ANY, Options, Progress
 from emu.campaign.tally import Tally
 from emu.campaign.update_map import Layer, UpdateMap
@@ -24,7 +25,7 @@ from emu.cli.engine import EngineChoice, engine_on, explorer_on
 from emu.report.asked import Asked
 from emu.report.certificate import to_certificate
 from emu.report.mutants import Tried
-from emu.rig import Subject
+from emu.rig import DeviceState, Subject
 from emu.rig_spec import rig_spec
 
 
@@ -90,11 +91,12 @@ class _Layers:
 class _AnyDepth:
     """A closure, and an audit of it when it is complete."""
 
-    def __init__(self, rig: Subject, closure: Closure, audit_share: float | None) -> None:
+    def __init__(self, rig: Subject, closure: Closure, audit_share: float | None, fresh: Fresh) -> None:
         self.audit: Audit | None = None
         self._rig = rig
         self._closure = closure
         self._audit_share = audit_share
+        self._fresh = fresh
         self._verdict: Verdict | None = None
 
     @property
@@ -109,7 +111,7 @@ class _AnyDepth:
         self._verdict = self._closure.explore()
         if self._verdict.complete and self._audit_share is not None:
             seed = self._closure.options.tears.seed
-            self.audit = Auditor(self._closure).audit(self._audit_share, seed, rig_spec(self._rig))
+            self.audit = Auditor(self._closure).audit(self._audit_share, seed, self._fresh)
         return self._verdict
 
     def update_map(self) -> UpdateMap:
@@ -146,12 +148,22 @@ class _AnyDepth:
 
 @contextmanager
 def campaign_on(
-    choice: EngineChoice, rig: Subject, options: Options, progress: Progress | None, audit_share: float | None
+    choice: EngineChoice,
+    rig: Subject,
+    options: Options,
+    progress: Progress | None,
+    audit_share: float | None,
+    fresh: Fresh | None = None,
 ) -> Iterator[Campaign]:
-    """A campaign that is about to begin, on an engine for as long as it is needed."""
+    """A campaign that is about to begin, on an engine for as long as it is needed. ``fresh``: how an audit repeats
+    sessions; None: in another interpreter, where one can make the rig."""
     if options.depth != ANY:
         with explorer_on(choice, rig, options, progress or (lambda coverage, layer, where: None)) as explorer:
             yield _Layers(rig, explorer)
         return
+
+    def elsewhere(states: Sequence[DeviceState]) -> list[Record]:
+        return fresh_records(rig_spec(rig), states)
+
     with engine_on(choice, rig) as engine:
-        yield _AnyDepth(rig, Closure(rig, rig.bounds, options, progress, engine), audit_share)
+        yield _AnyDepth(rig, Closure(rig, rig.bounds, options, progress, engine), audit_share, fresh or elsewhere)

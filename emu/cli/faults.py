@@ -20,8 +20,9 @@ from emu.campaign.faults.campaign import FaultCampaign, FaultReport, no_power
 from emu.campaign.faults.fault import KINDS, POWER
 from emu.campaign.faults.kind import Ground
 from emu.campaign.faults.kinds import FAULT_KINDS
-from emu.campaign.faults.retrace import FaultStory, follow_fault
+from emu.campaign.faults.retrace import follow_fault
 from emu.campaign.options import Options
+from emu.campaign.replay import Story
 from emu.campaign.token import Token
 from emu.campaign.update_map import Layer, UpdateMap, map_of
 from emu.campaign.verdict import Verdict
@@ -96,7 +97,7 @@ def faultable(rig: Subject) -> UpdateRig:
     raise UsageError(f"--faults: a scenario of one's own is tried with {POWER} alone; the other faults need a --board")
 
 
-def retraced(rig: Subject, token: Token, seed: int) -> FaultStory:
+def retraced(rig: Subject, token: Token, seed: int) -> Story:
     """Follow a token that names a fault. Raises TokenError."""
     tears = replace(TEAR_SETS["T1"], seed=seed)
     options = Options(tears=tears, attempts=token.attempts, keeps_new=rig.keeps_new)

@@ -21,6 +21,9 @@ COMMANDS = {
     "run": "Cut the power at every flash write of an update, and judge what survives.",
     "replay": "Reproduce one finding, step by step.",
     "sweep": "Cut a real board's power, or a process, at times all over an update.",
+    "ota": "Update a device over serial, TCP, WebSocket, HTTP or MQTT: an emulated one, or a real one.",
+    "call": "Call an RPC method of a device.",
+    "console": "Show what a device prints, and type to it.",
     "verify": "Derive a certificate again: run the same campaign and compare.",
     "bench": "What an update costs on a board: throughput, stalls, boot, commit, wear; a gate.",
     "serve": "Serve an emulated device on real links: serial, TCP, HTTP, WebSocket, MQTT.",
@@ -108,10 +111,10 @@ def _not_importable(wrong: ImportError) -> int:
 
 
 def _failed(wrong: Exception) -> int:
-    from emu.errors import EngineLost, MissingExtra, NothingToRun, RigLost, UsageError
+    from emu.errors import EngineLost, LinkLost, MissingExtra, NothingToRun, RigLost, UsageError
     from flash.errors import FlashError
 
-    if isinstance(wrong, UsageError | EngineLost | RigLost | NothingToRun | MissingExtra):
+    if isinstance(wrong, UsageError | EngineLost | RigLost | LinkLost | NothingToRun | MissingExtra):
         _say(f"brownout: {printable(str(wrong))}")
         return wrong.exit_code
     if isinstance(wrong, FlashError):

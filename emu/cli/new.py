@@ -1,7 +1,8 @@
 """`brownout new`: a starting point that holds as it is written: a board, a firmware of one's own, and tests for it.
 
-Neighbours: the files are in `emu/templates`, and are copied as they are. Nothing is ever replaced: a file that is there
-already ends the command before anything is written, and whatever fails half-way is taken back.
+Neighbours: the files are in `emu/templates`, examples in `emu/examples`; they are copied as they are. Nothing is ever
+replaced: a file that is there already ends the command before anything is written, and whatever fails half-way is
+taken back.
 """
 
 from __future__ import annotations
@@ -24,19 +25,42 @@ FILES = {
 }
 
 
+EXAMPLES = {
+    "c-bootloader": "a bootloader in C, with its five-line build",
+    "littlefs-files": "a file in littlefs on a partition: the old one or the new one, whenever power goes",
+    "external-process": "a process behind a console and a power switch, to be swept",
+}
+
+
 @click.command("new")
-@click.argument("folder", default=".", type=click.Path(path_type=Path))
-def command(folder: Path) -> int:
+@click.argument("folder", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--example",
+    type=click.Choice(list(EXAMPLES)),
+    help="Write this example instead, into FOLDER (its name, unless given).",
+)
+def command(folder: Path | None, example: str | None) -> int:
     """Write a starting point into FOLDER (here, unless given): board.toml, firmware.py and test_firmware.py.
 
     All three pass as they are written. FOLDER is made if it is not there; no file is ever overwritten.
     """
+    if example is not None:
+        _copy_example(example, folder or Path(example))
+        return 0
+    folder = folder or Path()
     contents = [(folder / name, _template(name)) for name in FILES]
     write_anew(folder, contents)
     for (path, _), words in zip(contents, FILES.values(), strict=True):
         click.echo(f"{printable(str(path)):<{max(len(str(path)) for path, _ in contents)}}  {words}")
     click.echo("\nnext\n" + "\n".join(f"  {shlex.join(words)}" for words in _next(folder)))
     return 0
+
+
+def _copy_example(name: str, folder: Path) -> None:
+    source = resources.files("emu").joinpath("examples", name)
+    files = sorted((file for file in source.iterdir() if file.is_file()), key=lambda file: file.name)
+    write_anew(folder, [(folder / file.name, file.read_bytes()) for file in files])
+    click.echo(f"{printable(str(folder))}: {EXAMPLES[name]}\n  {', '.join(file.name for file in files)}")
 
 
 def _template(name: str) -> bytes:

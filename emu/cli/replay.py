@@ -49,14 +49,12 @@ def command(inputs: Inputs, token: str, name: str | None, vcd_file: Path | None,
     if name is not None:
         rig = with_firmware(on_model("--mutant", rig), mutant_named(name))
     parsed.check_inputs(asked(rig, inputs).inputs)
-    told = ""
     if parsed.fault:
-        found = retraced(rig, parsed, inputs.seed)
-        told, story = f"fault {parsed.fault}\n  {found.told}\n\n", found.story
+        story = retraced(rig, parsed, inputs.seed)
     else:
         options = replace(Options(), attempts=parsed.attempts, keeps_new=rig.keeps_new)
         story = follow(rig, Explorer(rig, rig.bounds, options).judge, parsed, inputs.seed)
     if not owns_stdout(vcd_file, perfetto_file):
-        click.echo(f"{told}{tell(story)}")
+        click.echo(tell(story))
     write_traces(story, rig, token.strip(), vcd_file, perfetto_file)
     return EXIT_REPRODUCED if story.breaches else EXIT_NOT_REPRODUCED

@@ -27,7 +27,7 @@ class Teller:
         attempts = self._verdict.attempts_of(finding)
         token = token_for(attempts, self._rig.inputs, finding.path, finding.readings, finding.fault)
         if finding.fault:
-            return retraced(self._rig, token, self._seed).story
+            return retraced(self._rig, token, self._seed)
         return follow(self._rig, self._judge, token, self._seed)
 
 

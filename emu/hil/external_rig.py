@@ -30,9 +30,9 @@ from emu.hil.relays import make_relay
 from emu.hil.rig_file import PLACEHOLDER, TIMED_CHECKS, RigFile, StepEntry
 from emu.hil.script import Script
 from emu.hil.settling import Settling
-from emu.hil.wire import Wire, WireClosed, pause
 from emu.rig import Capabilities, Input, Outcome
 from emu.timed_rig import Said, Stay
+from emu.wire import Wire, WireClosed, pause
 
 TICK_S = 0.02
 """How often a stay looks at the clock when nothing is said: the grain of settling, never of a cut."""

@@ -13,9 +13,10 @@ import tty
 from collections.abc import Callable
 from typing import Protocol
 
-from emu.errors import MissingExtra, RigLost
+from emu.errors import RigLost
 from emu.hil.rig_file import BAUD, LinkEntry
-from emu.hil.wire import Wire
+from emu.serial_port import serial_opener
+from emu.wire import Wire
 
 CONNECT_S = 1.0
 """How long one attempt to connect may take."""
@@ -87,23 +88,18 @@ class SerialLink:
         self.label = entry.device
         self.goes_with_power = goes_with_power
         self._baud = entry.baud or BAUD
-        try:
-            import serial
-        except ImportError:
-            raise MissingExtra("a serial link needs pyserial: pip install 'brownout[serial]'") from None
-        self._serial = serial
+        self._open = serial_opener("a serial link")
 
     def prepare(self) -> int | None:
         return None
 
     def open(self) -> Wire | None:
         try:
-            port = self._serial.Serial(self.label, self._baud, timeout=0, exclusive=True)
+            return self._open(self.label, self._baud)
         except (OSError, ValueError) as wrong:  # SerialException is an OSError
             if self.goes_with_power and getattr(wrong, "errno", None) in (errno.ENOENT, errno.ENODEV, errno.ENXIO):
                 return None
             raise RigLost(f"the link: {self.label} cannot be opened: {_reason(wrong)}") from None
-        return Wire(port.fileno(), port.close)
 
 
 LINKS: dict[str, Callable[[LinkEntry, bool], Link]] = {"pty": PtyLink, "tcp": TcpLink, "serial": SerialLink}

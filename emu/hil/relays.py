@@ -15,7 +15,7 @@ from emu.errors import RigLost
 from emu.hil.links import make_link
 from emu.hil.programs import Program, filled, how_it_ended, run_program
 from emu.hil.rig_file import RigFile
-from emu.hil.wire import Wire, WireClosed
+from emu.wire import Wire, WireClosed
 
 _POLL_S = 0.2
 

@@ -6,7 +6,8 @@
         ├── AclError              access rules that are malformed; the message has the rule
         └── FrameError            a frame that a link cannot carry
 
-What arrives on a link is never one of these, however broken: it is a value.
+A link that cannot be opened or is gone is `emu.errors.LinkLost`. What arrives on a link is never one of these, however
+broken: it is a value.
 """
 
 from __future__ import annotations

@@ -59,7 +59,7 @@ def to_document(verdict: Verdict, asked: Asked, exposure: Exposure | None = None
         },
         "results": [_result(result, verdict) for result in verdict.results],
         "outcomes": dict(sorted(cover.outcomes.items())),
-        **({"faults": [_faults(count) for count in verdict.faults]} if verdict.faults else {}),
+        **(_with_faults(verdict) if verdict.faults or not verdict.cuts_power else {}),
         "findings": [_finding(finding, verdict, asked) for finding in verdict.findings],
         "notes": list(verdict.notes),
         "digest": verdict.digest,
@@ -91,6 +91,14 @@ def _finding(finding: Finding, verdict: Verdict, asked: Asked) -> dict[str, Any]
         "tears": list(finding.key.tears),
         "readings": list(finding.readings),
         **({"fault": finding.fault} if finding.fault else {}),
+    }
+
+
+def _with_faults(verdict: Verdict) -> dict[str, Any]:
+    return {
+        "cuts_power": verdict.cuts_power,
+        "faults": [_faults(count) for count in verdict.faults],
+        "fault_notes": list(verdict.fault_notes),
     }
 
 

@@ -58,6 +58,16 @@ def places(findings: Iterable[Finding], limit: int) -> str:
     return ", ".join([*shown, *([f"and {rest:,} more"] if rest else [])])
 
 
+def at_places(findings: Iterable[Finding], limit: int) -> str:
+    """``at`` the places of the journal; findings with a fault are counted by its place instead: ``by`` these."""
+    findings = list(findings)
+    faults = list(dict.fromkeys(finding.key.fault for finding in findings if finding.key.fault))
+    plain = [finding for finding in findings if not finding.key.fault]
+    rest = [f"and {len(faults) - limit:,} more"] if len(faults) > limit else []
+    said = [f"at {places(plain, limit)}"] if plain else []
+    return "; ".join([*said, *([f"by {', '.join([*faults[:limit], *rest])}"] if faults else [])])
+
+
 Spot = tuple[tuple[int, int], ...]
 """Session and entry of each interruption."""
 

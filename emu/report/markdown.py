@@ -14,7 +14,7 @@ from emu.campaign.verdict import Verdict
 from emu.report.asked import Asked
 from emu.report.document import scenario_of
 from emu.report.exposure import per_million
-from emu.report.groups import Group, grouped, places
+from emu.report.groups import Group, at_places, grouped
 from emu.report.summary import HEADLINES
 from emu.words import counted, printable
 
@@ -31,7 +31,7 @@ def to_markdown(verdict: Verdict, asked: Asked, document: Mapping[str, Any]) -> 
         "",
         f"**{HEADLINES[verdict.word]}**",
         "",
-        *(f"- {_text(note)}" for note in verdict.notes),
+        *(f"- {_text(note)}" for note in (*verdict.notes, *verdict.fault_notes)),
         *([""] if verdict.notes else []),
         *_table(("coverage", ""), _coverage(verdict, document)),
         "",
@@ -81,13 +81,12 @@ def _findings(groups: Sequence[Group], verdict: Verdict, asked: Asked) -> list[s
     rows = []
     for group in shown:
         mildest = group.mildest
-        token = asked.token(verdict.attempts, mildest.path, mildest.readings)
-        by = " then ".join(mildest.key.tears) or "uncut"
-        at = places(group.findings, SHOWN_PLACES)
-        rows.append((_code(mildest.key.check), _text(mildest.message), _text(f"{by}, at {at}"), _code(token)))
+        token = asked.token(verdict.attempts_of(mildest), mildest.path, mildest.readings, mildest.fault)
+        by = f"{' then '.join(mildest.key.tears) or 'uncut'}, {at_places(group.findings, SHOWN_PLACES)}"
+        rows.append((_code(mildest.key.check), _text(mildest.message), _text(by), _code(token)))
     rest = sum(len(group.findings) for group in groups[SHOWN_GROUPS:])
     first = shown[0].mildest
-    command = asked.replay_command(verdict.attempts, first.path, first.readings)
+    command = asked.replay_command(verdict.attempts_of(first), first.path, first.readings, first.fault)
     fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", command)), default=0))
     return [
         "",

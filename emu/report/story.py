@@ -36,7 +36,7 @@ NEAR = 4096
 
 def tell(story: Story) -> str:
     """The whole story as text."""
-    lines: list[str] = []
+    lines = [f"fault {story.fault}", f"  {story.told}", ""] if story.fault else []
     told: list[list[str]] = [_session(session) for session in story.sessions]
     number = 0
     while number < len(told):

@@ -6,13 +6,13 @@ nothing.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from emu.campaign.audit import Audit
-from emu.campaign.verdict import CheckResult, Coverage, Verdict
+from emu.campaign.verdict import CheckResult, Coverage, Finding, Verdict
 from emu.report.asked import Asked
-from emu.report.groups import Group, grouped, places
-from emu.words import counted
+from emu.report.groups import Group, at_places, grouped
+from emu.words import counted, lives_with_faults
 
 SHOWN_GROUPS, SHOWN_PLACES = 5, 6
 NOT_TRIED = ("tried  ", "edges  ", "       ", "states ")
@@ -44,8 +44,8 @@ def summary(verdict: Verdict, asked: Asked, audit: Audit | None = None) -> str:
         f"workload   app {asked.app}, timing {asked.timing}, seed {asked.seed}, weak bits read {_read(verdict, asked)}",
         f"tried      {cuts} in {counted(verdict.attempts, 'update attempt')}, tears {verdict.tears}, "
         f"events {', '.join(verdict.events) or 'none'}",
-        f"edges      {cover.edges:,} in {verdict.seconds:.1f} s: {cover.edges_executed:,} executed, "
-        f"{_inherited(cover)}",
+        f"edges      {cover.edges:,} in {verdict.seconds - verdict.fault_seconds:.1f} s: "
+        f"{cover.edges_executed:,} executed, {_inherited(cover)}",
         f"           {_kinds(cover.edge_kinds)}",
         *_states(verdict),
         *_audit(audit),
@@ -62,8 +62,9 @@ def summary(verdict: Verdict, asked: Asked, audit: Audit | None = None) -> str:
     lines += ["", "checks" if verdict.complete else "checks, as far as the campaign went"]
     lines += [line for result in verdict.results for line in _check(result, verdict)]
     lines += _findings(verdict, asked)
-    if verdict.complete and verdict.notes:
-        lines += ["", *(f"note: {note}" for note in verdict.notes)]
+    notes = [*(verdict.notes if verdict.complete else ()), *verdict.fault_notes]
+    if notes:
+        lines += ["", *(f"note: {note}" for note in notes)]
     lines += ["", f"digest     {verdict.digest}"]
     return "\n".join(lines)
 
@@ -73,9 +74,9 @@ def _faults(verdict: Verdict) -> list[str]:
     if not verdict.faults:
         return []
     width = max(len(f"{count.kind}.{count.place}") for count in verdict.faults)
-    lines = ["", "faults"]
+    lines = ["", f"faults, in {verdict.fault_seconds:.1f} s"]
     for count in verdict.faults:
-        words = ", ".join(f"{number:,} {word}" for word, number in count.words.most_common())
+        words = "; ".join(f"{number:,} {word}" for word, number in count.words.most_common())
         cut = f"; {counted(count.edges, 'cut')} of their lives" if count.edges else ""
         found = f"; {counted(count.findings, 'FINDING')}" if count.findings else ""
         lines.append(f"  {f'{count.kind}.{count.place}':<{width}}  {count.tried:>8,} tried: {words}{cut}{found}")
@@ -119,6 +120,9 @@ def _kinds(kinds: Mapping[str, int]) -> str:
 
 
 def _how_far(verdict: Verdict) -> str:
+    if verdict.faults_left:
+        tried = sum(count.tried for count in verdict.faults)
+        return f"{'; '.join(verdict.notes)}; {counted(tried, 'fault')} {'was' if tried == 1 else 'were'} tried"
     done = verdict.coverage.depth_done
     finished = f"; depth {done} is complete" if done else ""
     if not verdict.depth:
@@ -143,13 +147,10 @@ def _findings(verdict: Verdict, asked: Asked) -> list[str]:
     for result in verdict.results:
         if not result.findings:
             continue
-        groups = grouped(finding for finding in verdict.findings if finding.key.check == result.name)
-        lead = "leads" if result.edges == 1 else "lead"
-        lines += [
-            "",
-            f"{result.name}: {counted(result.findings, 'finding')}, {counted(result.edges, 'edge')} {lead} there; "
-            "the mildest first",
-        ]
+        found = [finding for finding in verdict.findings if finding.key.check == result.name]
+        groups = grouped(found)
+        many = counted(result.findings, "finding")
+        lines += ["", f"{result.name}: {many}, {_leading(result, found)}; the mildest first"]
         for group in groups[:SHOWN_GROUPS]:
             lines += _group(group, verdict, asked)
         rest = sum(len(group.findings) for group in groups[SHOWN_GROUPS:])
@@ -158,18 +159,26 @@ def _findings(verdict: Verdict, asked: Asked) -> list[str]:
     return lines
 
 
+def _leading(result: CheckResult, found: Sequence[Finding]) -> str:
+    """How many ways lead to findings: edges of the update, and lives with a fault in them."""
+    lives = sum(finding.count for finding in found if finding.fault)
+    faulty = [lives_with_faults(lives)] if lives else []
+    edges = [counted(result.edges, "edge")] if result.edges or not lives else []
+    lead = "leads" if result.edges + lives == 1 else "lead"
+    return f"{' and '.join([*edges, *faulty])} {lead} there"
+
+
 def _group(group: Group, verdict: Verdict, asked: Asked) -> list[str]:
     mildest, others = group.mildest, group.others
     how = " then ".join(mildest.key.tears)
     by = f"{how}; {counted(mildest.count, 'edge')}" if how else "uncut"
     if mildest.fault:
-        many = counted(mildest.count, "life" if mildest.count == 1 else "live")
-        by = f"{mildest.key.fault}{f', {how}' if how else ''}; {many}"
+        by = f"{mildest.key.fault}{f', {how}' if how else ''}; {lives_with_faults(mildest.count)}"
     attempts = verdict.attempts_of(mildest)
     lines = [
         f"  {mildest.message} [{by}]",
         f"    {asked.replay_command(attempts, mildest.path, mildest.readings, mildest.fault)}",
     ]
     if others:
-        lines.append(f"    and {len(others):,} more like it, at {places(others, SHOWN_PLACES)}")
+        lines.append(f"    and {len(others):,} more like it, {at_places(others, SHOWN_PLACES)}")
     return lines

@@ -35,8 +35,6 @@ def run(command: Block, folder: Path) -> tuple[int, str]:
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.stem)
 def test_a_page_works_as_written(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    if (ROOT / "examples").exists():
-        (tmp_path / "examples").symlink_to(ROOT / "examples")
     monkeypatch.syspath_prepend(tmp_path)
     before = set(sys.modules)
     namespace: dict[str, object] = {"__name__": "__page__"}

@@ -60,7 +60,7 @@ def test_what_is_kept_between_sessions_shows_in_all_but_the_first() -> None:
     found = repeat_in_fresh_interpreter(spec("counts"), states)
     assert [difference.number for difference in found] == [1, 2, 3]
     assert found[0].what == (
-        "entry 0: program flash 0x2+1 00 [0, 160] us; in a fresh interpreter: program flash 0x1+1 00 [0, 160] us"
+        "entry 0: program flash 0x2+1 00 [0, 160] us; where nothing has run before: program flash 0x1+1 00 [0, 160] us"
     )
 
 
@@ -98,6 +98,6 @@ def test_a_spec_that_names_nothing_says_what_to_give(factory: str) -> None:
 def test_the_first_difference_is_named() -> None:
     short, long, other = Record(("a", "b")), Record(("a", "b", "c")), Record(("a", "x"))
     assert differences([short, short, short], [short, long, other]) == [
-        Difference(1, "2 lines; in a fresh interpreter: 3"),
-        Difference(2, "entry 1: b; in a fresh interpreter: x"),
+        Difference(1, "2 lines; where nothing has run before: 3"),
+        Difference(2, "entry 1: b; where nothing has run before: x"),
     ]

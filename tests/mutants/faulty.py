@@ -50,6 +50,33 @@ class DigestsUnchecked(ModelFirmware):
             return super().process(context, chunk)
 
 
+class DigestsLast(ModelFirmware):
+    """The digests of the manifest are looked at when the boot config names the new image already; of a wrong one the
+    config is taken back. Only a cut between the two shows it."""
+
+    name = "digests-last"
+
+    def process(self, context: UpdaterContext, chunk: bytes) -> int:
+        def postponing(claims: Claims) -> Manifest:
+            manifest = select_parts(claims)
+            vars(context)["claimed"] = manifest.app.sha256
+            return replace(manifest, app=replace(manifest.app, sha1="", sha256=""))
+
+        with exchanged(RECEPTION, "select_parts", postponing):
+            return super().process(context, chunk)
+
+    def finish(self, context: UpdaterContext) -> int:
+        before = context.target.store.read().config
+        result = super().finish(context)
+        if result != 1:
+            return result
+        assert context.manifest is not None and before is not None
+        if context._written[context.manifest.app.src].sha256.hexdigest() == vars(context)["claimed"]:
+            return result
+        context.target.store.write(before)
+        return context.end(-10, "Digest mismatch", "found after the config was written")
+
+
 class HeaderUnsealed(ModelFirmware):
     """The image header's own CRC is not looked at; length and CRC of the application are."""
 
@@ -130,18 +157,21 @@ def unruled(firmware: ModelFirmware, session: Session) -> BootReport:
 
 @dataclass(frozen=True)
 class Faulty:
-    """``kind``: of the faults that catch it, by ``check``, with at least ``cuts`` power cuts. ``only``: those tried."""
+    """``kind``: of the faults that catch it, by ``check``, with at least ``cuts`` power cuts. ``only``: those tried.
+    ``writes_more``: it writes where the right firmware has refused already, so there is no such place to cut."""
 
     firmware: Callable[[], ModelFirmware]
     kind: str
     check: str
     only: str
     cuts: int = 0
+    writes_more: bool = False
 
 
 FAULTY = (
     Faulty(ArchiveUnchecked, "image", "refuses", "image.manifest.body+0x125"),
     Faulty(DigestsUnchecked, "image", "whole", "image.swap"),
+    Faulty(DigestsLast, "image", "whole", "image.swap", 1, writes_more=True),
     Faulty(HeaderUnsealed, "rest", "whole", "rest.0.slot-a+0x8"),
     Faulty(CheckedOnce, "rest", "whole", "rest.2.slot-b+0x100"),
     Faulty(NothingReadBack, "wear", "notices", "wear.slot-b+0x0"),

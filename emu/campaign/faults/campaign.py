@@ -1,7 +1,7 @@
 """Every fault of the kinds that were asked for, tried and counted.
 
-Kinds that are not cut are run to their settled end, one life a fault. Those that are cut are explored as well, at depth
-1. The result goes into the verdict of the campaign it belongs to, or into one of its own.
+Each is run to its settled end, one life a fault. Those that its kind chooses are cut as well, at depth 1 or, where it
+can be done, at any depth. The result goes into the verdict of the campaign it belongs to, or into one of its own.
 
 Neighbours: `kinds` has the table, `kind` runs and judges, `explore` cuts. Knows the rig's contract only.
 """
@@ -12,26 +12,24 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from emu.board import CheckEntry
-from emu.campaign.faults.explore import FaultExplorer
+from emu.campaign.faults.explore import FaultClosure, FaultExplorer
 from emu.campaign.faults.fault import Fault
-from emu.campaign.faults.kind import FaultKind, Ground
+from emu.campaign.faults.kind import COARSE, FaultKind, Ground
 from emu.campaign.faults.kinds import FAULT_KINDS
 from emu.campaign.faults.specimen import Specimen
-from emu.campaign.options import BudgetSpent, Options
+from emu.campaign.options import ANY, BudgetSpent, Options
 from emu.campaign.verdict import Coverage, FaultCount, Finding, FindingKey, Verdict
 from emu.clock import Stopwatch
-from flash.tears import TEAR_SETS
 
 Progress = Callable[[str, int], None]
 """Told the name of a fault that was tried, and how many there were so far."""
-COARSE = ("wear",)
-"""Kinds whose lives are cut with coarse tears whatever the campaign's: there are many of them."""
 
 
 @dataclass
 class FaultReport:
     """What became of the faults. ``cover``: sessions, and what each check had to judge. ``checks``: those that were
-    claimed under some fault; ``left_out``: kinds' own checks that mean nothing here."""
+    claimed under some fault; ``left_out``: kinds' own checks that mean nothing here. ``notes``: what a reader has to
+    know of what was tried; ``stopped``: what ended it early."""
 
     counts: list[FaultCount] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
@@ -40,8 +38,12 @@ class FaultReport:
     promises: dict[str, str] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
-    is_complete: bool = True
+    stopped: str = ""
     seconds: float = 0.0
+
+    @property
+    def is_complete(self) -> bool:
+        return not self.stopped
 
 
 class FaultCampaign:
@@ -72,9 +74,8 @@ class FaultCampaign:
             for kind in self.kinds:
                 self._try_kind(kind)
         except (BudgetSpent, KeyboardInterrupt) as stop:
-            report.is_complete = False
             self.interrupted = isinstance(stop, KeyboardInterrupt)
-            report.notes.append("stopped by the user" if self.interrupted else str(stop))
+            report.stopped = "stopped by the user" if self.interrupted else str(stop)
         report.counts = list(self._counts.values())
         report.findings = sorted(self._findings.values(), key=lambda finding: (finding.rank, finding.fault))
         claimed = {name for kind in self.kinds for name in kind.claimed(Fault(kind.name, "", ""))}
@@ -96,7 +97,9 @@ class FaultCampaign:
                 continue
             self._check_budget()
             count = self._counts.setdefault(fault.group, FaultCount(kind.name, fault.place))
-            if kind.is_cut:
+            if kind.is_closed and self.ground.options.depth == ANY:
+                self._close(kind, fault, count)
+            elif kind.is_cut(fault):
                 self._explore(kind, fault, count)
             else:
                 self._live(kind, fault, count)
@@ -112,15 +115,9 @@ class FaultCampaign:
             self._add(Finding(key, (), 0, breach.message, fault=fault.name, attempts=kind.attempts), count)
 
     def _explore(self, kind: FaultKind, fault: Fault, count: FaultCount) -> None:
-        options = self.ground.options
-        tears = options.tears
-        if kind.name in COARSE and tears.tiers:
-            tears = replace(TEAR_SETS["T1-coarse"], seed=tears.seed)
-        left_s = options.budget_s and max(options.budget_s - self._watch.seconds, 0.001)
-        explorer = FaultExplorer(
-            kind, fault,
-            replace(options, depth=1, attempts=kind.attempts, tears=tears, resolutions=(None,), budget_s=left_s),
-        )  # fmt: skip
+        options = self._options_of(kind)
+        tears = replace(COARSE, seed=options.tears.seed) if kind.is_coarse and options.tears.tiers else options.tears
+        explorer = FaultExplorer(kind, fault, replace(options, depth=1, tears=tears))
         verdict = explorer.explore()
         for finding in verdict.findings:
             self._add(finding, count)
@@ -131,6 +128,27 @@ class FaultCampaign:
             raise KeyboardInterrupt
         if not verdict.complete:
             raise BudgetSpent("; ".join(verdict.notes))
+
+    def _close(self, kind: FaultKind, fault: Fault, count: FaultCount) -> None:
+        closure = FaultClosure(kind, fault, self._options_of(kind))
+        verdict = closure.explore()
+        closure.counted()
+        for finding in closure.told(verdict.findings):
+            self._add(finding, count)
+        if closure.uncut is not None:
+            count.words[kind.word(closure.uncut)] += 1
+        count.edges += verdict.coverage.edges
+        if closure.interrupted:
+            raise KeyboardInterrupt
+        if not verdict.complete and not verdict.findings:
+            raise BudgetSpent("; ".join(verdict.notes))
+        self._report.notes += [f"{fault.name}: {note}" for note in verdict.notes]
+
+    def _options_of(self, kind: FaultKind) -> Options:
+        """Of the campaign, as far as a life of ``kind`` is tried by them."""
+        options = self.ground.options
+        left_s = options.budget_s and max(options.budget_s - self._watch.seconds, 0.001)
+        return replace(options, attempts=kind.attempts, resolutions=(None,), budget_s=left_s)
 
     def _add(self, finding: Finding, count: FaultCount) -> None:
         known = self._findings.setdefault(finding.key, finding)
@@ -172,7 +190,10 @@ def with_faults(verdict: Verdict, report: FaultReport) -> Verdict:
         findings=[*verdict.findings, *report.findings],
         complete=verdict.complete and report.is_complete,
         seconds=verdict.seconds + report.seconds,
-        notes=[*verdict.notes, *report.notes],
+        fault_seconds=report.seconds,
+        notes=list(dict.fromkeys([*verdict.notes, *filter(None, [report.stopped])])),
+        fault_notes=tuple(report.notes),
+        faults_left=verdict.complete and not report.is_complete,
         inapplicable=left_out,
         promises=verdict.promises | report.promises,
         faults=tuple(report.counts),

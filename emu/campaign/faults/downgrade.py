@@ -5,22 +5,25 @@ brought the old image is sent (older), or the one that brought the new image is 
 refuses downgrades (`verify.refuse_downgrade`) the older image must never run, whatever is cut; where it does not, a
 downgrade is an update like any other. The words turn: what runs is "old" here, what came before it is "new".
 
-Neighbours: `specimen.turned` is the rig; `explore` cuts, with the campaign's tears.
+These are ordinary lives of an ordinary device, so they are cut as the campaign cuts the update: to any depth, with its
+tears. Neighbours: `specimen.turned` is the rig; `explore` cuts.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from emu.campaign.checks import Breach, Check, Scene
 from emu.campaign.faults.fault import Fault, no_such
 from emu.campaign.faults.kind import FaultKind
 from emu.campaign.faults.specimen import VariedRig
-from emu.campaign.judge import Chain, State
+from emu.campaign.judge import Chain
+from emu.campaign.options import ANY
 from emu.events import HANDOVER, NEW, OLD
 from emu.rig import Outcome
-from flash.journal import Event
 
 OLDER, AGAIN = "older", "again"
+SAME = "the image that runs and the one that is sent are the same"
 
 
 class DowngradeFaults(FaultKind):
@@ -28,7 +31,9 @@ class DowngradeFaults(FaultKind):
     help = "older updates, and updates sent again"
     check = "no-older"
     promise = "an older image never runs where the board refuses downgrades"
-    is_cut = True
+    attempts = 2
+    is_coarse = False
+    is_closed = True
 
     @property
     def not_here(self) -> str:
@@ -48,11 +53,21 @@ class DowngradeFaults(FaultKind):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        return ("downgrade: each life cut once, with the tears of the campaign",)
+        options = self.ground.options
+        how = "any number of times" if options.depth == ANY else "once"
+        again = self.left_out(Fault(self.name, "update", AGAIN))
+        same = [name for name, why in again.items() if why == SAME and name in self.ground.checks[0]]
+        return (
+            f"downgrade: each life cut {how}, in {self.attempts} update attempts, with tears {options.tears.name}",
+            *([f"downgrade.update.{AGAIN}: {', '.join(same)} not claimed: {SAME}"] if same else []),
+        )
 
     def faults(self) -> Iterator[Fault]:
         yield Fault(self.name, "update", OLDER)
         yield Fault(self.name, "update", AGAIN)
+
+    def is_cut(self, fault: Fault) -> bool:
+        return True
 
     def rig(self, fault: Fault) -> VariedRig:
         sent = {OLDER: self.specimen.older_update, AGAIN: self.specimen.update}.get(fault.how)
@@ -68,22 +83,24 @@ class DowngradeFaults(FaultKind):
     def left_out(self, fault: Fault) -> Mapping[str, str]:
         out = {"keeps-files": "which files a second update leaves is not known here"}
         if fault.how == AGAIN:
-            same = "the image that runs and the one that is sent are the same"
-            return out | {"durable": same, "reverts": same, "retries": same}
+            return out | {"durable": SAME, "reverts": SAME, "retries": SAME}
         return out | ({} if self.why_idle else {"retries": "the update that is sent is refused for good"})
 
-    def amended(self, fault: Fault, state: State, chain: Chain) -> Chain:
-        if self.why_idle:
-            return chain
-        entered = any(
-            isinstance(entry, Event) and entry.name == HANDOVER and entry.facts[1] == NEW
-            for judged in chain.sessions
-            for entry in judged.run.entries
-        )
-        return self.broken(chain, *(["an older image runs, and the board refuses downgrades"] if entered else []))
+    def rows(self, fault: Fault) -> tuple[Check, ...]:
+        return () if self.why_idle else (Check(self.check, self.promise, _no_older, _handovers),)
 
     def word(self, chain: Chain) -> str:
         return in_turn(chain.outcome)
+
+
+def _no_older(scene: Scene) -> Iterator[Breach]:
+    for index, event, _ in scene.events(HANDOVER):
+        if event.facts[1] == NEW:
+            yield Breach(DowngradeFaults.check, index, "an older image runs, and the board refuses downgrades")
+
+
+def _handovers(scene: Scene) -> int:
+    return sum(1 for _ in scene.events(HANDOVER))
 
 
 def in_turn(outcome: Outcome) -> str:

@@ -19,9 +19,9 @@ from emu.campaign.cache import Piece, Session
 from emu.campaign.checks import Breach, worn_out
 from emu.campaign.faults.archive import Archive, Entry, Extent
 from emu.campaign.faults.fault import Fault, no_such
-from emu.campaign.faults.kind import FaultJudge, FaultKind, Ground, is_settled
+from emu.campaign.faults.kind import COARSE, FaultJudge, FaultKind, Ground, is_settled
 from emu.campaign.faults.specimen import VariedRig
-from emu.campaign.judge import Chain, Judged, State
+from emu.campaign.judge import Chain, Judged, JudgedPiece, State
 from emu.campaign.monitor import Monitor
 from emu.events import ATTEMPT, NEW, OLD, STAGED
 from emu.rig import DeviceState
@@ -31,7 +31,7 @@ from updater.errors import UpdateRefused
 
 FLIPS = 64
 """Bits of a body that are drawn, besides one of its first and one of its last byte."""
-CUTS = 512
+CUTS = 4096
 """Page boundaries of a body at which an update ends, at most; chunk boundaries come on top of them."""
 PAGE = 256
 READ_OF_DIRECTORY = 4
@@ -70,7 +70,7 @@ class ImageFaults(FaultKind):
 
     def _flips(self, extent: Extent) -> Iterator[Fault]:
         place = extent.place
-        if place.endswith(".body") and place != "manifest.body":
+        if _is_long(extent):
             bits = {0, 8 * extent.size - 1}
             seed = self.ground.options.tears.seed
             bits |= {mix(FLIP_SEED, seed, extent.start, n) % (8 * extent.size) for n in range(FLIPS)}
@@ -82,8 +82,36 @@ class ImageFaults(FaultKind):
             for mask in range(1, 256) if is_read else FEW:
                 yield Fault(self.name, place, f"xor{mask:02x}", offset)
 
+    def is_cut(self, fault: Fault) -> bool:
+        return fault.place == "swap" or fault in self._cut
+
+    @cached_property
+    def _cut(self) -> frozenset[Fault]:
+        """Of each place one change and one end of the update, from the middle of it."""
+        chosen: set[Fault] = set()
+        for extent in self._archive.extents:
+            flips, ends = list(self._flips(extent)), self._cuts(extent)
+            end = Fault(self.name, extent.place, "cut", ends[len(ends) // 2])
+            chosen |= {flips[len(flips) // 2], end}
+        return frozenset(chosen)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        bodies = [extent for extent in self._archive.extents if _is_long(extent)]
+        chunk = self.specimen.chunk_size
+        ends = ", ".join(f"{extent.place} at {len(self._cuts(extent)):,}" for extent in bodies)
+        return (
+            "image: headers and manifest: every other value of every byte, an end at each of them; "
+            f"bodies: up to {FLIPS + 2} bits, an end of {ends} places (pages of {PAGE} bytes, chunks of {chunk})",
+            "image: one change and one end of each place, and every exchange of parts, were cut as well, once, with "
+            f"tears {COARSE.name}",
+        )
+
     def _cuts(self, extent: Extent) -> list[int]:
-        """Offsets in ``extent`` at which the update may end: its first bytes and the last, and every boundary."""
+        """Offsets in ``extent`` at which the update may end: its first bytes and the last, and every boundary. In what
+        is no body, everywhere."""
+        if not _is_long(extent):
+            return list(range(extent.size))
         chunk = self.specimen.chunk_size
         pages = range(0, extent.size, PAGE)
         step = -(-len(pages) // CUTS)
@@ -166,6 +194,8 @@ class ImageFaults(FaultKind):
         return tuple(name for name in super().checks(fault) if name != "retries")
 
     def amended(self, fault: Fault, state: State, chain: Chain) -> Chain:
+        if state.device.attempts_left < self.attempts:
+            return self._amended_after_cut(chain)
         if not is_taken(chain):
             if is_settled(chain, OLD):
                 return self.broken(replace(chain, breaches=chain.breaches + self._next_update(chain)))
@@ -177,6 +207,13 @@ class ImageFaults(FaultKind):
         if exact and chain.outcome == self.ground.golden.outcome:
             return self.broken(chain)
         return self.broken(chain, "a damaged update is taken, and the device does not end as after the undamaged one")
+
+    def _amended_after_cut(self, chain: Chain) -> Chain:
+        """``chain`` follows a cut in the middle of it. What has arrived by then may be all that counts; that nothing
+        else runs than a whole image is for `whole` to say."""
+        if is_settled(chain, OLD):
+            return self.broken(replace(chain, breaches=chain.breaches + self._next_update(chain)))
+        return self.broken(chain, *([] if is_settled(chain, NEW) else [f"after a cut: {chain.outcome}"]))
 
     def word(self, chain: Chain) -> str:
         if not is_taken(chain):
@@ -225,7 +262,9 @@ class ImageFaults(FaultKind):
         run = self.rig(fault).remainder(waypoint)
         last = pieces[-1]
         own = Piece(run, waypoint, last.offset + len(last.run.entries), True, None)
-        judged = self._plain.judged(State(start, Monitor()), Session((*pieces, own), run.end))
+        session = Session((*pieces, own), run.end)
+        before = self._judged_before
+        judged = Judged(State(start, Monitor()), session, [*before, self._plain.piece(own, before[-1].monitors[-1])])
         self.ground.cover.boots += 1
         self.ground.cover.runs += 1
         sessions, outcome, breaches = [judged], run.outcome, list(judged.breaches)
@@ -239,6 +278,13 @@ class ImageFaults(FaultKind):
         return self.amended(fault, State(start, Monitor()), Chain(sessions, outcome, breaches, executed=True))
 
     @cached_property
+    def _judged_before(self) -> list[JudgedPiece]:
+        """What the stretches before the update's first byte break."""
+        assert self._before is not None, "asked for after it was found: please report"
+        start, pieces, waypoint = self._before
+        return self._plain.judged(State(start, Monitor()), Session(pieces, waypoint)).pieces
+
+    @cached_property
     def _plain(self) -> FaultJudge:
         """Judges sessions that are run elsewhere, and remembers none of them."""
         return FaultJudge(self.specimen.rig, self.ground, self.checks(_ANY), lambda state, chain: chain, cache=False)
@@ -249,6 +295,11 @@ class ImageFaults(FaultKind):
 
 
 _ANY = Fault("image", "", "")
+
+
+def _is_long(extent: Extent) -> bool:
+    """Whether it is too long to try every change of every byte: a body that is not the manifest."""
+    return extent.place.endswith(".body") and extent.place != "manifest.body"
 
 
 def is_taken(chain: Chain) -> bool:

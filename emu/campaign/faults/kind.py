@@ -9,12 +9,12 @@ Neighbours: `campaign` goes through the faults of a kind, `retrace` follows one.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from emu.board import CheckEntry
-from emu.campaign.checks import Breach, chosen_checks
+from emu.campaign.checks import Breach, Check, chosen_checks
 from emu.campaign.faults.fault import Fault
 from emu.campaign.faults.specimen import Specimen, VariedRig
 from emu.campaign.golden import golden_chain
@@ -25,9 +25,11 @@ from emu.campaign.verdict import Coverage
 from emu.events import NEW, OLD
 from emu.rig import DeviceState, Rig
 from flash.cells import Cells
+from flash.tears import TEAR_SETS
 
 Amend = Callable[[State, Chain], Chain]
 UNSTEADY = "faults leave no weak cells"
+COARSE = TEAR_SETS["T1-coarse"]
 
 
 @dataclass
@@ -86,8 +88,12 @@ class Ground:
 class FaultJudge(Judge):
     """A judge that lets ``amend`` look at every chain."""
 
-    def __init__(self, rig: Rig, ground: Ground, checks: tuple[str, ...], amend: Amend, *, cache: bool = True) -> None:
-        super().__init__(rig, ground.bounds, checks=checks, cache=cache, cover=ground.cover)
+    def __init__(
+        self, rig: Rig, ground: Ground, checks: tuple[str, ...], amend: Amend, *, cache: bool = True,
+        own: Sequence[Check] = (),
+    ) -> None:  # fmt: skip
+        named = (*checks, *(check.name for check in own))
+        super().__init__(rig, ground.bounds, checks=named, cache=cache, cover=ground.cover, own=own)
         self._amend = amend
 
     def chain(self, state: State, readings: Iterable[str] = ()) -> Chain:
@@ -96,14 +102,16 @@ class FaultJudge(Judge):
 
 class FaultKind(ABC):
     """One kind on one ground. ``check``: its own, with its ``promise``; ``attempts``: update attempts of its workload;
-    ``is_cut``: whether its lives are cut as well."""
+    ``is_coarse``: there are many lives to cut, so they are cut with coarse tears whatever the campaign's;
+    ``is_closed``: they are cut to any depth where the campaign is."""
 
     name: str
     help: str
     check: str
     promise: str
     attempts = 1
-    is_cut = False
+    is_coarse = True
+    is_closed = False
 
     def __init__(self, ground: Ground) -> None:
         self.ground = ground
@@ -123,6 +131,10 @@ class FaultKind(ABC):
     def told(self, fault: Fault) -> str:
         """The fault in words."""
 
+    @abstractmethod
+    def is_cut(self, fault: Fault) -> bool:
+        """Whether the life with ``fault`` in it is cut as well."""
+
     @property
     def not_here(self) -> str:
         """Why there are no such faults here; "" where there are."""
@@ -141,6 +153,10 @@ class FaultKind(ABC):
     def left_out(self, fault: Fault) -> Mapping[str, str]:
         """The board's checks that are not claimed under this fault, each with the reason."""
         return {}
+
+    def rows(self, fault: Fault) -> tuple[Check, ...]:
+        """This kind's own check, where it judges sessions one by one and not whole chains."""
+        return ()
 
     def amended(self, fault: Fault, state: State, chain: Chain) -> Chain:
         """``chain``, which began in ``state``, with what this kind's own check says of it."""
@@ -163,8 +179,9 @@ class FaultKind(ABC):
 
     def judge(self, fault: Fault) -> Judge:
         return FaultJudge(
-            self.rig(fault), self.ground, self.checks(fault), lambda state, chain: self.amended(fault, state, chain)
-        )
+            self.rig(fault), self.ground, self.checks(fault), lambda state, chain: self.amended(fault, state, chain),
+            own=self.rows(fault),
+        )  # fmt: skip
 
     def chain(self, fault: Fault) -> Chain:
         """What happens when nobody cuts the power."""

@@ -20,7 +20,7 @@ from functools import cached_property
 from bootloader.config import RECORD_SIZE
 from bootloader.image import HEADER_SIZE, parse_header
 from emu.campaign.faults.fault import Fault, no_such
-from emu.campaign.faults.kind import FaultJudge, FaultKind, Ground
+from emu.campaign.faults.kind import COARSE, FaultJudge, FaultKind, Ground
 from emu.campaign.faults.specimen import VariedRig
 from emu.campaign.judge import Chain, State
 from emu.campaign.monitor import Monitor
@@ -36,6 +36,7 @@ FLIPS = 64
 REST_SEED = 0x52455354
 CORRECTED, UNCORRECTABLE = "ecc-corrected", "ecc-fault"
 _CODES = {CORRECTED: ECC_CORRECTED, UNCORRECTABLE: ECC_FAULT}
+_TOLD = {CORRECTED: "corrected at every read", UNCORRECTABLE: "beyond correction"}
 NOTHING_LEFT = "nothing runs, and no whole image is left"
 
 
@@ -77,6 +78,32 @@ class RestFaults(FaultKind):
             for bit in self._bits(area):
                 yield Fault(self.name, place, f"xor{1 << bit % 8:02x}", bit // 8)
 
+    def is_cut(self, fault: Fault) -> bool:
+        return fault in self._cut
+
+    @cached_property
+    def _cut(self) -> frozenset[Fault]:
+        """One fault of each place, from the middle of it: what follows it stands for what follows the others there.
+        None that correction mends."""
+        of_place: dict[str, list[Fault]] = {}
+        for fault in self.faults():
+            if fault.how != CORRECTED:
+                of_place.setdefault(fault.place, []).append(fault)
+        return frozenset(faults[len(faults) // 2] for faults in of_place.values())
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        last = len(self.ground.golden.sessions)
+        tried = f"every bit of records and headers, up to {FLIPS + 2} bits of each image"
+        if any(part.kind == "mcu-ecc" for part in self.specimen.rig.parts):
+            tried = (
+                f"corrected or beyond correction: every granule of records and headers, up to {FLIPS + 2} of each image"
+            )
+        return (
+            f"rest: {tried}; before boot 0, the first one, up to boot {last}, the first after the whole update",
+            f"rest: one life of each place was cut as well, once, with tears {COARSE.name}",
+        )
+
     def _bits(self, area: Area) -> list[int]:
         """Bits of an area that are tried, counted from the beginning of its partition."""
         first, count = 8 * area.start, 8 * area.size
@@ -110,8 +137,12 @@ class RestFaults(FaultKind):
 
     def told(self, fault: Fault) -> str:
         boot, _, partition = fault.place.partition(".")
-        what = f"bits {fault.mask:#04x} flip" if fault.mask else f"error correction says {fault.how}"
-        return f"before boot {boot}: at {fault.offset or 0:#x} of {partition} {what}"
+        where = f"{fault.offset or 0:#x} of {partition}"
+        if fault.mask.bit_count() == 1:
+            return f"before boot {boot}, bit {fault.mask.bit_length() - 1} of the byte at {where} has flipped"
+        if fault.mask:
+            return f"before boot {boot}, the byte at {where} has other bits, by {fault.mask:#04x}"
+        return f"before boot {boot}, the granule at {where} is {_TOLD[fault.how]}"
 
     # -- the rig -------------------------------------------------------------------------------------------
 

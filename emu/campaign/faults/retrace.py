@@ -5,7 +5,7 @@ Neighbours: `kinds` reads the fault's name, `replay` cuts the running firmware. 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 
 from emu.campaign.faults.fault import parse_fault
 from emu.campaign.faults.kind import Ground
@@ -15,17 +15,9 @@ from emu.campaign.token import Token, token_for
 from emu.errors import TokenError
 
 
-@dataclass(frozen=True, slots=True)
-class FaultStory:
-    """``told``: the fault in words."""
-
-    told: str
-    story: Story
-
-
-def follow_fault(ground: Ground, token: Token) -> FaultStory:
-    """Replay ``token``, which names a fault. Raises TokenError when its inputs, its fault or its places do not exist
-    here."""
+def follow_fault(ground: Ground, token: Token) -> Story:
+    """Replay ``token``, which names a fault; the story tells it. Raises TokenError when its inputs, its fault or its
+    places do not exist here."""
     token.check_inputs(ground.specimen.rig.inputs)
     fault = parse_fault(token.fault)
     kind = FAULT_KINDS[fault.kind](ground)
@@ -33,4 +25,5 @@ def follow_fault(ground: Ground, token: Token) -> FaultStory:
         raise TokenError(f"there is no fault {fault.name} here: {kind.not_here}")
     rig = kind.rig(fault)
     own = token_for(token.attempts, rig.inputs, token.path, token.readings)
-    return FaultStory(kind.told(fault), follow(rig, kind.judge(fault), own, ground.options.tears.seed))
+    story = follow(rig, kind.judge(fault), own, ground.options.tears.seed)
+    return replace(story, fault=fault.name, told=kind.told(fault))

@@ -19,7 +19,7 @@ from functools import cached_property
 
 from emu.campaign.checks import content_of
 from emu.campaign.faults.fault import Fault, no_such
-from emu.campaign.faults.kind import FaultKind
+from emu.campaign.faults.kind import COARSE, FaultKind
 from emu.campaign.faults.specimen import VariedRig
 from emu.campaign.judge import Chain, State
 from emu.events import NEW, STAGED
@@ -56,7 +56,6 @@ class WearFaults(FaultKind):
     check = "notices"
     promise = "an update is announced only when its slot holds it, byte for byte"
     attempts = 2
-    is_cut = True
 
     # -- the faults ----------------------------------------------------------------------------------------
 
@@ -107,10 +106,11 @@ class WearFaults(FaultKind):
     @property
     def notes(self) -> tuple[str, ...]:
         here, there = len({(s.name, s.offset) for s in self._chosen}), len({(s.name, s.offset) for s in self._sectors})
-        said = (
-            f"wear: {here} of the {there} sectors the update erases were worn, each life cut once with tears T1-coarse"
-        )
-        return (said,)
+        cut = f"each life cut once, with tears {COARSE.name}"
+        return (f"wear: {here} of the {there} sectors the update erases were worn, {cut}",)
+
+    def is_cut(self, fault: Fault) -> bool:
+        return True
 
     def _bits(self, sector: WornSector, fails: str, count: str) -> tuple[tuple[int, int], ...]:
         """The bits that are stuck: one that the update needs otherwise, or many of the sector."""
@@ -148,8 +148,8 @@ class WearFaults(FaultKind):
         sector, fails, count = self._named(fault)
         bits = sum(mask.bit_count() for _, mask in self._bits(sector, fails, count))
         where = f"in the sector at {sector.offset:#x} of {sector.name}, from its erase {sector.nth} on"
-        deaf = "erases leave" if fails == "erase" else "programs leave"
-        return f"{where} (boot {sector.boot}), {deaf} {counted(bits, 'bit')} as they were"
+        deaf, left = ("erases", "programmed") if fails == "erase" else ("programs", "erased")
+        return f"{where} (boot {sector.boot}), {deaf} leave {counted(bits, 'bit')} {left}"
 
     # -- the rig -------------------------------------------------------------------------------------------
 

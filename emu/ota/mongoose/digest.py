@@ -151,6 +151,24 @@ def http_challenge(realm: str, algorithm: Algorithm, now_s: int) -> str:
     return f'Digest qop="auth", realm="{realm}", nonce="{now_s:x}", algorithm={algorithm.value}'
 
 
+def http_answer(challenge: str, username: str, password: str, cnonce: int, method: str, uri: str) -> str | None:
+    """The header Authorization that answers a header WWW-Authenticate; None: it asks for nothing we can answer."""
+    scheme, _, rest = challenge.strip().partition(" ")
+    found = {field[1].lower(): field[2] or field[3] or "" for field in _HEADER_FIELD.finditer(rest)}
+    names = {algorithm.value: algorithm for algorithm in Algorithm}
+    algorithm = names.get(found.get("algorithm", "MD5"))
+    realm, nonce = found.get("realm", ""), found.get("nonce", "")
+    if scheme.lower() != "digest" or algorithm is None or not nonce:
+        return None
+    count = "00000001"
+    ha1 = password_hash(algorithm, username, realm, password)
+    proof = response(algorithm, ha1, nonce, f"{cnonce:08x}", count, method, uri)
+    return (
+        f"Digest username={quoted(username)}, realm={quoted(realm)}, nonce={quoted(nonce)}, uri={quoted(uri)}, "
+        f'algorithm={algorithm.value}, qop=auth, nc={count}, cnonce="{cnonce:08x}", response="{proof}"'
+    )
+
+
 class Passwords:
     """The hashes of a password file, by user and realm."""
 

@@ -18,11 +18,11 @@ from bootloader.config import Configs
 from emu.campaign.replay import Session, Story, Torn
 from emu.campaign.update_map import Span
 from emu.campaign.verdict import Finding
-from emu.report.groups import Group, grouped, places
+from emu.report.groups import Group, at_places, grouped
 from emu.report.html.markup import Column, Markup, Row, element, joined, table, text
 from emu.report.html.path_graph import path_graph, struck_us
 from emu.report.story import hexdump, interruption_words, lines_of, reading_words
-from emu.words import counted
+from emu.words import counted, lives_with_faults
 
 MAX_CASES = 12
 SHOWN_PLACES = 12
@@ -68,6 +68,7 @@ def case_section(case: Case, finding: Mapping[str, Any], uncut: Sequence[Span], 
         "article",
         element("h3", element("span", finding["check"], class_="check"), " ", finding["message"]),
         element("p", facts, class_="aside"),
+        element("p", f"The fault: {case.story.told}.") if case.story.told else "",
         path_graph(case.story, uncut, title),
         command(finding["replay"], f"case-{number}-replay"),
         _others(case),
@@ -88,14 +89,15 @@ def command(line: str, name: str) -> Markup:
 
 
 def _how_many(finding: Mapping[str, Any]) -> str:
-    return f"{counted(finding['count'], 'edge')} {'leads' if finding['count'] == 1 else 'lead'} here"
+    many = counted(finding["count"], "edge") if "fault" not in finding else lives_with_faults(finding["count"])
+    return f"{many} {'leads' if finding['count'] == 1 else 'lead'} here"
 
 
 def _others(case: Case) -> Markup:
     if not case.others:
         return Markup("")
-    where = places(case.others, SHOWN_PLACES)
-    return element("p", f"Stands for {counted(len(case.others), 'other finding')} of the same kind, at {where}.")
+    where = at_places(case.others, SHOWN_PLACES)
+    return element("p", f"Stands for {counted(len(case.others), 'other finding')} of the same kind, {where}.")
 
 
 def _verdict(story: Story) -> Markup:

@@ -21,7 +21,7 @@ from emu.report.html.markup import Markup, element, section
 from emu.report.html.shell import in_shell
 from emu.report.html.timeline import timeline
 from emu.report.summary import HEADLINES
-from emu.words import counted
+from emu.words import counted, lives_with_faults
 
 SIGNS = {"held": "✓", "findings": "✕", "inconclusive": "?"}
 
@@ -84,17 +84,24 @@ def _sentence(document: Mapping[str, Any]) -> str:
     tried = (
         f"{counted(edges, 'edge')} tried, each one way to interrupt {counted(document['attempts'], 'update attempt')}"
     )
-    faults = sum(count["tried"] for count in document.get("faults", ()))
-    if faults:
-        tried = f"{counted(faults, 'fault')}{f' and {tried}' if edges else ' tried, and no power cut of its own'}"
-    how = f"tears {document['tears']}, {_events(document)}, {_depth(document)}"
+    tried += f" (tears {document['tears']}, {_events(document)}, {_depth(document)})"
+    if "faults" in document:
+        faults, cuts = _faults_tried(document)
+        besides = f"{counted(faults, 'fault')} tried, and {counted(cuts, 'interruption')} of lives with one"
+        tried = f"{besides}; {tried}" if document["cuts_power"] else besides
     if document["verdict"] == "inconclusive":
-        return f"{tried} ({how}). Nothing was found so far, and the campaign is not complete: it proves nothing."
+        return f"{tried}. Nothing was found so far, and the campaign is not complete: it proves nothing."
     if findings:
         checks = list(dict.fromkeys(finding["check"] for finding in document["findings"]))
         unfinished = "" if document["complete"] else " The campaign did not finish: there may be more."
-        return f"{tried} ({how}). {counted(findings, 'finding')}, breaking {', '.join(checks)}.{unfinished}"
-    return f"{tried} ({how}). Every check that had something to judge held on all of them."
+        return f"{tried}. {counted(findings, 'finding')}, breaking {', '.join(checks)}.{unfinished}"
+    return f"{tried}. Every check that had something to judge held on all of them."
+
+
+def _faults_tried(document: Mapping[str, Any]) -> tuple[int, int]:
+    """How many faults besides power, and how many interruptions of lives with one."""
+    counts = document["faults"]
+    return sum(count["tried"] for count in counts), sum(count["edges"] for count in counts)
 
 
 def _events(document: Mapping[str, Any]) -> str:
@@ -111,30 +118,39 @@ def _depth(document: Mapping[str, Any]) -> str:
 
 
 def _tiles(document: Mapping[str, Any]) -> Markup:
-    edges, boots = document["edges"], document["boots"]
+    boots = document["boots"]
     share = _share(document["recognised"], boots)
     kinds = ", ".join(counted(count, kind) for kind, count in document["operation_kinds"].items())
-    leading = sum(result["edges"] for result in document["results"])
-    lead = (
-        f"{counted(leading, 'edge')} {'leads' if leading == 1 else 'lead'} to one"
-        if leading
-        else "no edge leads to one"
-    )
+    edges, depth, faults = [], [], []
+    if document.get("cuts_power", True):
+        how = f"{document['edges_executed']:,} executed + {document['edges_inherited']:,} inherited"
+        edges = [_tile("Edges", f"{document['edges']:,}", how)]
+        depth = [_tile("Depth", *_depth_tile(document))]
+    if "faults" in document:
+        tried, cuts = _faults_tried(document)
+        faults = [_tile("Other faults", f"{tried:,}", f"{counted(cuts, 'interruption')} of lives with one")]
     return element(
         "dl",
-        _tile(
-            "Edges",
-            f"{edges:,}",
-            f"{document['edges_executed']:,} executed + {document['edges_inherited']:,} inherited",
-        ),
+        *edges,
         _tile("Sessions judged", f"{boots:,}",
               f"{document['runs']:,} run + {document['recognised']:,} recognised ({share})"),
         _tile("Operations", f"{document['operations']:,}", f"{kinds} in the uncut update"),
-        _tile("Depth", *_depth_tile(document)),
-        _tile("Findings", f"{len(document['findings']):,}", lead),
+        *depth,
+        *faults,
+        _tile("Findings", f"{len(document['findings']):,}", _lead(document)),
         _tile("Took", f"{document['seconds']:,.1f} s", f"seed {document['seed']}"),
         class_="tiles",
     )  # fmt: skip
+
+
+def _lead(document: Mapping[str, Any]) -> str:
+    """How many ways lead to findings."""
+    edges = sum(result["edges"] for result in document["results"])
+    lives = sum(finding["count"] for finding in document["findings"] if "fault" in finding)
+    ways = [*([counted(edges, "edge")] if edges else []), *([lives_with_faults(lives)] if lives else [])]
+    if not ways:
+        return "no edge leads to one" if document.get("cuts_power", True) else "no life leads to one"
+    return f"{' and '.join(ways)} {'leads' if edges + lives == 1 else 'lead'} to one"
 
 
 def _inherited(document: Mapping[str, Any]) -> str:
@@ -175,10 +191,13 @@ def _tile(name: str, value: str, more: str) -> Markup:
 
 
 def _asked(document: Mapping[str, Any]) -> Markup:
-    return element(
-        "p",
+    edges = (
         "An edge is one interruption: between two entries of the journal, or inside one operation, which then leaves "
         f"one of the states its tears name. Executed edges ran the firmware. {_inherited(document)} "
+    )
+    return element(
+        "p",
+        edges if document.get("cuts_power", True) else "",
         f"Workload: application {document['app']}, timing {document['timing']}, seed {document['seed']}, weak bits "
         f"read {', '.join(document['resolutions'])}.",
         class_="aside prose",
@@ -216,10 +235,12 @@ def _faults(document: Mapping[str, Any]) -> list[Markup]:
         return []
     words = (
         "What went wrong besides power: damaged updates, bits that flipped between two boots, sectors that did not "
-        "follow, older updates. Each was run to its settled end; where cuts are counted, its life was cut at every "
-        "operation as well."
+        "follow, older updates. Each was run to its settled end; where cuts are counted, lives with one were cut at "
+        "every operation as well."
     )
-    return [section("faults", "Other faults", element("p", words, class_="aside prose"), tables.faults_table(document))]
+    notes = element("ul", *(element("li", note) for note in document["fault_notes"]), class_="aside prose")
+    said = element("p", words, class_="aside prose")
+    return [section("faults", "Other faults", said, tables.faults_table(document), notes)]
 
 
 def _map(update: UpdateMap | None) -> list[Markup]:

@@ -74,9 +74,10 @@ def bar(share: float) -> Markup:
 
 def findings_table(document: Mapping[str, Any]) -> Markup:
     """Every finding, up to a limit that is said."""
+    ways = "edges or lives" if any("fault" in finding for finding in document["findings"]) else "edges"
     columns = (
         Column("no.", "n"), Column("check"), Column("what is broken", "w"), Column("ends with", "w"),
-        Column("by"), Column("at"), Column("edges", "n"), Column("token", "c"),
+        Column("by"), Column("at"), Column(ways, "n"), Column("token", "c"),
     )  # fmt: skip
     findings = document["findings"]
     rows: list[Row] = [
@@ -133,7 +134,7 @@ def faults_table(document: Mapping[str, Any]) -> Markup:
     rows: list[Row] = [
         (
             count["kind"], count["place"], f"{count['tried']:,}", f"{count['edges']:,}", f"{count['findings']:,}",
-            ", ".join(f"{number:,} {word}" for word, number in count["outcomes"].items()),
+            "; ".join(f"{number:,} {word}" for word, number in count["outcomes"].items()),
         )
         for count in document["faults"]
     ]  # fmt: skip

@@ -137,3 +137,26 @@ def test_whatever_ends_it_early_is_taken_back(tmp_path: Path) -> None:
     with pytest.raises(TypeError):
         write_anew(folder, [(folder / "a", b"a"), (folder / "b", cast(Any, None))])
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "command", "code", "said"),
+    [
+        ("c-bootloader", "make -s && brownout run --firmware scenario.py:device --tears none", 0, "HELD"),
+        ("littlefs-files", "brownout run --firmware scenario.py:careless --tears none", 1, "FINDINGS"),
+        ("external-process", "brownout sweep rig.toml --cuts 1", 0, "sampled: "),
+    ],
+)
+def test_an_example_works_where_it_is_written(name: str, command: str, code: int, said: str, tmp_path: Path) -> None:
+    ran = shell(f"brownout new --example {name}", tmp_path)
+    assert (ran.code, ran.out.partition(":")[0]) == (0, name)
+    ran = shell(f"cd {name}\n{command} || test $? -eq {code}", tmp_path)
+    assert ran.code == 0, ran.out + ran.err
+    assert said in ran.out
+
+
+def test_an_example_goes_where_it_is_told_and_over_nothing(brownout: Brownout, tmp_path: Path) -> None:
+    assert brownout("new", "--example", "c-bootloader", tmp_path / "mine").code == 0
+    assert (tmp_path / "mine" / "Makefile").is_file()
+    again = brownout("new", "--example", "c-bootloader", tmp_path / "mine")
+    assert (again.code, "has Makefile, loader.c, scenario.py already" in again.err) == (2, True)

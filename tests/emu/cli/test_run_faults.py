@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -54,7 +55,7 @@ def blind(tmp_path: Path) -> tuple[str, ...]:
 
 
 def test_faults_alone_hold_and_say_what_was_tried(brownout: Brownout, tmp_path: Path) -> None:
-    ran = brownout("run", *pair(tmp_path), "--faults", "wear,downgrade")
+    ran = brownout("run", *pair(tmp_path), "--faults", "wear,downgrade", "--tears", "none")
     assert (ran.code, ran.err) == (0, "")
     lines = ran.out.splitlines()
     assert lines[0].startswith("HELD")
@@ -82,8 +83,9 @@ def test_with_power_both_are_in_one_verdict(brownout: Brownout, tmp_path: Path) 
 
 
 def test_a_finding_is_in_every_document_with_a_token_that_replays(
-    brownout: Brownout, blind: tuple[str, ...], tmp_path: Path
+    brownout: Brownout, blind: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "summary.md"))
     files = {name: tmp_path / f"out.{name}" for name in ("json", "junit", "html")}
     outputs = [word for name, path in files.items() for word in (f"--{name}", str(path))]
     ran = brownout("run", *blind, "--faults", "wear", *outputs)
@@ -95,6 +97,15 @@ def test_a_finding_is_in_every_document_with_a_token_that_replays(
     assert "'" not in found["replay"].partition(" --")[0]  # a token needs no quotes
     assert sum(count["findings"] for count in document["faults"]) == len(document["findings"])
     assert f"brownout replay {document['findings'][0]['token']}" in ran.out
+    summary = (tmp_path / "summary.md").read_text(encoding="utf-8")
+    assert summary.count(document["findings"][0]["token"]) == 2  # in the table, and as a line to paste
+    assert (found["count"], "notices: 1 finding, 1 life with a fault leads there; the mildest first" in ran.out) == (
+        1,
+        True,
+    )
+    assert f"\nfault {document['findings'][0]['fault']}\n  in the sector at 0x0 of slot-b" in ran.out
+    assert (document["cuts_power"], document["notes"]) == (False, [])
+    assert any(note.startswith("wear: retries not claimed") for note in document["fault_notes"])
     assert f"[{document['findings'][0]['fault'].partition('+')[0]}" in ran.out
     suite = ElementTree.fromstring(files["junit"].read_text(encoding="utf-8"))
     (case,) = [c for c in suite.iter("testcase") if c.get("name") == "notices"]
@@ -102,6 +113,7 @@ def test_a_finding_is_in_every_document_with_a_token_that_replays(
     assert failure is not None and failure.text is not None and found["token"].split(":")[-1] in failure.text
     said = {p.get("name"): p.get("value") for p in suite.iter("property")}
     assert str(said["faults wear"]).startswith("16 tried: ")
+    assert "1 life with a fault leads to one" in files["html"].read_text(encoding="utf-8")
     page = Page(files["html"].read_text(encoding="utf-8"))
     assert {"faults", "faults-table"} <= {e.attributes.get("id") for e in page.elements}
     assert found["fault"] in files["html"].read_text(encoding="utf-8")
@@ -134,7 +146,8 @@ def test_the_right_firmware_holds_on_the_same_fault_and_names_it(brownout: Brown
     )
     ran = brownout("replay", f"{base}:uncut:rest.1.config-1+0x8.xor40", *inputs)
     assert (ran.code, ran.err) == (3, "")
-    assert ran.out.startswith("fault rest.1.config-1+0x8.xor40\n  before boot 1: at 0x8 of config-1 bits 0x40 flip\n")
+    told = "fault rest.1.config-1+0x8.xor40\n  before boot 1, bit 6 of the byte at 0x8 of config-1 has flipped\n"
+    assert ran.out.startswith(told)
     assert "CRC mismatch" in ran.out and ran.out.endswith("every check held on this path\n")
     ran = brownout("replay", f"{base}:uncut:image.manifest.body+0x4.xor01", *inputs)
     assert ran.code == 3 and "Invalid CRC: manifest.json" in ran.out
@@ -179,5 +192,6 @@ def test_the_budget_ends_it_with_what_is_known(brownout: Brownout, tmp_path: Pat
     ran = brownout("run", *pair(tmp_path), "--faults", "image", "--budget", "0.4s")
     assert ran.code == 3
     assert ran.out.startswith("INCONCLUSIVE")
-    assert "complete   no: the budget is spent" in ran.out
+    (told,) = [line for line in ran.out.splitlines() if line.startswith("complete")]
+    assert re.fullmatch("complete   no: the budget is spent; [0-9,]+ faults were tried", told)
     assert "image.manifest.header" in ran.out

@@ -102,7 +102,7 @@ def test_every_depth_and_engine_takes_it(brownout: Brownout, tmp_path: Path, opt
 def test_what_survives_a_reset_is_found(brownout: Brownout, tmp_path: Path) -> None:
     said = brownout.refused("run", "--firmware", own(tmp_path, KEEPS))
     assert "keeps something between resets" in said
-    assert "in a fresh interpreter: " in said
+    assert "where nothing has run before: " in said
 
 
 def test_a_class_runs_on_a_board(brownout: Brownout, tmp_path: Path) -> None:

@@ -6,9 +6,13 @@ import pytest
 
 from emu.campaign.faults.fault import parse_fault
 from emu.campaign.faults.rest import NOTHING_LEFT
+from emu.campaign.faults.retrace import follow_fault
+from emu.campaign.options import ANY
+from emu.campaign.token import parse_token, token_for
 from emu.errors import TokenError
-from tests.emu.faults.bench import kind_on, report_on, words
+from tests.emu.faults.bench import TakesOnce, ground_on, kind_on, report_on, words
 from tests.emu.helpers import T1, board_with, rig_on
+from tests.mutants.faulty import TakesOlderAfterCut
 
 # -- rest ------------------------------------------------------------------------------------------------
 
@@ -140,3 +144,54 @@ def test_where_the_new_image_never_stays_nothing_is_downgraded() -> None:
     report = report_on("downgrade", rig=rig_on(app="never-commits"))
     assert report.counts == []
     assert "never commits" in report.left_out["no-older"]
+
+
+def test_one_fault_of_every_place_is_cut_as_well() -> None:
+    """Bit errors at rest are many: the middle one of each place stands for what may be cut after them."""
+    kind = kind_on("rest")
+    faults = list(kind.faults())
+    cut = [fault for fault in faults if kind.is_cut(fault)]
+    assert [fault.place for fault in cut] == list(dict.fromkeys(fault.place for fault in faults))
+    report = report_on("rest", next(fault.name for fault in cut if fault.place == "2.config-1"))
+    assert report.findings == []
+    assert report.counts[0].edges > 100
+    assert report.cover.exercised["retries"] > 10  # the update after it was cut, and then succeeded
+
+
+def test_what_breaks_only_when_a_life_after_a_bit_error_is_cut_is_found_and_replays() -> None:
+    """The update that mends the device is the one that a cut must not spoil."""
+    rig = rig_on(firmware=TakesOnce())
+    ground = ground_on(rig)
+    kind = kind_on("rest", rig)
+    fault = next(fault for fault in kind.faults() if fault.place == "1.slot-b" and kind.is_cut(fault))
+    report = report_on("rest", fault.name, rig)
+    found = {(finding.key.check, finding.cuts, finding.fault) for finding in report.findings}
+    assert found == {("retries", 1, fault.name)}
+    finding = report.findings[0]
+    token = parse_token(str(token_for(finding.attempts, rig.inputs, finding.path, fault=finding.fault)))
+    assert [breach.check for breach in follow_fault(ground, token).breaches] == ["retries"]
+    assert follow_fault(ground_on(rig_on()), parse_token(
+        str(token_for(finding.attempts, rig_on().inputs, finding.path, fault=finding.fault))
+    )).breaches == []  # fmt: skip
+
+
+def test_an_older_update_is_cut_to_any_depth_where_the_campaign_is() -> None:
+    board = board_with(verify={"refuse_downgrade": True})
+    report = report_on("downgrade", rig=rig_on(board), depth=ANY)
+    assert report.findings == [] and report.is_complete
+    assert words(report) == {"update": {"the newer image runs on, committed": 2}}
+    assert report.counts[0].edges > 20 * report_on("downgrade", rig=rig_on(board)).counts[0].edges
+    assert report.cover.exercised["no-older"] > 100
+    assert report.notes[0] == "downgrade: each life cut any number of times, in 2 update attempts, with tears T1-coarse"
+    assert report.notes[1].startswith(
+        "downgrade.update.again: durable, reverts, retries not claimed: the image that runs"
+    )
+
+
+def test_at_any_depth_it_stops_at_the_first_finding_and_says_so() -> None:
+    board = board_with(verify={"refuse_downgrade": True})
+    report = report_on("downgrade", "downgrade.update.older", rig_on(board, firmware=TakesOlderAfterCut()), depth=ANY)
+    assert {finding.key.check for finding in report.findings} == {"no-older"}
+    assert min(finding.cuts for finding in report.findings) == 1
+    assert report.is_complete  # the other faults are tried all the same
+    assert any("stopped after depth 1" in note for note in report.notes)

@@ -14,7 +14,7 @@ import threading
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[3]
-EXAMPLE = ROOT / "examples" / "external-process"
+EXAMPLE = ROOT / "emu" / "examples" / "external-process"
 DEVICE = EXAMPLE / "device.py"
 FAST = ("--page-ms", "1", "--erase-ms", "4", "--self-test-ms", "20")
 

@@ -17,8 +17,8 @@ from emu.errors import MissingExtra, RigLost
 from emu.hil.external_rig import ExternalRig
 from emu.hil.programs import Program, run_program
 from emu.hil.rig_file import load_rig
-from emu.hil.wire import pause
 from emu.timed_rig import Stay
+from emu.wire import pause
 from tests.emu.hil.lab import CONSOLE, DEVICE, EXAMPLE, LIMITS, UPDATE, Lab, process_rig, words
 
 COMMITTED = "new image runs, committed"

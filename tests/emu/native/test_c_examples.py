@@ -23,7 +23,7 @@ from flash.tears import TEAR_SETS
 from tests.docs.pages import DOCS, blocks_of
 from tests.emu.native.build import COMPILER, compiled
 
-EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
+EXAMPLES = Path(__file__).resolve().parents[3] / "emu" / "examples"
 BOOTLOADER = EXAMPLES / "c-bootloader"
 
 
