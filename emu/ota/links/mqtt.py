@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -142,6 +143,7 @@ class MqttLink:
             identifier=self._client_id(),
             logger=quiet,
             timeout=CONNECT_S,
+            socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],  # or answers wait 40 ms for each other
             max_queued_incoming_messages=MAX_WAITING,
         )
 
