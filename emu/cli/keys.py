@@ -18,10 +18,13 @@ from contextlib import contextmanager
 def keys(pressed: Callable[[str], None]) -> Iterator[None]:
     """Call ``pressed`` with each key, in a running loop. A stdin that is closed, empty or not ours presses none."""
     loop, stdin = asyncio.get_running_loop(), sys.stdin
-    if stdin is None or stdin.closed:
+    try:
+        number = -1 if stdin is None else stdin.fileno()
+    except (OSError, ValueError):  # it is closed, or no file
+        number = -1
+    if number < 0:
         yield
         return
-    number = stdin.fileno()
     is_terminal = os.isatty(number) and os.tcgetpgrp(number) == os.getpgrp()
     before = termios.tcgetattr(number) if is_terminal else None
     reader = _Reader(number, pressed, by_line=not is_terminal)

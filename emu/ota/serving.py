@@ -114,15 +114,15 @@ class Serving(Generic[App]):
     # -- life ------------------------------------------------------------------------------------------------
 
     async def run(self, links: Sequence[Link], ready: Callable[[], None], until: asyncio.Event) -> None:
-        """Switch on, open ``links``, say ``ready``, and live ``until`` somebody says so. Raises OtaError where a link
+        """Open ``links``, say ``ready``, switch on, and live ``until`` somebody says so. Raises OtaError where a link
         cannot be opened, and whatever a task of ours failed with."""
         async with AsyncExitStack() as stack:
-            self.restore_power()
             for link in links:
                 stack.push_async_callback(link.close)
                 await link.open()
                 self._links.append(link)
             ready()
+            self.restore_power()
             loop = asyncio.get_running_loop()
             living, ending = loop.create_task(self._follow()), loop.create_task(until.wait())
             waited: list[asyncio.Future[None] | asyncio.Task[bool] | asyncio.Task[None]] = [

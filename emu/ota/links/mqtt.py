@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -111,7 +112,8 @@ class MqttLink:
                 await asyncio.wait([before])
             pause_s = FIRST_PAUSE_S
             while True:
-                await self._keeper.until_running()
+                if self._first.done():  # the first time it is not on yet, and the user wants to know
+                    await self._keeper.until_running()
                 was_connected = False
                 try:
                     async with self._client() as client:
@@ -141,6 +143,7 @@ class MqttLink:
             identifier=self._client_id(),
             logger=quiet,
             timeout=CONNECT_S,
+            socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],  # or answers wait 40 ms for each other
             max_queued_incoming_messages=MAX_WAITING,
         )
 

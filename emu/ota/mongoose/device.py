@@ -166,9 +166,11 @@ class MongooseDevice:
         elif self._told == told and status.state is not OtaState.IDLE:
             return
         self._told = told
+        state = status.state.name.lower()
         done = f" {status.progress_percent} %" if status.state is OtaState.PROGRESS else ""
+        message = "" if status.message == state else f": {status.message}"
         committed = "committed" if status.is_committed else "not committed"
-        self._say(f"OTA: {status.state.name.lower()}{done}: {status.message} (slot {status.partition}, {committed})")
+        self._say(f"OTA: {state}{done}{message} (slot {status.partition}, {committed})")
 
     def _say(self, text: str) -> None:
         """Into the log, and onto the console of the device: its UART."""
