@@ -18,6 +18,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from itertools import combinations
 
 import msgspec
 
@@ -31,6 +32,7 @@ from emu.oracle import Oracle
 from emu.reset import Reset, World
 from emu.rig import Capabilities, DeviceState, Input, KnownFiles, Outcome, Place, Places, Region, Run
 from emu.scenario import Scenario, Window
+from emu.scenario_types import check_types, checks_of
 from emu.stuck import Stuck, limited
 from emu.timers import Hung
 from flash.cells import Cells
@@ -63,10 +65,12 @@ class PlainRig:
         resolution: str = DEFAULT_RESOLUTION,
         traced: bool = True,
     ) -> None:
+        check_types(scenario)
         self.scenario = scenario
         self.name = scenario.name or _identity(scenario.firmware).partition("#")[0]
         self.firmware = scenario.firmware
         self.images = dict(scenario.images)
+        self._bounds = checks_of(scenario)
         self._supply = Supply()
         self._chips = {
             chip: FlashDevice(
@@ -142,7 +146,7 @@ class PlainRig:
 
     @property
     def bounds(self) -> CheckEntry:
-        return self.scenario.checks
+        return self._bounds
 
     @property
     def regions(self) -> tuple[Region, ...]:
@@ -250,6 +254,11 @@ class PlainRig:
                 opened[name] = Partition(name, device, window.offset, window.size)
             except FlashError as wrong:
                 raise ScenarioError(str(wrong)) from None
+        for (first, one), (second, other) in combinations(opened.items(), 2):
+            if one.flash is other.flash and max(one.address, other.address) < min(
+                one.address + one.size, other.address + other.size
+            ):
+                raise ScenarioError(f"windows {first!r} and {second!r} overlap: give each sector to one of them")
         return opened
 
     def _bound(self, oracle: Oracle, all_of_them: Sequence[Oracle]) -> Oracle:

@@ -48,7 +48,8 @@ class Scenario:
     the beginning of a window when the device leaves the factory; what is not said is erased. ``images``: the ones that
     count as whole, by name; "old" is what the factory shipped, "new" what the update brings. ``work``: what
     `Reset.attempt` returns; unless given, the new image. ``commits``: whether a new image is on trial until it commits.
-    ``fine``: windows that hold records, to be looked at in small units. ``checks``: which apply, and their bounds.
+    ``fine``: windows that hold records, to be looked at in small units. ``checks``: which apply, by name, or a
+    `CheckEntry` with their bounds.
     ``stuck_after_s``: host seconds after which a session that does nothing with its flash or its clock counts as hung.
     ``name``: what reports call it; "": the name of the function. ``source``: filled in for one that came from a file.
     """
@@ -63,7 +64,7 @@ class Scenario:
     timers: TimerEntry = field(default_factory=TimerEntry)
     oracles: Sequence[Oracle] = ()
     fine: Sequence[str] = ()
-    checks: CheckEntry = field(default_factory=CheckEntry)
+    checks: CheckEntry | Sequence[str] = field(default_factory=CheckEntry)
     stuck_after_s: float = 10.0
     name: str = ""
     source: Source | None = None

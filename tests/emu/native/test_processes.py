@@ -121,7 +121,7 @@ BENCH = """
     from emu.scenario import Scenario
 
     firmware = CFirmware(sys.argv[1], hang_after_s=60)
-    made = PlainRig(Scenario(firmware, "w25q128jv", work=bytes([4]), stuck_after_s=0))
+    made = PlainRig(Scenario(firmware, "w25q128jv", work=bytes([4])))
     print(firmware._zygote.pid, flush=True)
     made.run(made.initial(1))
 """
