@@ -223,7 +223,8 @@ class PlainRig:
 
     def _call(self, reset: Reset) -> str | None:
         try:
-            return limited(self.scenario.stuck_after_s, lambda: self.firmware(reset))
+            limit_s = 0.0 if _limits_itself(self.firmware) else self.scenario.stuck_after_s
+            return limited(limit_s, lambda: self.firmware(reset))
         except Stuck as stuck:
             what = f"the firmware {stuck}"
         try:
@@ -288,6 +289,11 @@ def _one_of(what: str, name: str, known: Mapping[str, object]) -> str:
     if name not in known:
         raise ScenarioError(f"there is no {what} {name!r}: {', '.join(known) or 'none'}")
     return name
+
+
+def _limits_itself(firmware: object) -> bool:
+    """Of a firmware that is no Python: it is ended by what it calls, and real time counts between two calls only."""
+    return bool(getattr(firmware, "limits_itself", False))
 
 
 def _library(firmware: object) -> Input | None:

@@ -50,7 +50,7 @@ class Scenario:
     `Reset.attempt` returns; unless given, the new image. ``commits``: whether a new image is on trial until it commits.
     ``fine``: windows that hold records, to be looked at in small units. ``checks``: which apply, by name, or a
     `CheckEntry` with their bounds.
-    ``stuck_after_s``: host seconds after which a session that does nothing with its flash or its clock counts as hung.
+    ``stuck_after_s``: host seconds after which a session counts as hung; firmware in C has limits of its own instead.
     ``name``: what reports call it; "": the name of the function. ``source``: filled in for one that came from a file.
     """
 

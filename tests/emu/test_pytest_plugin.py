@@ -46,7 +46,9 @@ def test_right(flash):
 def run(pytester: pytest.Pytester, text: str, *options: str) -> pytest.RunResult:
     pytester.makepyfile(scenarios=SCENARIO)
     pytester.makepyfile(test_it=text)
-    return pytester.runpytest_subprocess("--strict-markers", *(() if "xdist" in options else ("-p", "no:xdist")), "-q", *options)
+    return pytester.runpytest_subprocess(
+        "--strict-markers", *(() if "xdist" in options else ("-p", "no:xdist")), "-q", *options
+    )
 
 
 def token_in(result: pytest.RunResult) -> str:
