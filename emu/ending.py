@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
+from emu.crash_place import place_of
 from emu.errors import EngineLost, UsageError
 from emu.events import HANG
 from emu.rig import Outcome
@@ -60,7 +61,7 @@ def _natural_end(session: PowerSession, live: Callable[[], Outcome], crashes: Cr
         if isinstance(wrong, NOT_ITS_OWN) or _is_ours(wrong):
             raise
         _meet_again(session)
-        return _after_crash(session, f"the firmware crashed: {type(wrong).__name__}: {wrong}")
+        return _after_crash(session, f"the firmware crashed: {type(wrong).__name__}: {wrong}{place_of(wrong)}")
 
 
 def _is_ours(wrong: BaseException) -> bool:

@@ -19,6 +19,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
+from itertools import combinations
 
 import msgspec
 
@@ -32,6 +33,7 @@ from emu.oracle import Oracle
 from emu.reset import Reset, World
 from emu.rig import Capabilities, DeviceState, Input, KnownFiles, Outcome, Place, Places, Region, Run
 from emu.scenario import Scenario, Window
+from emu.scenario_types import check_types, checks_of
 from emu.source import Source
 from emu.stuck import Stuck, limited
 from emu.timers import Hung
@@ -65,10 +67,12 @@ class PlainRig:
         resolution: str = DEFAULT_RESOLUTION,
         traced: bool = True,
     ) -> None:
+        check_types(scenario)
         self.scenario = scenario
         self.name = scenario.name or _identity(scenario.firmware).partition("#")[0]
         self.firmware = scenario.firmware
         self.images = dict(scenario.images)
+        self._bounds = checks_of(scenario)
         self._supply = Supply()
         self._chips = {
             chip: FlashDevice(
@@ -150,7 +154,7 @@ class PlainRig:
 
     @property
     def bounds(self) -> CheckEntry:
-        return self.scenario.checks
+        return self._bounds
 
     @property
     def regions(self) -> tuple[Region, ...]:
@@ -243,7 +247,8 @@ class PlainRig:
 
     def _call(self, reset: Reset) -> str | None:
         try:
-            return limited(self.scenario.stuck_after_s, lambda: self.firmware(reset))
+            limit_s = 0.0 if _limits_itself(self.firmware) else self.scenario.stuck_after_s
+            return limited(limit_s, lambda: self.firmware(reset))
         except Stuck as stuck:
             what = f"the firmware {stuck}"
         try:
@@ -274,6 +279,11 @@ class PlainRig:
                 opened[name] = Partition(name, device, window.offset, window.size)
             except FlashError as wrong:
                 raise ScenarioError(str(wrong)) from None
+        for (first, one), (second, other) in combinations(opened.items(), 2):
+            if one.flash is other.flash and max(one.address, other.address) < min(
+                one.address + one.size, other.address + other.size
+            ):
+                raise ScenarioError(f"windows {first!r} and {second!r} overlap: give each sector to one of them")
         return opened
 
     def _bound(self, oracle: Oracle, all_of_them: Sequence[Oracle]) -> Oracle:
@@ -303,6 +313,11 @@ def _one_of(what: str, name: str, known: Mapping[str, object]) -> str:
     if name not in known:
         raise ScenarioError(f"there is no {what} {name!r}: {', '.join(known) or 'none'}")
     return name
+
+
+def _limits_itself(firmware: object) -> bool:
+    """Of a firmware that is no Python: it is ended by what it calls, and real time counts between two calls only."""
+    return bool(getattr(firmware, "limits_itself", False))
 
 
 def _library(firmware: object) -> Input | None:

@@ -96,7 +96,9 @@ class Ask:
         for name, value, most in (("attempts", self.attempts, MAX_ATTEMPTS), ("seed", self.seed, 1 << 62)):
             if type(value) is not int or not 0 <= value <= most:
                 raise ScenarioError(f"{name}: {value!r} is no number from 0 to {most}")
-        if not isinstance(self.budget_s, int | float) or self.budget_s < 0:
+        if type(self.keep_going) is not bool:
+            raise ScenarioError(f"keep_going: {self.keep_going!r} is neither True nor False")
+        if not isinstance(self.budget_s, int | float) or not self.budget_s >= 0:
             raise ScenarioError(f"budget_s: {self.budget_s!r} is no number of seconds")
 
     def options(self, keeps_new: bool) -> Options:

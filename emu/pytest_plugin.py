@@ -36,7 +36,9 @@ PLACE = ("part", "windows", "factory", "timers", "checks", "stuck_after_s")
 """Arguments of the marker that say what the test runs on; the others are those of `proof.Ask`."""
 CACHE = "brownout/findings"
 NEVER_WROTE = "never wrote to flash: there is no operation at which power could be cut"
+NOT_ITS_TOKEN = "the token of --brownout-replay is of another test, or of other flash or images"
 RAN = pytest.StashKey[bool]()
+REPLAYED = "brownout_replayed"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -52,6 +54,8 @@ def pytest_configure(config: pytest.Config) -> None:
         f"{MARKER}(part='w25q128jv', windows=..., factory=..., depth='any', tears='T1', attempts=..., events=[...], "
         "budget_s=...): the body of the test runs at every reset, and power is cut at every flash operation in it.",
     )
+    if config.getoption("--brownout-replay") is not None and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(_Replaying())
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -79,6 +83,24 @@ def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
     yield
     if not item.stash.get(RAN, True):
         pytest.fail("the test took the fixture `campaign` and ran none: call campaign(scenario)", pytrace=False)
+
+
+class _Replaying:
+    """A run with --brownout-replay in which no test took the token has shown nothing: it must not be green."""
+
+    def __init__(self) -> None:
+        self._was_taken = False
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        self._was_taken |= any(name == REPLAYED for name, _ in report.user_properties)
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if not self._was_taken and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.NO_TESTS_COLLECTED
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if not self._was_taken:
+            terminalreporter.write_line("brownout: no test took the token of --brownout-replay: nothing was replayed")
 
 
 # -- fixtures --------------------------------------------------------------------------------------------
@@ -205,7 +227,8 @@ def _judge(item: pytest.Item, scenario: Scenario, ask: Ask, body: _Body | None) 
     try:
         if token is not None:
             if not is_token_of(scenario, token, ask):
-                pytest.skip("the token of --brownout-replay is of another test, or of other flash or images")
+                raise pytest.skip.Exception(NOT_ITS_TOKEN, _use_item_location=True)
+            item.user_properties.append((REPLAYED, token))
             _replay(item, scenario, ask, body, token, "")
             return None
         for known in _remembered(item):
@@ -243,12 +266,12 @@ def _replay(item: pytest.Item, scenario: Scenario, ask: Ask, body: _Body | None,
 
 def _fail(item: pytest.Item, text: str, token: str, body: _Body | None) -> None:
     lines = [text]
-    if token:
-        lines += ["", f'replay: pytest "{item.nodeid}" --brownout-replay {token}']
     if body is not None and body.wrong is not None:
         frame = inspect.getinnerframes(body.wrong.__traceback__)[-1] if body.wrong.__traceback__ else None
         where = f" at {frame.filename}:{frame.lineno}" if frame else ""
-        lines += [f"the last failure{where}: {_first_line(body.wrong)}"]
+        lines += ["", f"the last failure{where}: {_first_line(body.wrong)}"]
+    if token:
+        lines += ["", f'replay: pytest "{item.nodeid}" --brownout-replay {token}']
     pytest.fail("\n".join(lines), pytrace=False)
 
 

@@ -49,8 +49,9 @@ class Scenario:
     count as whole, by name; "old" is what the factory shipped, "new" what the update brings. ``work``: what
     `Reset.attempt` returns; unless given, the new image. ``commits``: whether a new image is on trial until it commits.
     ``keeps``: whether the new image is meant to stay, when nothing interrupts it.
-    ``fine``: windows that hold records, to be looked at in small units. ``checks``: which apply, and their bounds.
-    ``stuck_after_s``: host seconds after which a session that does nothing with its flash or its clock counts as hung.
+    ``fine``: windows that hold records, to be looked at in small units. ``checks``: which apply, by name, or a
+    `CheckEntry` with their bounds.
+    ``stuck_after_s``: host seconds after which a session counts as hung; firmware in C has limits of its own instead.
     ``name``: what reports call it; "": the name of the function. ``source``: filled in for one that came from a file,
     or is bundled.
     """
@@ -66,7 +67,7 @@ class Scenario:
     timers: TimerEntry = field(default_factory=TimerEntry)
     oracles: Sequence[Oracle] = ()
     fine: Sequence[str] = ()
-    checks: CheckEntry = field(default_factory=CheckEntry)
+    checks: CheckEntry | Sequence[str] = field(default_factory=CheckEntry)
     stuck_after_s: float = 10.0
     name: str = ""
     source: Source | Bundled | None = None

@@ -31,6 +31,8 @@ LEAST = 1000
 """States an audit takes at least, if there are as many."""
 REPEATED = 32
 """Sessions that are repeated in a fresh interpreter."""
+REPEATED_EARLY = 8
+"""And while the campaign still goes on: see `closure`."""
 AUDIT_SEED = 0x41554449
 
 Fresh = Callable[[Sequence[DeviceState]], list[Record]]
@@ -78,7 +80,7 @@ class Auditor:
         inherited = sum(span.stop - span.first for _, span in spans)
         total = len(merged) + inherited
         wanted = min(total, max(LEAST, round(total * share)))
-        repeated = 0 if fresh is None else self._repeat(fresh, seed)
+        repeated = 0 if fresh is None else self.repeat(fresh, seed, REPEATED)
         for number in self._drawn(total, wanted, seed):
             if number < len(merged):
                 stop, link = merged[number]
@@ -87,10 +89,11 @@ class Auditor:
                 self._check(self._inside(spans, number - len(merged), seed))
         return Audit(wanted, total, repeated)
 
-    def _repeat(self, fresh: Fresh, seed: int) -> int:
-        """Sessions that were run after all others have to be the same where nothing has run before."""
+    def repeat(self, fresh: Fresh, seed: int, most: int) -> int:
+        """Sessions that were run after all others, ``most`` of them, have to be the same where nothing has run before.
+        Returns how many were repeated; raises as `audit` does."""
         nodes = [node for node in self._closure.graph.nodes if node.was_run]
-        chosen = [nodes[number] for number in self._drawn(len(nodes), min(len(nodes), REPEATED), seed)]
+        chosen = [nodes[number] for number in self._drawn(len(nodes), min(len(nodes), most), seed)]
         states = [node.state for node in chosen]
         records = [record_of(self._rig.run(state)) for state in states]
         for difference in differences(records, fresh(states)):

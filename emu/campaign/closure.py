@@ -10,7 +10,7 @@ into a verdict. Knows the rig's contract only.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from emu.board import CheckEntry
@@ -46,6 +46,9 @@ def _why_not_steady(options: Options) -> str:
 
 BATCH = 256
 """States that are run before any of them is judged: enough for many workers, few enough to lose when time is up."""
+DOUBTED_AT, DOUBTED_EVERY = 128, 8
+"""Sessions after which it is asked whether the firmware remembers any: one that does may open states for ever, and no
+audit at the end would come. Asked again whenever there are so many times as many."""
 
 
 class Closure:
@@ -53,8 +56,10 @@ class Closure:
 
     Needs a rig that is deterministic and takes snapshots. ``engine``, made with `runner.runner_spec`, executes what has
     to be run; None: this process does. The result is the same. ``own``: checks of the campaign itself, besides the
-    board's.
+    board's. ``doubt``, set before it explores: called now and then, to repeat sessions; it raises at a difference.
     """
+
+    doubt: Callable[[], object] | None = None
 
     def __init__(
         self, rig: Rig, bounds: CheckEntry, options: Options, progress: Progress | None = None,
@@ -85,6 +90,7 @@ class Closure:
         self._walking: dict[Stop, Iterator[Node]] = {}
         self._looked_at = 0
         self._asked = 0
+        self._doubted_at = DOUBTED_AT
         self._watch = Stopwatch()
         self.layer = 0
         self.interrupted = False
@@ -208,6 +214,7 @@ class Closure:
     def _run_batch(self, nodes: Sequence[Node]) -> None:
         """Run all of ``nodes``, under one resolution after another as long as they meet weak cells. Whatever ends that
         early, those that were run are judged and followed, in order."""
+        self._ask_for_doubt()
         found: dict[Node, list[Session]] = {node: [] for node in nodes}
         going = list(nodes)
         try:
@@ -276,6 +283,11 @@ class Closure:
             self.graph.link(link)
 
     # -- limits --------------------------------------------------------------------------------------------
+
+    def _ask_for_doubt(self) -> None:
+        if self.doubt is not None and self.cover.boots >= self._doubted_at:
+            self._doubted_at = DOUBTED_EVERY * self.cover.boots
+            self.doubt()
 
     def _check_limits(self) -> None:
         budget_s = self.options.budget_s

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Protocol
 
-from emu.campaign.audit import Audit, Auditor, Fresh
+from emu.campaign.audit import REPEATED_EARLY, Audit, Auditor, Fresh
 from emu.campaign.closure import Closure
 from emu.campaign.closure_map import layers_of, map_of_closure
 from emu.campaign.cut_times import CutTimes
@@ -98,6 +98,9 @@ class _AnyDepth:
         self._audit_share = audit_share
         self._fresh = fresh
         self._verdict: Verdict | None = None
+        if audit_share is not None:
+            seed = closure.options.tears.seed
+            closure.doubt = lambda: Auditor(closure).repeat(fresh, seed, REPEATED_EARLY)
 
     @property
     def interrupted(self) -> bool:

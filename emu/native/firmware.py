@@ -47,6 +47,9 @@ class CFirmware:
     cannot be used.
     """
 
+    limits_itself = True
+    """So that how fast this computer is decides nothing where calls are being made."""
+
     def __init__(self, library: str | Path, *, hang_after_s: float = HANG_AFTER_S, max_calls: int = MAX_CALLS) -> None:
         if hang_after_s <= 0 or max_calls < 1:
             raise ScenarioError(f"{library}: hang_after_s and max_calls leave no time for a session; give more than 0")

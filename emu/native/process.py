@@ -1,8 +1,8 @@
 """The bench's end of a zygote: begin a session, hear what the firmware calls, answer, and let it die.
 
-A session is killed with SIGKILL where it ends from outside; whatever it was doing, nothing of it goes on. A zygote
-lives no longer than this process, however that one ends, and is in a session of its own: Ctrl-C strikes the command
-alone.
+A session is killed with SIGKILL where it ends from outside; whatever it was doing, nothing of it goes on, nor of what
+it has forked. A zygote lives no longer than this process, however that one ends, and is in a session of its own: Ctrl-C
+strikes the command alone.
 
 Neighbours: `zygote` is the other end; `firmware` decides what a call means. Knows no device.
 """
@@ -14,6 +14,7 @@ import ctypes
 import mmap
 import os
 import re
+import select
 import signal
 import socket
 import subprocess
@@ -30,6 +31,8 @@ from emu.words import printable
 
 PATIENCE_S = 30.0
 """For a library to load, and for a process that was killed to be gone."""
+LEAVING_S = 3.0
+"""For a zygote to end what it has started, and itself."""
 _sched_getcpu: Callable[[], int] = ctypes.CDLL(None).sched_getcpu
 _PACKET = CALL.size + LONGEST_TEXT
 
@@ -165,7 +168,7 @@ class Zygote:
             self.close()
             raise ScenarioError(f"{self._library}: does not finish loading in {PATIENCE_S:g} s") from None
         except EngineLost:
-            how, said = _how(self._process.wait(PATIENCE_S)), self.last_words()
+            how, said = _how(_gone(self._process, PATIENCE_S)), self.last_words()
             self.close()
             raise ScenarioError(
                 f"{self._library}: takes the process along that loads it: {how}{said and f' ({said})'}"
@@ -178,22 +181,37 @@ class Zygote:
     def _lost(self) -> EngineLost:
         """It should outlive every session: whoever ended it, no session can be blamed, and none is repeated."""
         self._is_over = True
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(1.0)
+        code = _gone(self._process, 1.0)
         said = self.last_words()
         return EngineLost(
-            f"the process that runs {self._library} is gone: {_how(self._process.returncode)}{said and f' ({said})'}; "
+            f"the process that runs {self._library} is gone: {_how(code)}{said and f' ({said})'}; "
             "somebody killed it, or memory ran out: run the campaign again"
         )
 
 
 def _end(owner: int, process: subprocess.Popen[bytes], pipe: socket.socket, printed: int) -> None:
     """In the process that started it only: one that was forked from it gives back its copies."""
+    is_owner = os.getpid() == owner
+    if is_owner:
+        with contextlib.suppress(OSError):
+            pipe.shutdown(socket.SHUT_RDWR)  # also where a fork of this process has it open: now the zygote leaves
     pipe.close()
     os.close(printed)
-    if os.getpid() == owner:
-        process.kill()
-        process.wait()
+    if is_owner:
+        _gone(process, LEAVING_S)
+
+
+def _gone(process: subprocess.Popen[bytes], patience_s: float) -> int | None:
+    """Its exit code; None for one that had to be killed. Nothing is left of its process group, whoever made it."""
+    if process.returncode is not None:
+        return process.returncode
+    descriptor = os.pidfd_open(process.pid)
+    is_over = bool(select.select([descriptor], [], [], patience_s)[0])
+    os.close(descriptor)
+    with contextlib.suppress(ProcessLookupError):  # not reaped yet: nobody else can have this group
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    return process.returncode if is_over else None
 
 
 def _how(code: int | None) -> str:

@@ -7,6 +7,7 @@ message; the other end decides when it dies.
 One socket, one packet a message, for both: while a child lives, the zygote only waits for its end, and says so with
 `ENDED` as the last word of a session. It reaps the child when the next begins, so that until then nobody else can have
 its process id. When the other end is gone, it kills the child and leaves; when it is killed itself, so is the child.
+What a session has forked becomes the zygote's when its parent dies, and is killed before that last word.
 
 Neighbours: `process` is the other end and shares the format of the messages. Imports nothing of brownout, and of Python
 only what is written in C, and ctypes.
@@ -43,7 +44,7 @@ SENDS, RECEIVES, ATTEMPT = 0x100, 0x200, 17
 TOO_LONG = 1 << 62
 """Instead of the length of a text that no message takes."""
 
-_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _SIGKILL = 1, 4, 9
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_CHILD_SUBREAPER, _SIGKILL = 1, 4, 36, 9
 _BROKEN = 70
 _Callback = ctypes.CFUNCTYPE(
     ctypes.c_int64, ctypes.c_uint32, ctypes.c_char_p, ctypes.c_int64, ctypes.c_int64, ctypes.c_void_p, ctypes.c_uint64
@@ -61,6 +62,7 @@ def message(what: int, a: int = 0, b: int = 0, text: bytes = b"") -> bytes:
 def main(library: str, socket: int, shared: int) -> NoReturn:
     prctl = ctypes.CDLL(None).prctl
     prctl(_PR_SET_DUMPABLE, 0)  # thousands of crashes are no thousands of core files
+    prctl(_PR_SET_CHILD_SUBREAPER, 1)
     resource.setrlimit(resource.RLIMIT_FSIZE, (MOST_PRINTED, MOST_PRINTED))
     memory = mmap.mmap(shared, ROOM)
     try:
@@ -77,6 +79,7 @@ def main(library: str, socket: int, shared: int) -> NoReturn:
     while True:
         command = os.read(socket, 64)
         if not command:
+            _kill_children()
             os._exit(0)
         if command != BEGIN:
             continue  # an answer to a child that is gone
@@ -91,7 +94,9 @@ def main(library: str, socket: int, shared: int) -> NoReturn:
                 os.write(socket, message(RETURNED, said is not None, text=(said or b"")[:LONGEST_TEXT]))
             os._exit(0)
         os.write(socket, message(STARTED, last))
-        os.write(socket, message(ENDED, *_end_of(last, socket)))
+        end = _end_of(last, socket)
+        _kill_children(but=last)
+        os.write(socket, message(ENDED, *end))
 
 
 def _loaded(library: str) -> tuple[Any, Any]:
@@ -123,11 +128,36 @@ def _end_of(child: int, socket: int) -> tuple[int, int]:
     poller.register(socket, select.POLLRDHUP)
     if any(ready == socket for ready, _ in poller.poll()):
         os.kill(child, _SIGKILL)
+        _kill_children()
         os._exit(0)
     os.close(descriptor)
     ended = os.waitid(os.P_PID, child, os.WEXITED | os.WNOWAIT)
     assert ended is not None
     return int(ended.si_code != os.CLD_EXITED), ended.si_status
+
+
+def _kill_children(but: int = 0) -> None:
+    """End all of them, and what they leave behind, until none is left but ``but``, a zombie."""
+    while others := [child for child in _children() if child != but]:
+        for child in others:
+            os.kill(child, _SIGKILL)
+        for child in others:
+            os.waitpid(child, 0)
+
+
+def _children() -> list[int]:
+    """Of every thread of this process. A thread that has ended meanwhile has left its children to another."""
+    found: list[int] = []
+    for thread in os.listdir("/proc/self/task"):  # noqa: PTH208 - pathlib would be the slowest import here
+        try:
+            listed = os.open(f"/proc/self/task/{thread}/children", os.O_RDONLY)
+        except FileNotFoundError:
+            continue
+        try:
+            found += map(int, os.read(listed, 1 << 16).split())
+        finally:
+            os.close(listed)
+    return found
 
 
 def _caller(socket: int, memory: mmap.mmap) -> tuple[Any, ...]:

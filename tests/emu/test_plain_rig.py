@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from emu.board import ALL_CHECKS, CheckEntry, TimerEntry
 from emu.campaign.cache import RunCache
 from emu.campaign.edges import EVENT_NAMES, EdgeWalker
 from emu.campaign.explore import Explorer, Options
+from emu.campaign.fresh import fresh_records, record_of
 from emu.campaign.replay import follow
 from emu.campaign.token import parse_token, token_for
 from emu.campaign.verdict import Verdict
@@ -20,6 +22,7 @@ from emu.errors import ScenarioError, TokenError
 from emu.events import ATTEMPT, COMMIT_BEGUN, COMMIT_RETURNED, HANDOVER, NOTE, REFUSED, RETAINED, STAGED
 from emu.ledger import NOTHING_OWED
 from emu.oracle import Contents, Oracle
+from emu.own_firmware import load_own
 from emu.plain_rig import PlainRig
 from emu.report.asked import Asked
 from emu.report.document import to_document, to_junit
@@ -27,6 +30,7 @@ from emu.report.story import tell
 from emu.report.summary import summary
 from emu.reset import Reset
 from emu.rig import DeviceState, Run
+from emu.rig_spec import rig_spec
 from emu.scenario import Firmware, Scenario, Window
 from flash.cells import ECC_FAULT
 from flash.journal import Event, Interruption, Operation
@@ -239,6 +243,28 @@ def test_a_crash_is_a_hang_and_the_run_goes_on(wrong: Callable[[Reset], Any], de
         "watchdog",
         pytest.approx(2e6, 1e-4),
     )
+
+
+def test_a_crash_has_the_place_in_the_firmware(tmp_path: Path) -> None:
+    """The innermost frame of the user's: not that of a library it calls, nor of brownout; the same in any process."""
+    file = tmp_path / "own.py"
+    text = ["import json", "from emu.scenario import Scenario", "", "def inner(reset):", "    {}", "",
+            "def boot(reset):", "    inner(reset)", "", "device = Scenario(boot, 'w25q128jv')"]  # fmt: skip
+    for line, place in (
+        ("json.loads('no')", ":5"), ("reset.flash['nope']", ":5"), ("reset.flash['flash'].read(-1, 1)", ":5"),
+        ("inner(reset)", ":8"), ("exec('1 // 0')", ":5"),
+    ):  # fmt: skip
+        file.write_text("\n".join(text).format(line), encoding="utf-8")
+        own = load_own(str(file))
+        assert isinstance(own, Scenario)
+        made = PlainRig(own)
+        run = first_run(made)
+        assert run.outcome.detail.endswith(f" (own.py{place})"), run.outcome
+        assert fresh_records(rig_spec(made), [made.initial(1)]) == [record_of(run)]
+
+
+def test_a_crash_outside_of_any_file_has_no_place() -> None:
+    assert str(first_run(rig(eval("lambda reset: 1 // 0"))).outcome).endswith("by zero")
 
 
 def test_a_mistake_of_ours_is_not_blamed_on_the_firmware() -> None:

@@ -38,6 +38,19 @@ def test_a_closure_that_remembers_is_refused() -> None:
         prove(scenario(boot), Ask(tears="T1"))
 
 
+def test_one_that_opens_states_for_ever_is_refused_before_they_run_out() -> None:
+    """It writes elsewhere at each reset: no layer is the last one, and no audit at the end would come."""
+    resets: list[int] = []
+
+    def boot(reset: Reset) -> None:
+        put(reset.flash["a"], len(resets) % 4000, b"\x00")
+        resets.append(1)
+
+    with pytest.raises(ScenarioError, match="keeps something between resets"):
+        prove(scenario(boot), Ask(tears="T1", budget_s=10))
+    assert len(resets) < 1000
+
+
 def test_what_remembers_nothing_holds_and_was_repeated() -> None:
     def boot(reset: Reset) -> None:
         if reset.flash["a"].read(0, 1)[0] == 0xFF:

@@ -46,7 +46,9 @@ def test_right(flash):
 def run(pytester: pytest.Pytester, text: str, *options: str) -> pytest.RunResult:
     pytester.makepyfile(scenarios=SCENARIO)
     pytester.makepyfile(test_it=text)
-    return pytester.runpytest_subprocess("--strict-markers", "-p", "no:xdist", "-q", *options)
+    return pytester.runpytest_subprocess(
+        "--strict-markers", *(() if "xdist" in options else ("-p", "no:xdist")), "-q", *options
+    )
 
 
 def token_in(result: pytest.RunResult) -> str:
@@ -63,8 +65,10 @@ def test_a_body_is_run_under_every_cut(pytester: pytest.Pytester) -> None:
             "boots: bricked: the test fails: AssertionError: torn*1 cut*",
             "*POWER CUT inside program of 1 bytes at flash 0x0*",
             "BROKEN boots:*",
-            'replay: pytest "test_it.py::test_torn" --brownout-replay bo1:*',
             "the last failure at *test_it.py:6: AssertionError: torn",
+            "",
+            'replay: pytest "test_it.py::test_torn" --brownout-replay bo1:*',
+            "=* short test summary info *=",
         ]
     )
     result.stdout.no_fnmatch_line("*Traceback*")
@@ -76,7 +80,44 @@ def test_a_token_replays_in_its_own_test_alone(pytester: pytest.Pytester) -> Non
     again.assert_outcomes(failed=1, skipped=1)
     assert token_in(again) == token
     fixed = TORN.replace('assert flash.read(0, 1) in (b"\\xff", b"\\x00"), "torn"', "pass")
-    run(pytester, fixed, "--brownout-replay", token).assert_outcomes(passed=1, skipped=1)
+    cured = run(pytester, fixed, "--brownout-replay", token, "-rs")
+    cured.assert_outcomes(passed=1, skipped=1)
+    assert cured.ret == 0
+    cured.stdout.fnmatch_lines(["SKIPPED * test_it.py:*: the token of --brownout-replay is of another test*"])
+    cured.stdout.no_fnmatch_line("*no test took the token*")
+
+
+@pytest.mark.parametrize("options", [(), ("-k", "right"), ("-p", "xdist", "-n", "2")])
+def test_a_token_that_no_test_took_is_no_success(pytester: pytest.Pytester, options: tuple[str, ...]) -> None:
+    token = token_in(run(pytester, TORN))
+    other = TORN if "-k" in options else TORN.replace("test_torn", "test_other")
+    nobody = run(pytester, other, "--brownout-replay", token, *options)
+    assert nobody.ret == pytest.ExitCode.NO_TESTS_COLLECTED
+    nobody.stdout.fnmatch_lines(["brownout: no test took the token of --brownout-replay: nothing was replayed"])
+    if "xdist" in options:
+        taken = run(pytester, TORN, "--brownout-replay", token, *options)
+        assert taken.ret == 1
+        taken.stdout.no_fnmatch_line("*no test took the token*")
+
+
+def test_a_scenario_of_wrong_types_is_one_line(pytester: pytest.Pytester) -> None:
+    text = """
+import pytest
+from scenarios import right
+@pytest.mark.power_cuts(timers=5)
+def test_timers(flash): pass
+@pytest.mark.power_cuts(windows={"a": (0, 100)})
+def test_windows(flash): pass
+def test_function(campaign): campaign(right)
+@pytest.mark.power_cuts(checks=["boots"])
+def test_checks(flash): flash.program(0, b"\\x00")
+"""
+    result = run(pytester, text)
+    result.assert_outcomes(passed=1, failed=3)
+    result.stdout.fnmatch_lines(
+        ["timers: 5 does not fit*", "windows*: (0, 100) does not fit*", "<function right at *> is no Scenario; make *"]
+    )
+    result.stdout.no_fnmatch_line("*Error*")
 
 
 def test_what_was_found_is_tried_first_the_next_time(pytester: pytest.Pytester) -> None:

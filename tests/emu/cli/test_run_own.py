@@ -105,6 +105,15 @@ def test_what_survives_a_reset_is_found(brownout: Brownout, tmp_path: Path) -> N
     assert "where nothing has run before: " in said
 
 
+@pytest.mark.parametrize("options", [(), ("--jobs", "2")])
+def test_what_opens_states_for_ever_is_found_before_they_run_out(
+    brownout: Brownout, tmp_path: Path, options: tuple[str, ...]
+) -> None:
+    endless = KEEPS.replace("min(len(seen), 4)", "len(seen) % 4000")
+    said = brownout.refused("run", "--firmware", own(tmp_path, endless), "--budget", "10s", *options)
+    assert "keeps something between resets" in said
+
+
 def test_a_class_runs_on_a_board(brownout: Brownout, tmp_path: Path) -> None:
     where = own(tmp_path, EAGER)
     held = brownout("run", "--firmware", f"{where}:CommitsTwice", "--tears", "none")

@@ -32,6 +32,10 @@ static void do_the(int misdeed, uint8_t *bytes)
     case 17: fprintf(stderr, "==%d== at %p\n", (int)getpid(), (void *)&bytes); abort();
     case 18: brownout_program("flash", 250, "0123456789", 10); break;
     case 19: brownout_read("flash", 0, bytes, 8); brownout_note("has read"); break;
+    case 21: if (fork() == 0) for (;;) ; break;
+    case 22: if (fork() == 0) { setsid(); if (fork() == 0) for (;;) ; } for (;;) ;
+    case 23: if (fork() == 0) for (;;) ; abort();
+    case 24: if (fork() == 0) for (;;) brownout_read("flash", 0, bytes, 8); break;
     case 20: brownout_note(brownout_try_read("flash", 0, bytes, 8) ? "has handled it" : "met nothing"); break;
     }
 }

@@ -39,6 +39,11 @@ def run(firmware: CFirmware, misdeed: int, **more: Any) -> Run:
     return made.run(made.initial(1))
 
 
+def test_a_loop_of_calls_is_ended_by_their_number_however_slow_the_computer_is(firmware: CFirmware) -> None:
+    said = str(run(firmware, 5, stuck_after_s=0.001).outcome)
+    assert "500 calls in one session after read of 8 bytes" in said
+
+
 @pytest.mark.parametrize(
     ("misdeed", "said"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -72,6 +73,48 @@ def test_a_session_leaves_no_process_however_it_ends(misdeeds: Path) -> None:
     assert until(lambda: children(zygote_of(firmware)) == [])
 
 
+def running(program: str) -> list[int]:
+    """Live processes with ``program`` among their arguments."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            arguments = entry.read_bytes().decode(errors="replace").split("\0")
+        except OSError:
+            continue
+        if program in arguments and is_alive(int(entry.parent.name)):
+            found.append(int(entry.parent.name))
+    return found
+
+
+@pytest.mark.parametrize("misdeed", [21, 22, 23, 24])
+def test_what_a_session_forks_ends_with_it(misdeeds: Path, tmp_path: Path, misdeed: int) -> None:
+    library = tmp_path / "forks.so"
+    shutil.copy(misdeeds, library)
+    firmware = CFirmware(library, hang_after_s=0.2)
+    made = rig(firmware, misdeed)
+    for _ in range(3):
+        made.run(made.initial(1))
+        assert until(lambda: running(str(library)) == [zygote_of(firmware)])
+    made.run(made.initial(1), Interruption(1))
+    made.run(made.initial(1))
+    firmware.close()
+    assert running(str(library)) == []
+
+
+def test_what_a_session_forks_does_not_outlive_a_bench_that_is_killed(misdeeds: Path, tmp_path: Path) -> None:
+    library = tmp_path / "forks.so"
+    shutil.copy(misdeeds, library)
+    command = [sys.executable, "-c", textwrap.dedent(BENCH).replace("[4]", "[22]"), str(library)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment) as bench:
+        assert bench.stdout is not None
+        zygote = int(bench.stdout.readline())
+        assert until(lambda: len(running(str(library))) == 5)  # bench, zygote, session, and two that it forked
+        bench.kill()
+        bench.wait(PATIENCE_S)
+    assert until(lambda: running(str(library)) == [] and not is_alive(zygote))
+
+
 def test_closing_or_forgetting_a_firmware_ends_its_process(misdeeds: Path) -> None:
     closed, forgotten = CFirmware(misdeeds), CFirmware(misdeeds)
     pids = [zygote_of(closed), zygote_of(forgotten)]
@@ -121,7 +164,7 @@ BENCH = """
     from emu.scenario import Scenario
 
     firmware = CFirmware(sys.argv[1], hang_after_s=60)
-    made = PlainRig(Scenario(firmware, "w25q128jv", work=bytes([4]), stuck_after_s=0))
+    made = PlainRig(Scenario(firmware, "w25q128jv", work=bytes([4])))
     print(firmware._zygote.pid, flush=True)
     made.run(made.initial(1))
 """
