@@ -128,7 +128,8 @@ def _groups(groups: Sequence[Mapping[str, Any]]) -> list[str]:
 def _words(group: Mapping[str, Any]) -> str:
     more = f", {counted(group['findings'], 'finding')}" if group["findings"] > 1 else ""
     why = f"; {NO_POWER_CUT}" if group["per_million"] is None else ""
-    return f"{group['message']} [{' then '.join(group['tears']) or 'uncut'}{more}, at {group['places']}{why}]"
+    where = f", at {group['places']}" if group["tears"] else ""
+    return f"{group['message']} [{' then '.join(group['tears']) or 'uncut'}{more}{where}{why}]"
 
 
 def _group(members: Sequence[Finding], exposure: Exposure, findings: Sequence[Finding]) -> dict[str, Any]:
