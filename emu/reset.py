@@ -95,7 +95,7 @@ class Reset(PowerSession):
         if window not in self.flash:
             raise LookupError(f"a hand-over to {window!r}; the windows are {', '.join(self.flash)}")
         image = self._world.image_in(window)
-        self.log.note(HANDOVER, list(self.flash).index(window), image, trial)
+        self.log.note(HANDOVER, list(self.flash).index(window), image, trial, window)
         self.image, self.committed = image, not trial
         return image
 

@@ -45,7 +45,9 @@ class Past:
         replayed = len(self.reproduced) + self.held + self.gone
         if not replayed + self.left_out + self.deadly:
             return ""
-        said = [f"{len(self.reproduced):,} of {replayed:,} still reproduce"]
+        said = [f"none of {replayed:,} reproduces any more"] if replayed else []
+        if self.reproduced:
+            said = [f"{len(self.reproduced):,} of {replayed:,} still reproduce"]
         if self.gone:
             said.append(f"{counted(self.gone, 'path')} no longer exist" + ("s" if self.gone == 1 else ""))
         if self.left_out:

@@ -96,16 +96,16 @@ def command(
     gates = _gates(rig.board, conditions)
     bench = _measured(rig, inputs, gates, _sweep(rig.board, chunks, links))
     document = to_document(bench)
+    if not owns_stdout(json_file, html_file):
+        click.echo(bench_text(document))
+    elif document["failed"]:
+        click.echo("\n".join(gate_lines(document, only_failed=True)), err=True)
     if json_file is not None:
         write_text(json_file, json.dumps(document, indent=2))
     if html_file is not None:
         from emu.report.html.bench import bench_page
 
         write_text(html_file, bench_page(document))
-    if not owns_stdout(json_file, html_file):
-        click.echo(bench_text(document))
-    elif document["failed"]:
-        click.echo("\n".join(gate_lines(document, only_failed=True)), err=True)
     return int(document["failed"])
 
 

@@ -11,6 +11,7 @@ import importlib
 import io
 import os
 import sys
+import traceback
 
 import click
 
@@ -99,6 +100,14 @@ def _say(text: str) -> None:
         click.echo(text, err=True)
 
 
+def _was_printing(wrong: OSError) -> bool:
+    """Whether it struck a write to stdout, which names no file."""
+    frame = [frame for frame, _ in traceback.walk_tb(wrong.__traceback__)][-1]
+    if frame.f_code is click.echo.__code__:
+        return not frame.f_locals["err"]
+    return frame.f_code is run_command.__code__  # its flush
+
+
 def _not_importable(wrong: ImportError) -> int:
     """A library is missing or broken, or another package has our name: nothing of ours may be loaded to say so."""
     if os.environ.get("BROWNOUT_TRACEBACK"):
@@ -121,7 +130,7 @@ def _failed(wrong: Exception) -> int:
         _say(f"brownout: {printable(str(wrong))}")
         return EXIT_USAGE
     if isinstance(wrong, OSError):
-        where = f"{wrong.filename}: " if wrong.filename else ""
+        where = f"{wrong.filename}: " if wrong.filename else "stdout: " if _was_printing(wrong) else ""
         _say(f"brownout: {printable(f'{where}{wrong.strerror or wrong}')}")
         return EXIT_USAGE
     if os.environ.get("BROWNOUT_TRACEBACK"):

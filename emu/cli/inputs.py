@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import click
+from click.core import ParameterSource
 
 from bootloader.image import HEADER_SIZE, ImageHeader, header_for, version_number
 from emu.app import APP_MODELS
@@ -41,7 +42,8 @@ BUNDLED_PAIR = ("demo-1.elf", "demo-2.elf")
 
 @dataclass(frozen=True)
 class Inputs:
-    """What was asked for. ``old`` and ``new`` None: the bundled pair (`bench` makes a pair of its own)."""
+    """What was asked for. ``old`` and ``new`` None: the bundled pair (`bench` makes a pair of its own). ``given``: what
+    the user has said, be it the default."""
 
     board: str
     old: Path | None
@@ -53,6 +55,7 @@ class Inputs:
     seed: int
     resolution: str = DEFAULT_RESOLUTION
     firmware: str | None = None
+    given: frozenset[str] = frozenset()
 
 
 def input_options(function: F) -> F:
@@ -71,7 +74,9 @@ def device_options(function: F) -> F:
         names = ("board", "old", "new", "region", "board_id", "timing", "seed", "resolution")
         app, firmware = given.pop("app", DEFAULT_APP), given.pop("firmware", None)
         chosen = {name: given.pop(name) for name in names}
-        return function(inputs=Inputs(app=app, firmware=firmware, **chosen), **given)
+        source = click.get_current_context().get_parameter_source
+        said = frozenset(name for name in (*names, "app") if source(name) not in (None, ParameterSource.DEFAULT))
+        return function(inputs=Inputs(app=app, firmware=firmware, given=said, **chosen), **given)
 
     command.__doc__ = function.__doc__
     command.__click_params__ = list(getattr(function, "__click_params__", []))  # type: ignore[attr-defined]
@@ -144,11 +149,11 @@ def make_subject(inputs: Inputs) -> UpdateRig | PlainRig:
     if own is None or not isinstance(own, Scenario):
         return make_rig(inputs, own)
     is_design = isinstance(own.source, Bundled)
-    for option, given, default in (
-        ("--from", inputs.old, None), ("--to", inputs.new, None), ("--board", inputs.board, DEFAULT_BOARD),
-        ("--region", inputs.region, None), ("--board-id", inputs.board_id, None), ("--app", inputs.app, DEFAULT_APP),
+    for option, name in (
+        ("--from", "old"), ("--to", "new"), ("--board", "board"), ("--region", "region"), ("--board-id", "board_id"),
+        ("--app", "app"),
     ):  # fmt: skip
-        if given != default and not (is_design and option == "--app"):
+        if name in inputs.given and not (is_design and option == "--app"):
             raise UsageError(f"{option} is for brownout's own device; {inputs.firmware} brings its flash and images")
     return PlainRig(own, timing=inputs.timing, seed=inputs.seed, resolution=inputs.resolution)
 

@@ -166,7 +166,8 @@ def event_words(name: str, facts: tuple[Any, ...]) -> str:
         case _ if name == DECIDED:
             return f"bootloader: {facts[0]}, slot {facts[1] if facts[1] >= 0 else 'none'} ({facts[2]})"
         case _ if name == HANDOVER:
-            return f"hand-over to slot {facts[0]}: the {facts[1]} image{', on trial' if facts[2] else ''}"
+            where = facts[3] if len(facts) > 3 else f"slot {facts[0]}"  # a window has a name, a slot of ours a number
+            return f"hand-over to {where}: the {facts[1]} image{', on trial' if facts[2] else ''}"
         case _ if name == ARMED:
             return f"commit timer armed, {facts[0]} s"
         case _ if name == REFUSED:

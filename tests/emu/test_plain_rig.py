@@ -26,7 +26,7 @@ from emu.own_firmware import load_own
 from emu.plain_rig import PlainRig
 from emu.report.asked import Asked
 from emu.report.document import to_document, to_junit
-from emu.report.story import tell
+from emu.report.story import event_words, tell
 from emu.report.summary import summary
 from emu.reset import Reset
 from emu.rig import DeviceState, Run
@@ -154,7 +154,8 @@ def test_the_image_of_a_hand_over_is_found_by_its_bytes(content: bytes, image: s
     made = rig(lambda reset: said.append(reset.handover("b", trial=True)), images=IMAGES, factory={"b": content})
     run = first_run(made)
     assert said == [image]
-    assert events(run) == [(HANDOVER, (1, image, True))]
+    assert events(run) == [(HANDOVER, (1, image, True, "b"))]
+    assert event_words(*events(run)[0]) == f"hand-over to b: the {image} image, on trial"
     assert (run.outcome.image, run.outcome.committed) == (image, False)
 
 

@@ -119,7 +119,7 @@ def _session_lines(session: Session) -> tuple[str, ...]:
         rule, slot, _ = events[DECIDED]
         lines.append(f"{rule}, {f'slot {slot}' if slot >= 0 else 'no slot'}")
     if HANDOVER in events:
-        _, image, trial = events[HANDOVER]
+        image, trial = events[HANDOVER][1:3]
         lines.append(f"runs the {image} image{', trial' if trial else ''}")
     return tuple(textwrap.shorten(line, PER_LINE, placeholder="…") for line in lines)
 

@@ -78,6 +78,14 @@ def test_a_document_in_a_file_leaves_the_table_on_stdout(brownout: Brownout, tmp
     assert json.loads((tmp_path / "out.json").read_text(encoding="utf-8"))["board"] == "demo"
 
 
+@pytest.mark.parametrize("option", ["--json", "--html"])
+def test_a_full_disk_costs_the_file_not_the_table(brownout: Brownout, tmp_path: Path, option: str) -> None:
+    ran = brownout("bench", *pair(tmp_path), "--chunk", "4096", "--link", "0", option, "/dev/full")
+    assert ran.code == 2
+    assert ran.out.startswith("board demo, ")
+    assert "No space left on device" in ran.err
+
+
 @pytest.mark.parametrize(
     ("options", "said"),
     [

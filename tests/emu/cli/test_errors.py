@@ -171,6 +171,16 @@ def test_a_factory_image_that_the_board_does_not_boot_is_told_with_the_bootloade
     assert "older than allowed" in ran.out + ran.err
 
 
+@pytest.mark.parametrize("arguments", [("header",), ("parts",), ("run", "--help")])
+def test_a_stdout_that_is_full_is_named(arguments: tuple[str, ...]) -> None:
+    with Path("/dev/full").open("w") as full:
+        ran = subprocess.run(
+            [sys.executable, "-m", "emu", *arguments], cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True,
+            check=False,
+        )  # fmt: skip
+    assert (ran.returncode, ran.stderr) == (2, "brownout: stdout: No space left on device\n")
+
+
 def test_errors_of_a_process_are_one_line_too() -> None:
     ran = process("run", "--board", "dmeo")
     assert (ran.code, ran.out, ran.err.count("\n")) == (2, "", 1)

@@ -128,6 +128,8 @@ def test_a_class_runs_on_a_board(brownout: Brownout, tmp_path: Path) -> None:
     [
         (("--from", "a.bin", "--to", "b.bin"), "--from is for brownout's own device; "),
         (("--board", "microbit"), "--board is for brownout's own device; "),
+        (("--board", "demo"), "--board is for brownout's own device; "),
+        (("--app", "healthy"), "--app is for brownout's own device; "),
         (("--app", "crashes"), "--app is for brownout's own device; "),
         (("--mutants",), "--mutants: the mutants are of brownout's own firmware; leave --firmware or --mutants out"),
     ],
