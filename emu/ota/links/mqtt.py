@@ -59,6 +59,10 @@ class Broker:
 
 
 class TopicTalk(Protocol):
+    async def met(self) -> None:
+        """The broker has taken the subscriptions."""
+        ...
+
     async def received(self, topic: str, payload: bytes) -> None: ...
 
 
@@ -167,6 +171,7 @@ class MqttLink:
         talk = self._meet(publish)
         sender = asyncio.get_running_loop().create_task(publishing())
         try:
+            await talk.met()
             async for message in client.messages:
                 payload = message.payload
                 if isinstance(payload, bytes):

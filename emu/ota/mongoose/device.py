@@ -24,7 +24,8 @@ from emu.ota.mongoose.http_front import HttpFront
 from emu.ota.mongoose.identity import Identities
 from emu.ota.mongoose.ota import Status
 from emu.ota.mongoose.settings import Settings
-from emu.ota.mongoose.talks import LARGEST_FRAME, MessageTalk, MqttTalk, Served, StreamTalk
+from emu.ota.mongoose.shadow import subscriptions_of
+from emu.ota.mongoose.talks import LARGEST_FRAME, BrokerTalk, MessageTalk, MqttTalk, Served, ShadowTalk, StreamTalk
 from emu.ota.node import Booted, Node
 from emu.ota.serving import Serving
 from emu.words import printable
@@ -107,14 +108,18 @@ class MongooseDevice:
         serving, broker = self._kept, Broker.parse(url)
 
         def topics() -> Sequence[str]:
-            return f"{self.device_id}/rpc", f"{self.device_id}/rpc/#"
+            return f"{self.device_id}/rpc", f"{self.device_id}/rpc/#", *subscriptions_of(self.device_id)
+
+        def meet(publish: Callable[[str, bytes], None]) -> BrokerTalk:
+            rpc = MqttTalk(serving, Channel("MQTT", str(broker)), self.device_id, publish, can_publish_to)
+            return BrokerTalk(rpc, ShadowTalk(serving, publish))
 
         return MqttLink(
             broker,
             serving,
             lambda: self.device_id,
             topics,
-            lambda publish: MqttTalk(serving, Channel("MQTT", str(broker)), self.device_id, publish, can_publish_to),
+            meet,
             said=serving.tell,
         )
 

@@ -24,8 +24,15 @@ from updater.reception import OtaState
 DEFAULT_COMMIT_TIMEOUT_S = 300
 IN_PROGRESS = 0
 KEY = "ota_state.json"
+TOPICS = "$aws/things/"
 
 StartPull = Callable[[str, BeginOptions, Callable[[PullEnd], None]], None]
+
+
+def subscriptions_of(thing: str) -> tuple[str, ...]:
+    """The five response topics."""
+    answers = ("get/accepted", "get/rejected", "update/accepted", "update/rejected", "update/delta")
+    return tuple(f"{TOPICS}{thing}/shadow/{answer}" for answer in answers)
 
 
 class ShadowClient:
@@ -47,6 +54,8 @@ class ShadowClient:
         autocommit: bool,
     ) -> None:
         self.is_connected = False
+        self.on_message: Callable[[], None] = lambda: None
+        """Called when there is something to be sent, by whoever carries it."""
         self._thing = thing
         self._kept = kept
         self._options = options
@@ -62,11 +71,7 @@ class ShadowClient:
 
     @property
     def subscriptions(self) -> tuple[str, ...]:
-        """The five response topics."""
-        return tuple(
-            self._topic(what)
-            for what in ("get/accepted", "get/rejected", "update/accepted", "update/rejected", "update/delta")
-        )
+        return subscriptions_of(self._thing)
 
     def messages_to_send(self) -> list[Message]:
         out, self._out = self._out, []
@@ -168,6 +173,7 @@ class ShadowClient:
     def _send(self, what: str, document: dict[str, Any]) -> None:
         if self.is_connected:
             self._out.append(Message(self._topic(what), json.dumps(document).encode()))
+            self.on_message()
 
     def _topic(self, what: str) -> str:
-        return f"$aws/things/{self._thing}/shadow/{what}"
+        return f"{TOPICS}{self._thing}/shadow/{what}"

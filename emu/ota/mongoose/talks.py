@@ -15,7 +15,9 @@ from emu.ota.mongoose.call import Channel
 from emu.ota.mongoose.framing import Received
 from emu.ota.mongoose.jsontext import members, quoted
 from emu.ota.mongoose.serial_device import SerialDevice
+from emu.ota.mongoose.shadow import TOPICS, ShadowClient
 from emu.ota.mongoose.wire import Answer, Frame, Malformed, Request, parse
+from emu.ota.publishing import Message
 from emu.ota.serving import Serving
 
 LARGEST_FRAME = 1 << 16
@@ -77,6 +79,9 @@ class MqttTalk:
         self._publish = publish
         self._can_publish_to = can_publish_to
 
+    async def met(self) -> None:
+        """Nobody is told."""
+
     async def received(self, topic: str, payload: bytes) -> None:
         """What is no frame for this device is dropped, and so is a request that wants an answer and says not where."""
 
@@ -109,6 +114,52 @@ class MqttTalk:
 
     def _answer(self, answer: Answer) -> None:
         self._publish(f"{answer.dst}/rpc", answer.emit())
+
+
+class ShadowTalk:
+    """The device's shadow: told of the connection, and of what comes on its topics. What it has to say is published
+    when the device's time has come to it."""
+
+    def __init__(self, serving: Served, publish: Callable[[str, bytes], None]) -> None:
+        self._serving = serving
+        self._publish = publish
+
+    async def met(self) -> None:
+        def act(app: MongooseApplication) -> None:
+            shadow = app.shadow
+            if shadow is not None:
+                shadow.disconnected()  # what an earlier connection has not sent
+                shadow.on_message = lambda: self._serving.leave(lambda: self._drain(shadow))
+                shadow.connected()
+
+        await self._serving.until_running()
+        await self._serving.do(act)
+
+    async def received(self, topic: str, payload: bytes) -> None:
+        def act(app: MongooseApplication) -> None:
+            if app.shadow is not None:
+                app.shadow.receive(Message(topic, payload))
+
+        await self._serving.do(act)
+
+    def _drain(self, shadow: ShadowClient) -> None:
+        for message in shadow.messages_to_send():
+            self._publish(message.topic, message.payload)
+
+
+class BrokerTalk:
+    """What comes through a broker: topics of the shadow, and RPC on all others."""
+
+    def __init__(self, rpc: MqttTalk, shadow: ShadowTalk) -> None:
+        self._rpc = rpc
+        self._shadow = shadow
+
+    async def met(self) -> None:
+        await self._rpc.met()
+        await self._shadow.met()
+
+    async def received(self, topic: str, payload: bytes) -> None:
+        await (self._shadow if topic.startswith(TOPICS) else self._rpc).received(topic, payload)
 
 
 async def _take(serving: Served, frame: bytes, channel: Channel, answer: Send) -> bool:
