@@ -25,7 +25,7 @@ from tests.emu.helpers import NEW_APP, OLD_APP
 
 
 def test_json_on_stdout_is_one_document_and_nothing_else(brownout: Brownout, tmp_path: Path) -> None:
-    ran = brownout("run", *pair(tmp_path), "--json", "-")
+    ran = brownout("run", *pair(tmp_path), "--tears", "T1-coarse", "--json", "-")
     assert (ran.code, ran.err) == (0, "")
     document = json.loads(ran.out)
     assert (document["schema"], document["verdict"]) == ("brownout/run/1", "held")
@@ -137,7 +137,7 @@ def test_help_says_which_documents_may_go_to_stdout(brownout: Brownout) -> None:
 
 def test_json_and_junit_go_to_files_beside_the_page(brownout: Brownout, tmp_path: Path) -> None:
     as_json, as_junit = tmp_path / "out.json", tmp_path / "out.xml"
-    ran = brownout("run", *pair(tmp_path), "--json", as_json, "--junit", as_junit)
+    ran = brownout("run", *pair(tmp_path), "--tears", "T1-coarse", "--json", as_json, "--junit", as_junit)
     assert (ran.code, ran.err) == (0, "")
     assert ran.out.startswith("HELD")
     document = json.loads(as_json.read_text(encoding="utf-8"))

@@ -118,7 +118,10 @@ def test_a_class_runs_on_a_board(brownout: Brownout, tmp_path: Path) -> None:
     where = own(tmp_path, EAGER)
     held = brownout("run", "--firmware", f"{where}:CommitsTwice", "--tears", "none")
     assert held.code == 0
-    assert "commits-twice firmware" in brownout("run", "--firmware", f"{where}:CommitsTwice", "--json", "-").out
+    assert (
+        "commits-twice firmware"
+        in brownout("run", "--firmware", f"{where}:CommitsTwice", "--tears", "none", "--json", "-").out
+    )
     lost = brownout("run", "--firmware", f"{where}:NeverCommits", "--tears", "none", "--board", "demo")
     assert lost.code in (1, 2)
 

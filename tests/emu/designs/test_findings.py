@@ -132,7 +132,7 @@ def test_one_cut_that_disturbs_an_old_record_bricks_the_stm32() -> None:
     assert "FAIL: App CRC mismatch!" in replayed(scenario, ran.tokens[boots[0]], asked)[1]
 
 
-@pytest.mark.parametrize("app", ["hangs", "never-commits"])
+@pytest.mark.parametrize("app", ["hangs", pytest.param("never-commits", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("name", ["mos1-stm32", "mos1-rs14100"])
 def test_an_image_that_never_commits_is_left_whatever_is_cut(name: str, app: str) -> None:
     ran = prove(design(name, app), Ask(tears="none", events=("reset", "hang")))
