@@ -198,9 +198,9 @@ def test_a_scenario_has_bit_errors_at_rest_where_it_has_images(
 
 
 def test_the_budget_ends_it_with_what_is_known(brownout: Brownout, tmp_path: Path) -> None:
-    ran = brownout("run", *pair(tmp_path), "--faults", "image", "--budget", "0.4s")
+    ran = brownout("run", *pair(tmp_path), "--faults", "image", "--budget", "1s")
     assert ran.code == 3
     assert ran.out.startswith("INCONCLUSIVE")
     (told,) = [line for line in ran.out.splitlines() if line.startswith("complete")]
-    assert re.fullmatch("complete   no: the budget is spent; [0-9,]+ faults were tried", told)
+    assert re.fullmatch("complete   no: the budget is spent; [0-9,]+ faults? (was|were) tried", told)
     assert "image.manifest.header" in ran.out
