@@ -37,7 +37,6 @@ class Booted:
     session: Session
     firmware: ModelFirmware
     decision: Decision
-    resets: int
 
     @property
     def slot(self) -> int:
@@ -86,7 +85,7 @@ class Node(Generic[App]):
         self.why = "it was never switched on"
         self.app: App | None = None
         self.session: Session | None = None
-        self.resets = 0
+        self._resets = 0
         self.on_reset: Callable[[str], None] = lambda cause: None
         """Called with the cause when a session is over: what was connected to it is not any more."""
         self._make = make
@@ -102,7 +101,7 @@ class Node(Generic[App]):
 
     @property
     def journal(self) -> Journal | None:
-        """Of the session that runs, or that was the last one."""
+        """Of the session that runs; None: none does."""
         return None if self.session is None else self.session.log.journal
 
     # -- power and resets ----------------------------------------------------------------------------------
@@ -142,7 +141,7 @@ class Node(Generic[App]):
         """Let the application do ``act``. False: there is none, or its session did not live to see the end of it."""
         if self.state != "running" or self.app is None:
             return False
-        self.resets = 0
+        self._resets = 0
         app = self.app
         return self._survives(lambda: act(app))
 
@@ -215,8 +214,8 @@ class Node(Generic[App]):
     def _sessions(self, cause: ResetCause) -> None:
         """Boot, and boot again if it comes to that."""
         while True:
-            self.resets += 1
-            if self.resets > MAX_RESETS:
+            self._resets += 1
+            if self._resets > MAX_RESETS:
                 self.state, self.why = "dead", f"a boot loop: {MAX_RESETS} resets in a row, the last one by {cause}"
                 return
             outcome = self._boot(cause)
@@ -243,7 +242,7 @@ class Node(Generic[App]):
                 return Outcome("halted", detail=f"nothing to boot: {decision.why}")
             session.log.note(HANDOVER, decision.slot, self._image_in(decision.slot), decision.trial)
             session.running_slot = decision.slot
-            self.app = self._make(Booted(session, self.firmware, decision, self.resets))
+            self.app = self._make(Booted(session, self.firmware, decision))
             self.state, self.why = "running", f"slot {decision.slot}: {decision.why}"
             self.app.started()
             return Outcome("waypoint")

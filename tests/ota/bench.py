@@ -45,12 +45,13 @@ class Powered:
         may_begin: Callable[[Claims], bool] | None = None,
         fetcher: Fetcher | None = None,
         app: bytes = OLD,
+        fs: bytes = b"",
     ) -> None:
         self.board = load_board(board)
         self.device = EmulatedDevice(self.board)
         document = self.board.document
         header = header_for(app, load_address=document.load_address, app_version=0x0100_0000, crc=document.verify.crc)
-        install(self.device, (SlotImage(header, app, b""), None))
+        install(self.device, (SlotImage(header, app, fs), None))
         self.settings = Settings()
         self.identities = Identities()
         self.told: list[Status] = []

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from bootloader.verify import verify_image
+from bootloader.verify import verify_filesystem, verify_image
 from emu.board import load_board
 from flash.errors import PowerLost
 from flash.journal import Interruption, Operation
 from tests.ota.bench import NEW, OLD, Powered, bundle
 from updater.errors import UpdateRefused
 from updater.snapshot import create_snapshot
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize("name", ["demo", "stm32f103", "stm32l476", "stm32l072", "nrf52840"])
@@ -70,3 +74,18 @@ def test_an_image_that_is_not_what_its_header_says_is_not_copied_as_one() -> Non
     assert (refused.value.code, refused.value.message) == (-10, "Failed to create snapshot")
     assert powered.call("OTA.GetBootState")["is_committed"] is True
     assert len(bundle(powered.board)) > len(NEW)
+
+
+def test_the_filesystem_beside_it_is_copied_too(tmp_path: Path) -> None:
+    text = (ROOT / "emu" / "boards" / "demo.toml").read_text(encoding="utf-8")
+    path = tmp_path / "board.toml"
+    path.write_text(text.replace("[layout]", "[layout]\nfs_size = 0x4000", 1), encoding="utf-8")
+    files = bytes(n * 13 % 247 for n in range(9000))
+    powered = Powered(str(path), fs=files)
+    app = powered.node.app
+    assert app is not None
+    described = create_snapshot(app.ota.target)
+    slot = powered.device.layout.slots[1]
+    assert slot.flash.read(slot.fs_offset, len(files)) == files
+    assert (described.fs_offset, described.fs_length) == (slot.fs_offset, len(files))
+    assert verify_filesystem(slot, described, powered.board.policy).ok

@@ -148,14 +148,15 @@ class OtaService:
         self.expected_offset += len(data)
         if result < 0:
             raise self._failed(context)
-        percent = self.status().progress_percent
+        percent = self._percent(context)
         if result or percent != self._told_percent:
             self._told_percent = percent
             self.tell()
         return result
 
     def end(self, commit_timeout_s: int | None = None) -> bool:
-        """All was sent: apply it. True: reboot now; False: nothing new is to be booted (the version is the same).
+        """All was sent: apply it. True: reboot now, also when it was applied before; False: nothing new is to be booted
+        (the version is the same).
 
         ``commit_timeout_s``, 0 to 2**32 - 1: in place of the one it was begun with, where a sender says it last.
 
@@ -167,7 +168,7 @@ class OtaService:
         if context.update_state is UpdateState.FINISHED:
             self._last = None
             if context.result == 1:
-                return False
+                return context.need_reboot
             raise OtaFailure(context.result, worded(context))
         if context.update_state is not UpdateState.WRITE_FINISHED:
             self.abort(f"Aborted after {self.expected_offset} bytes")
@@ -202,16 +203,19 @@ class OtaService:
         config = self.target.store.read().config
         context = self._last if self._last is not None else self.target.context
         state = OtaState.IDLE if context is None else context.ota_state
-        done = 0 if context is None else self.expected_offset
-        percent = 100 if state is OtaState.SUCCESS else min(99, done * 100 // self.size) if self.size else 0
         return Status(
             state,
             "idle" if context is None else context.status_msg or state.name.lower(),
             config is not None and config.committed,
-            percent,
+            0 if context is None else self._percent(context),
             0 if config is None or config.committed else config.commit_timeout_s,
             self._booted.slot if config is None else config.active_slot,
         )
+
+    def _percent(self, context: UpdaterContext) -> int:
+        if context.ota_state is OtaState.SUCCESS:
+            return 100
+        return min(99, self.expected_offset * 100 // self.size) if self.size else 0
 
     def tell(self) -> None:
         """Raise OTA_STATUS."""

@@ -258,3 +258,31 @@ def test_an_update_to_the_running_version_is_no_update() -> None:
     context = ota.begin(BeginOptions(size=len(archive), ignore_same_version=True))
     assert ota.feed(context, archive[:1024]) == 1
     assert (ota.end(), ota.context, powered.slot) == (False, None, 1)
+
+
+def test_an_update_that_was_applied_is_booted_by_a_second_end_too() -> None:
+    powered = Powered()
+    powered.send(bundle(powered.board))
+    assert powered.call("OTA.End") is None
+    powered.node.do(lambda app: app.reboot(None))
+    powered.node.elapse(SECOND)
+    assert powered.slot == 0, "the reboot was called off"
+    assert powered.call("OTA.End") is None
+    powered.node.elapse(100_000)
+    assert powered.slot == 1
+
+
+def test_a_chunk_reads_no_boot_config() -> None:
+    """It would be read for every chunk of every update."""
+    powered = Powered()
+    archive = bundle(powered.board)
+    powered.call("OTA.Begin")
+    assert powered.write(0, archive[:600]) is None
+    app = powered.node.app
+    assert app is not None
+    reads: list[int] = []
+    store = app.ota.target.store
+    read = store.read
+    store.read = lambda: reads.append(1) or read()  # type: ignore[method-assign,func-returns-value]
+    assert powered.write(600, archive[600:900]) is None
+    assert reads == []
