@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import select
+import socket
 from collections.abc import Callable
 
 CHUNK = 1 << 16
@@ -21,6 +22,13 @@ class WireClosed(Exception):
 def pause(seconds: float) -> None:
     """Let host time pass."""
     select.select([], [], [], max(0.0, seconds))
+
+
+def connect_tcp(address: tuple[str, int], timeout_s: float) -> Wire:
+    """A wire to a port; small messages are not held back. Raises OSError, and UnicodeError for a name that is none."""
+    connected = socket.create_connection(address, timeout=timeout_s)
+    connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return Wire(connected.fileno(), connected.close)
 
 
 class Wire:

@@ -16,8 +16,10 @@ import os
 import pickle
 import subprocess
 import sys
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 from emu.campaign.engines import WorkSpec
@@ -129,30 +131,51 @@ def _answer(request: bytes) -> bytes:
     """Repeat every session of a request, each in a process that has done nothing else."""
     spec, states = pickle.loads(request)
     importlib.import_module(spec.function.partition(":")[0])
-    return pickle.dumps([pickle.loads(_forked(spec, state)) for state in states])
+    return pickle.dumps([_told(in_a_child(partial(_fresh_run, spec, state))) for state in states])
 
 
-def _forked(spec: WorkSpec, state: DeviceState) -> bytes:
-    """One session in a child of this process; what the child leaves behind dies with it."""
+def _fresh_run(spec: WorkSpec, state: DeviceState) -> Run:
+    return rig_of(spec).run(state)
+
+
+def _told(record: Record | str) -> Record:
+    """The other side reads the last line of stderr."""
+    if isinstance(record, str):
+        print(record, file=sys.stderr, flush=True)
+        raise SystemExit(1)
+    return record
+
+
+def in_a_child(session: Callable[[], Run]) -> Record | str:
+    """A session in a child of this process: what it leaves behind dies with it. Words: why there is no record."""
     reading, writing = os.pipe()
-    child = os.fork()
+    child = forked()
     if not child:
         os.close(reading)
         status = 1
         try:
             with os.fdopen(writing, "wb") as sink:
-                sink.write(pickle.dumps(record_of(rig_of(spec).run(state))))
+                try:
+                    pickle.dump(record_of(session()), sink)
+                except Exception as wrong:
+                    pickle.dump(f"{type(wrong).__name__}: {wrong}", sink)
             status = 0
-        except Exception as wrong:
-            print(f"{type(wrong).__name__}: {wrong}", file=sys.stderr, flush=True)
         finally:
             os._exit(status)
     os.close(writing)
     with os.fdopen(reading, "rb") as source:
         said = source.read()
-    if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]):
-        raise SystemExit(1)
-    return said
+    if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) or not said:
+        return "the firmware ends its process"
+    record: Record | str = pickle.loads(said)
+    return record
+
+
+def forked() -> int:
+    """fork(), also from a process with threads, as test runners are: a child of ours takes no lock of theirs."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return os.fork()
 
 
 def main() -> None:

@@ -15,13 +15,13 @@ import os
 import pickle
 import signal
 import sys
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
-from emu.campaign.fresh import Record, record_of
+from emu.campaign.fresh import Record, forked, in_a_child
 from emu.errors import ScenarioError
 from emu.rig import DeviceState, Rig
 
@@ -59,7 +59,7 @@ def pristine(rig: Rig) -> Iterator[Pristine | None]:
         return
     there, asks = os.pipe()
     hears, back = os.pipe()
-    child = _fork()
+    child = forked()
     if not child:
         os.close(asks)
         os.close(hears)
@@ -75,14 +75,6 @@ def pristine(rig: Rig) -> Iterator[Pristine | None]:
             os.waitpid(child, 0)
 
 
-def _fork() -> int:
-    with warnings.catch_warnings():
-        warnings.simplefilter(
-            "ignore", DeprecationWarning
-        )  # threads of a test runner: the child takes no lock of theirs
-        return os.fork()
-
-
 def _serve(rig: Rig, there: int, back: int) -> NoReturn:
     """The child: answer until nobody asks any more. What it prints is nobody's business."""
     try:
@@ -93,44 +85,11 @@ def _serve(rig: Rig, there: int, back: int) -> NoReturn:
                     states: list[DeviceState] = pickle.load(questions)
                 except EOFError:
                     break
-                try:
-                    pickle.dump([_repeated(rig, state) for state in states], answers)
-                except _Failed as wrong:
-                    pickle.dump(str(wrong), answers)
+                records = [in_a_child(partial(rig.run, state)) for state in states]
+                pickle.dump(next((record for record in records if isinstance(record, str)), records), answers)
                 answers.flush()
     finally:
         os._exit(0)
-
-
-class _Failed(Exception):
-    """A session could not be repeated, in words."""
-
-
-def _repeated(rig: Rig, state: DeviceState) -> Record:
-    """One session in a child of this process."""
-    reading, writing = os.pipe()
-    child = _fork()
-    if not child:
-        status = 1
-        try:
-            with os.fdopen(writing, "wb") as sink:
-                try:
-                    pickle.dump(record_of(rig.run(state)), sink)
-                except Exception as wrong:
-                    pickle.dump(f"{type(wrong).__name__}: {wrong}", sink)
-            status = 0
-        finally:
-            os._exit(status)
-    os.close(writing)
-    with os.fdopen(reading, "rb") as source:
-        said = source.read()
-    if os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) or not said:
-        raise _Failed("the firmware ends its process")
-    record = pickle.loads(said)
-    if isinstance(record, str):
-        raise _Failed(record)
-    assert isinstance(record, Record), "a session that leaves no record: please report"
-    return record
 
 
 def _hush() -> None:

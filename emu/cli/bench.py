@@ -18,7 +18,7 @@ from bootloader.image import HEADER_SIZE
 from emu.board import Board, load_board
 from emu.cli.bench_document import Bench, to_document
 from emu.cli.inputs import Inputs, check_together, device_options, input_files, make_rig
-from emu.cli.output import check_apart, check_writable, owns_stdout, write_text
+from emu.cli.output import check_apart, check_writable, owns_stdout, result_option, write_text
 from emu.errors import UsageError
 from emu.gate import Gate, parse_gate
 from emu.measurements import Figures, names_on
@@ -61,15 +61,8 @@ _FILE = click.Path(path_type=Path)
     help="Exit with code 1 when it is true; < <= > >= == !=. May be repeated. --list has the names.",
 )
 @click.option("--list", "lists", is_flag=True, help="List the measurements of the board, and measure nothing.")
-@click.option(
-    "--json",
-    "json_file",
-    type=_FILE,
-    metavar="FILE|-",
-    help="Write the result as JSON; -: to stdout, without the table.",
-)
-@click.option("--html", "html_file", type=_FILE, metavar="FILE|-", help="Write the result as one offline page, with "
-              "plots.")  # fmt: skip
+@result_option("json", "Write the result as JSON; -: to stdout, without the table.")
+@result_option("html", "Write the result as one offline page, with plots.")
 def command(
     inputs: Inputs,
     chunks: tuple[int, ...],

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from emu.cli.flash_options import BYTE, FILE, named_part, read_image, read_images, reading_options
-from emu.cli.output import check_writable, owns_stdout, write_text
+from emu.cli.output import check_writable, owns_stdout, result_option, write_text
 from emu.flash_file import edit, reach
 from emu.flash_file.compare import Difference, differences
 from emu.inspection.hexdump import image_dump
@@ -23,7 +23,7 @@ from flash.images import Region
 DIFF_SCHEMA, CHECK_SCHEMA = "brownout/flash-diff/1", "brownout/flash-check/1"
 EXIT_FINDING = 1
 SHOWN_BYTES = 8
-json_option = click.option("--json", "json_file", type=FILE, metavar="FILE|-", help="Write the result as JSON.")
+json_option = result_option("json", "Write the result as JSON.")
 
 
 @click.command("diff")

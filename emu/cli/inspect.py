@@ -13,7 +13,7 @@ import click
 
 from emu.board import Board, board_files, load_board
 from emu.cli.flash_options import board_id_option, named_part
-from emu.cli.output import check_writable, owns_stdout, write_text
+from emu.cli.output import check_writable, owns_stdout, result_option, write_text
 from emu.errors import UsageError
 from emu.inspection.content import chip_content, is_flash_image
 from emu.inspection.document import Document, archive_document, flash_document, image_document
@@ -42,9 +42,7 @@ class Choice:
 @click.option("--region", metavar="START:END", help="Take only these addresses of an image; list the rest.")
 @board_id_option
 @click.option("-x", "--hexdump", "dumps", is_flag=True, help="Dump config records and image headers as well.")
-@click.option(
-    "--json", "json_file", type=click.Path(path_type=Path), metavar="FILE|-", help="Write the result as JSON."
-)
+@result_option("json", "Write the result as JSON.")
 def command(files: tuple[str, ...], board: str | None, part: str | None, region: str | None, board_id: int | None,
             dumps: bool, json_file: Path | None) -> int:  # fmt: skip
     """Explain a firmware .zip, an image (.elf .hex .uf2 .srec .dfu .bin) or the content of a flash.

@@ -8,14 +8,22 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import combinations
 from pathlib import Path
+from typing import Any, TypeVar
 
 import click
 
 from emu.errors import UsageError
 from flash.files import write_file
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def result_option(name: str, help: str) -> Callable[[F], F]:
+    """``--NAME FILE|-``: a file that a result is written to, or stdout. The command receives ``NAME_file``."""
+    return click.option(f"--{name}", f"{name}_file", type=click.Path(path_type=Path), metavar="FILE|-", help=help)
 
 
 def check_writable(target: Path | None, inputs: Iterable[Path | None] = ()) -> None:

@@ -23,7 +23,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from bootloader.image import HEADER_SIZE
 from emu.board import Board, board_files, load_board
 from emu.cli.inputs import BOARD_ID, Number, Place, place_on, read_application
-from emu.cli.output import check_apart, check_writable, write_text
+from emu.cli.output import check_apart, check_writable, result_option, write_text
 from emu.cli.signing import check_taken, read_signers, sign_files, with_image_signature
 from emu.errors import UsageError
 from emu.inspection.files import is_archive, read_whole
@@ -76,7 +76,7 @@ class _Asked:
 @click.option("--board-id", type=BOARD_ID, metavar="ID", help="Which board's image of a universal hex.")
 @click.option("--sign", multiple=True, metavar="N=KEY.pem", help="Sign the manifest for update.keyN. N is 0 to 7.")
 @click.option("--image-key", type=_FILE, metavar="KEY.pem", help="Sign the image header for the board's verify.keys.")
-@click.option("--json", "json_file", type=_FILE, metavar="FILE|-", help="Write the result as JSON; -: to stdout.")
+@result_option("json", "Write the result as JSON; -: to stdout.")
 def command(json_file: Path | None, **options: Any) -> int:
     """Make a firmware .zip from IMAGE (.elf .hex .uf2 .srec .dfu .bin), and sign it.
 

@@ -18,7 +18,7 @@ from emu.campaign.edges import EVENT_NAMES, EventName
 from emu.campaign.faults.campaign import with_faults
 from emu.campaign.options import ANY, Options, Progress
 from emu.campaign.verdict import Coverage, Verdict
-from emu.cli.campaign import campaign_on
+from emu.cli.campaign import Campaign, campaign_on
 from emu.cli.depth import DepthChoice, depth_options
 from emu.cli.engine import EngineChoice, engine_options
 from emu.cli.exposure import cut_times, exposure_file
@@ -28,11 +28,12 @@ from emu.cli.inputs import Inputs, input_files, input_options, make_subject
 from emu.cli.mutants import Trials, check_depth, on_model
 from emu.cli.naming import asked
 from emu.cli.ndjson import narrated
-from emu.cli.output import check_apart, check_writable, owns_stdout, write_text
+from emu.cli.output import check_apart, check_writable, owns_stdout, result_option, write_text
 from emu.cli.step_summary import append_summary, wants_summary
 from emu.cli.store import StoreChoice, opened, store_options
 from emu.cli.stories import Teller, tellable
 from emu.errors import UsageError
+from emu.report.asked import Asked
 from emu.report.document import to_document, to_junit
 from emu.report.exposure import exposure_text
 from emu.report.markdown import to_markdown
@@ -62,41 +63,11 @@ _SHOW_EVERY = 500
     metavar="LIST",
     help="Besides power cuts, place at every point: reset, hang, timer, or all (comma separated).",
 )
-@click.option(
-    "--json",
-    "json_file",
-    type=click.Path(path_type=Path),
-    metavar="FILE|-",
-    help="Write the result as JSON; -: to stdout, without the page.",
-)
-@click.option(
-    "--junit",
-    "junit_file",
-    type=click.Path(path_type=Path),
-    metavar="FILE|-",
-    help="Write the result as JUnit XML; -: to stdout, without the page.",
-)
-@click.option(
-    "--html",
-    "html_file",
-    type=click.Path(path_type=Path),
-    metavar="FILE|-",
-    help="Write the result as one offline HTML page; -: to stdout, without the text page.",
-)
-@click.option(
-    "--ndjson",
-    "ndjson_file",
-    type=click.Path(path_type=Path),
-    metavar="FILE|-",
-    help="Write what happens as it happens, one JSON object per line; -: to stdout, without the page.",
-)
-@click.option(
-    "--certificate",
-    "certificate_file",
-    type=click.Path(path_type=Path),
-    metavar="FILE|-",
-    help="Write a certificate if everything held; `brownout verify FILE` derives it again.",
-)
+@result_option("json", "Write the result as JSON; -: to stdout, without the page.")
+@result_option("junit", "Write the result as JUnit XML; -: to stdout, without the page.")
+@result_option("html", "Write the result as one offline HTML page; -: to stdout, without the text page.")
+@result_option("ndjson", "Write what happens as it happens, one JSON object per line; -: to stdout, without the page.")
+@result_option("certificate", "Write a certificate if everything held; `brownout verify FILE` derives it again.")
 @click.option(
     "--mutants", is_flag=True, help="At any depth, when everything held: try wrong firmware too, and see it caught."
 )
@@ -129,9 +100,7 @@ def command(inputs: Inputs, tears: str, depth: DepthChoice, events: str, json_fi
         ("--certificate", certificate_file),
     )
     check_apart(*outputs)
-    if certificate_file is not None and depth.number != ANY:
-        raise UsageError("--certificate is for --depth any: what is tried at depth 1 or 2 certifies nothing deeper")
-    check_depth(mutants, depth.number)
+    _check_depth(depth, certificate_file, mutants)
     _check_faults(faults, certificate_file, mutants, exposed_to)
     times = cut_times(exposed_to, depth.number)
     rig = make_subject(inputs)
@@ -139,15 +108,9 @@ def command(inputs: Inputs, tears: str, depth: DepthChoice, events: str, json_fi
         faultable(rig, faults.kinds)
     for _, target in outputs:
         check_writable(target, (*input_files(inputs, rig), store.file, exposure_file(exposed_to)))
-    options = depth.applied(
-        Options(
-            tears=replace(TEAR_SETS[tears], seed=inputs.seed),
-            events=_events(events),
-            cache=not no_cache,
-            keeps_new=rig.keeps_new,
-        ),
-        inputs,
-    )
+    chosen = replace(TEAR_SETS[tears], seed=inputs.seed)
+    wanted = Options(tears=chosen, events=_events(events), cache=not no_cache, keeps_new=rig.keeps_new)
+    options = depth.applied(wanted, inputs)
     trials = None
     if mutants:
         trials = Trials(on_model("--mutants", rig), options, engine, lambda n: _progress(f"{depth.word}, mutant {n}"))
@@ -174,20 +137,11 @@ def command(inputs: Inputs, tears: str, depth: DepthChoice, events: str, json_fi
     tried = trials.tried(verdict) if trials is not None and verdict.word == "held" else None
     _clear_progress()
     if not owns_stdout(*(target for _, target in outputs)):
-        click.echo(summary(verdict, request, campaign.audit))
-        if "exposure" in document:
-            click.echo(f"\n{exposure_text(document['exposure'])}")
-        if mutants:
-            click.echo(f"\n{NOT_TRIED if tried is None else mutants_text(tried)}")
+        _show(verdict, request, campaign, document, trials is not None, tried)
         for finding in tellable(verdict)[:1]:
             story = Teller(rig, campaign.checks, verdict, inputs.seed).story(finding)
             click.echo(f"\nthe mildest path, step by step\n\n{tell(story)}")
-    if json_file is not None:
-        write_text(json_file, json.dumps(document, indent=2))
-    if junit_file is not None:
-        write_text(junit_file, to_junit(verdict, request))
-    if wants_summary():
-        append_summary(to_markdown(verdict, request, document))
+    _write_documents(json_file, junit_file, verdict, request, document)
     why_not = _why_no_certificate(verdict, tried)
     certifies = depth.number == ANY and not why_not and not faults.kinds
     certificate = campaign.certificate(request, tried) if certifies else None
@@ -200,6 +154,37 @@ def command(inputs: Inputs, tears: str, depth: DepthChoice, events: str, json_fi
     if is_stopped or (trials is not None and trials.interrupted):
         return EXIT_INTERRUPTED
     return EXIT_NOTHING_SHOWN if tried is not None and why_not else verdict.exit_code
+
+
+def _show(
+    verdict: Verdict, request: Asked, campaign: Campaign, document: dict[str, Any], tried_mutants: bool,
+    tried: Sequence[Tried] | None,
+) -> None:  # fmt: skip
+    """The page, up to the story."""
+    click.echo(summary(verdict, request, campaign.audit))
+    if "exposure" in document:
+        click.echo(f"\n{exposure_text(document['exposure'])}")
+    if tried_mutants:
+        click.echo(f"\n{NOT_TRIED if tried is None else mutants_text(tried)}")
+
+
+def _check_depth(depth: DepthChoice, certificate: Path | None, mutants: bool) -> None:
+    """Raises UsageError for what speaks of any depth, asked for at another."""
+    if certificate is not None and depth.number != ANY:
+        raise UsageError("--certificate is for --depth any: what is tried at depth 1 or 2 certifies nothing deeper")
+    check_depth(mutants, depth.number)
+
+
+def _write_documents(
+    json_file: Path | None, junit_file: Path | None, verdict: Verdict, request: Asked, document: dict[str, Any]
+) -> None:
+    """For machines, and where a job has a page, for it."""
+    if json_file is not None:
+        write_text(json_file, json.dumps(document, indent=2))
+    if junit_file is not None:
+        write_text(junit_file, to_junit(verdict, request))
+    if wants_summary():
+        append_summary(to_markdown(verdict, request, document))
 
 
 def _check_faults(faults: FaultChoice, certificate: Path | None, mutants: bool, exposed_to: str | None) -> None:

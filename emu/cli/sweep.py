@@ -15,7 +15,7 @@ import click
 from emu.campaign.sweep import Sweep, SweepOptions, SweepProgress
 from emu.campaign.sweep_token import VERSION, time_of
 from emu.cli.engine import seconds
-from emu.cli.output import check_apart, check_writable, owns_stdout, write_text
+from emu.cli.output import check_apart, check_writable, owns_stdout, result_option, write_text
 from emu.errors import UsageError
 from emu.hil.external_rig import ExternalRig
 from emu.hil.rig_file import load_rig
@@ -59,20 +59,8 @@ _TIME = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)(ms|s)")
     show_default=True,
     help="How often a finding, or a time given with --at, is tried again.",
 )
-@click.option(
-    "--json",
-    "json_file",
-    type=click.Path(path_type=Path),
-    metavar="FILE|-",
-    help="Write the result as JSON; -: to stdout, without the page.",
-)
-@click.option(
-    "--junit",
-    "junit_file",
-    type=click.Path(path_type=Path),
-    metavar="FILE|-",
-    help="Write the result as JUnit XML; -: to stdout, without the page.",
-)
+@result_option("json", "Write the result as JSON; -: to stdout, without the page.")
+@result_option("junit", "Write the result as JUnit XML; -: to stdout, without the page.")
 def command(rig_file: Path, cuts: int, seed: int, budget: str, at: tuple[str, ...], tries: int,
             json_file: Path | None, junit_file: Path | None) -> int:  # fmt: skip
     """Cut the power of a real board, or of any process, at times all over an update.

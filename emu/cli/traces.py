@@ -9,10 +9,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-import click
-
 from emu.campaign.replay import Story
-from emu.cli.output import write_text
+from emu.cli.output import result_option, write_text
 from emu.report.recording import record
 from emu.rig import Subject
 
@@ -21,15 +19,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 def trace_options(function: F) -> F:
     """Adds both options."""
-    file = click.Path(path_type=Path)
-    for option in (
-        click.option("--perfetto", "perfetto_file", type=file, metavar="FILE|-",
-                     help="Write a trace that ui.perfetto.dev opens; -: to stdout, without the story."),
-        click.option("--vcd", "vcd_file", type=file, metavar="FILE|-",
-                     help="Write power, resets, images and flash operations as a waveform; -: to stdout."),
-    ):  # fmt: skip
-        function = option(function)
-    return function
+    vcd = result_option("vcd", "Write power, resets, images and flash operations as a waveform; -: to stdout.")
+    perfetto = result_option("perfetto", "Write a trace that ui.perfetto.dev opens; -: to stdout, without the story.")
+    return vcd(perfetto(function))
 
 
 def write_traces(story: Story, rig: Subject, token: str, vcd_file: Path | None, perfetto_file: Path | None) -> None:

@@ -16,7 +16,7 @@ from typing import Protocol
 from emu.errors import RigLost
 from emu.hil.rig_file import BAUD, LinkEntry
 from emu.serial_port import serial_opener
-from emu.wire import Wire
+from emu.wire import Wire, connect_tcp
 
 CONNECT_S = 1.0
 """How long one attempt to connect may take."""
@@ -72,13 +72,11 @@ class TcpLink:
 
     def open(self) -> Wire | None:
         try:
-            connected = socket.create_connection(self._address, timeout=CONNECT_S)
+            return connect_tcp(self._address, CONNECT_S)
         except OSError as wrong:
             if self.goes_with_power and not isinstance(wrong, socket.gaierror):
                 return None
             raise RigLost(f"the link: cannot connect to {self.label}: {_reason(wrong)}") from None
-        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return Wire(connected.fileno(), connected.close)
 
 
 class SerialLink:

@@ -55,7 +55,9 @@ class Refused:
     @property
     def text(self) -> str:
         message = self.message.removeprefix(f"{self.code} ")  # GEN-2 says the code in the message again
-        return f"error {self.code}: {message}" if message else f"error {self.code}"
+        return (
+            f"error {self.code}: {message}" if message else f"error {self.code}, for which the device gives no reason"
+        )
 
 
 @dataclass(frozen=True)

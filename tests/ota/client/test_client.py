@@ -78,7 +78,7 @@ def test_an_error_with_code_0_is_an_answer() -> None:
 
 def test_a_refusal_says_its_code_once() -> None:
     assert Refused("0", -11, "-11 Write failed").text == "error -11: Write failed"
-    assert Refused("0", -1).text == "error -1"
+    assert Refused("0", -1).text == "error -1, for which the device gives no reason"
     assert Refused("0", 404, "No handler for X").text == "error 404: No handler for X"
 
 

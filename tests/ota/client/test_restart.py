@@ -89,7 +89,7 @@ def test_a_commit_that_is_refused_is_a_failure() -> None:
     peer = Scripted(OTA_Status=[status(), trial], OTA_Commit=[RpcError(-1)])
     update = Network(peer, order(reboot_timeout_us=60 * S, commits=True)).run()
     assert update.failure is not None
-    assert update.failure.message == "OTA.Commit: error -1"
+    assert update.failure.message == "OTA.Commit: error -1, for which the device gives no reason"
 
 
 # -- the device fetches it ---------------------------------------------------------------------------------

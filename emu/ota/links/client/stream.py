@@ -5,13 +5,12 @@ Neighbours: `wire` is what an open one is, `serial_port` opens terminals. Knows 
 
 from __future__ import annotations
 
-import socket
 import termios
 from typing import Protocol
 
 from emu.ota.links.client.link import CONNECT_S, lost
 from emu.serial_port import serial_opener
-from emu.wire import Wire
+from emu.wire import Wire, connect_tcp
 
 BAUD = 115_200
 
@@ -51,8 +50,6 @@ class TcpStream:
 
     def open(self) -> Wire:
         try:
-            connected = socket.create_connection(self._address, timeout=CONNECT_S)
+            return connect_tcp(self._address, CONNECT_S)
         except (OSError, UnicodeError) as wrong:
             raise lost(self.label, "cannot connect", wrong) from None
-        connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        return Wire(connected.fileno(), connected.close)
