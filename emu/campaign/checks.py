@@ -17,7 +17,7 @@ from functools import partial
 from bootloader.config import RECORD_SIZE, Configs, CopyReading, newest_of, read_config
 from emu.board import CheckEntry
 from emu.campaign.monitor import Monitor
-from emu.events import COMMIT_RETURNED, FILES, HANDOVER, NEW, OLD, TOLD, UNKNOWN
+from emu.events import APPLIED, CLAIMED, COMMIT_RETURNED, FILES, HANDOVER, KEPT, NEW, OLD, TOLD, UNKNOWN
 from emu.oracle import Oracle
 from emu.rig import DeviceState, Files, Place, Places, Rig, Run
 from flash.cells import combined
@@ -121,6 +121,32 @@ def _reverts(scene: Scene) -> Iterator[Breach]:
         yield Breach("reverts", scene.end, f"the {outcome.image} image stays without commit; no timer resets the board")
     if scene.hangs_on_probation:
         yield Breach("reverts", scene.end, "the uncommitted image hangs and no timer resets the board")
+
+
+def _truthful(scene: Scene) -> Iterator[Breach]:
+    """A claim that the update is applied is true when flash names the new image: a power cut may spend its trial before
+    it is entered, and no device can know."""
+    for index, event, monitor in scene.events(HANDOVER):
+        if event.facts[1] != NEW and _is_false(monitor):
+            yield Breach("truthful", index, f"{_CLAIMS[monitor.claimed]}, and the {event.facts[1]} image runs")
+    monitor, outcome = scene.monitors[-1], scene.run.outcome
+    if outcome.kind != "settled" or not monitor.claimed:
+        return
+    if outcome.image != NEW and _is_false(monitor):
+        yield Breach("truthful", scene.end, f"{_CLAIMS[monitor.claimed]}, and the {outcome.image} image stays")
+    elif monitor.claimed == KEPT and not outcome.committed:
+        yield Breach("truthful", scene.end, f"{_CLAIMS[KEPT]}, and it is not committed")
+
+
+def _is_false(monitor: Monitor) -> bool:
+    """Whether the other side is wrong when the new image does not run."""
+    return monitor.claimed == KEPT or (monitor.claimed == APPLIED and not (monitor.entered or monitor.is_backed))
+
+
+_CLAIMS = {
+    APPLIED: "the other side was told that the update is applied",
+    KEPT: "the other side was told that the new image stays",
+}
 
 
 def _in_place(scene: Scene) -> Iterator[Breach]:
@@ -231,6 +257,10 @@ def _on_probation(scene: Scene) -> int:
     return sum(monitor.on_probation for _, _, monitor in scene.events(HANDOVER)) + scene.monitors[-1].entered
 
 
+def _claims(scene: Scene) -> int:
+    return sum(1 for _ in scene.events(CLAIMED))
+
+
 def _operations(scene: Scene) -> int:
     return sum(1 for entry in scene.run.entries if isinstance(entry, Operation))
 
@@ -264,6 +294,7 @@ CHECKS: dict[str, Check] = {
             _on_probation,
         ),
         Check("retries", "from every settled state with the old image, one uncut update succeeds", _nothing, _never),
+        Check("truthful", "no peer is told that an update succeeded while the old image stays", _truthful, _claims),
         Check("keeps-files", "user files survive, and files shipped in the update win", _keeps_files, _looked_at_files),
         Check(
             "in-place",

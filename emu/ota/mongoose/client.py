@@ -140,6 +140,11 @@ class RpcClient:
         """The link is gone, and with it every answer."""
         return self._over(self.waiting, lambda each: "the link was lost")
 
+    def shifted(self, by_us: int) -> RpcClient:
+        """The same, with all of its times later by ``by_us``."""
+        moved = (replace(each, sent_us=each.sent_us + by_us, due_us=each.due_us + by_us) for each in self.waiting)
+        return replace(self, waiting=tuple(moved))
+
     def _answered(self, waiting: Waiting, answer: Answer) -> Turn:
         client = replace(self, waiting=tuple(each for each in self.waiting if each is not waiting))
         if not isinstance(answer, ErrorResponse):

@@ -88,8 +88,8 @@ class Failure:
 @dataclass(frozen=True)
 class Update:
     """Where an update is. ``offset``: of the chunk that is being written; ``tries``: it has had; ``repeated``: chunks
-    sent again, in all. ``partition``: active before, -1 where the device does not say. ``is_committed`` and
-    ``commit_timeout_s``: what the device said when it was back."""
+    sent again, in all. ``is_applied``: OTA.End was answered without an error. ``partition``: active before, -1 where
+    the device does not say. ``is_committed`` and ``commit_timeout_s``: what the device said when it was back."""
 
     client: RpcClient
     step: Step = Step.ASKING
@@ -99,6 +99,7 @@ class Update:
     repeated: int = 0
     refusal: str = ""
     message: str = ""
+    is_applied: bool = False
     partition: int = -1
     poll_us: int | None = None
     give_up_us: int | None = None
@@ -143,6 +144,11 @@ class Updating:
 
     def lost(self, update: Update, now_us: int) -> Move:
         return self._after(update, update.client.lost(), now_us)
+
+    def shifted(self, update: Update, by_us: int) -> Update:
+        """The same, with all of its times later by ``by_us``."""
+        poll_us, give_up_us = (None if at is None else at + by_us for at in (update.poll_us, update.give_up_us))
+        return replace(update, client=update.client.shifted(by_us), poll_us=poll_us, give_up_us=give_up_us)
 
     # -- steps ---------------------------------------------------------------------------------------------
 
@@ -203,11 +209,10 @@ class Updating:
             if isinstance(outcome, Unanswered):
                 text = f"{method}: {outcome.text}; the device may have taken the update: OTA.GetBootState tells"
                 return _failed(update, text, False)
-            return replace(update, step=Step.DONE, message=outcome.message), ()
-        message = outcome.message if isinstance(outcome, Answered) else ""
-        return self._poll_later(
-            replace(update, message=message, give_up_us=now_us + self.order.reboot_timeout_us), now_us
-        )
+            return replace(update, step=Step.DONE, message=outcome.message, is_applied=True), ()
+        if isinstance(outcome, Answered):
+            update = replace(update, message=outcome.message, is_applied=True)
+        return self._poll_later(replace(update, give_up_us=now_us + self.order.reboot_timeout_us), now_us)
 
     def _polled(self, update: Update, outcome: Outcome, now_us: int) -> Move:
         """A device that has not restarted yet says so, or refuses, or is silent: all that may pass."""
