@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from emu.board import CheckEntry
+from emu.campaign.applicable import chosen_checks
 from emu.campaign.cache import Session
-from emu.campaign.checks import Check, chosen_checks
+from emu.campaign.checks import Check
 from emu.campaign.engines import Died, Engine
 from emu.campaign.golden import golden_chain
 from emu.campaign.graph import Birth, Graph, Link, Node, Stop

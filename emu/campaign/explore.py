@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from emu.board import CheckEntry
-from emu.campaign.checks import at_once, chosen_checks
+from emu.campaign.applicable import chosen_checks
+from emu.campaign.checks import at_once
 from emu.campaign.edges import RESET, TIMER, Child, EdgeWalker, LiveWalker, harshness
 from emu.campaign.golden import golden_chain
 from emu.campaign.judge import Chain, Judge, Judged, State

@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
@@ -29,6 +29,8 @@ POLL_EVERY_US, POLL_TIMEOUT_US = 500_000, 2_000_000
 IDLE, ERROR = 0, 2
 """Of OTA.Status: the states in which an update may begin, and those of a device that has restarted."""
 NO_METHOD = 404
+CALL_DRAWS = 2
+"""A call draws an id, and another one where it has to be sent again with credentials."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +90,7 @@ class Failure:
 @dataclass(frozen=True)
 class Update:
     """Where an update is. ``offset``: of the chunk that is being written; ``tries``: it has had; ``repeated``: chunks
-    sent again, in all. ``is_applied``: OTA.End was answered without an error. ``partition``: active before, -1 where
+    sent again, in all; nothing depends on it. ``asked``: calls since the update was applied. ``is_applied``: OTA.End was answered without an error. ``partition``: active before, -1 where
     the device does not say. ``is_committed`` and ``commit_timeout_s``: what the device said when it was back."""
 
     client: RpcClient
@@ -96,7 +98,8 @@ class Update:
     call: str = ""
     offset: int = 0
     tries: int = 0
-    repeated: int = 0
+    repeated: int = field(default=0, compare=False, repr=False)
+    asked: int = 0
     refusal: str = ""
     message: str = ""
     is_applied: bool = False
@@ -259,8 +262,25 @@ class Updating:
     def _call(
         self, update: Update, step: Step, method: str, params: str, now_us: int, timeout_us: int | None = None
     ) -> Move:
-        client, call, frame = update.client.call(method, params, now_us, timeout_us or self.order.timeout_us)
-        return replace(update, client=client, step=step, call=call), (frame,)
+        asked = update.asked + (step in (Step.WAITING, Step.COMMITTING))
+        update = replace(update, step=step, asked=asked)
+        client = replace(update.client, draws=CALL_DRAWS * self._number(update))
+        client, call, frame = client.call(method, params, now_us, timeout_us or self.order.timeout_us)
+        return replace(update, client=client, call=call), (frame,)
+
+    def _number(self, update: Update) -> int:
+        """Of the call that is made: another one for each, and the same wherever two updates are in the same place."""
+        order = self.order
+        chunks = -(-len(order.archive) // order.chunk_size)
+        match update.step:
+            case Step.ASKING:
+                return 0
+            case Step.BEGINNING | Step.PULLING:
+                return 1
+            case Step.WRITING:
+                return 2 + update.offset // order.chunk_size * order.tries + update.tries
+        after = 3 + chunks * order.tries
+        return after + {Step.ENDING: 0, Step.GIVING_UP: 1}.get(update.step, 1 + update.asked)
 
     def _not_back(self, update: Update) -> Move:
         what = "was not back" if update.is_committed is None else "is back with another image, but was not committed,"
