@@ -15,9 +15,12 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from emu.ota.mongoose.client import Answered, Outcome, Refused, RpcClient, Turn, Unanswered
 from emu.ota.mongoose.jsontext import quoted
@@ -75,8 +78,7 @@ class Step(Enum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True)
-class Failure:
+class Failure(Struct, frozen=True):
     """``refused``: the device said no, with ``code``, or came back with another image; else nobody knows what it
     did."""
 
@@ -85,8 +87,7 @@ class Failure:
     code: int = 0
 
 
-@dataclass(frozen=True)
-class Update:
+class Update(Struct, frozen=True):
     """Where an update is. ``offset``: of the chunk that is being written; ``tries``: it has had; ``repeated``: chunks
     sent again, in all. ``partition``: active before, -1 where the device does not say. ``is_committed`` and
     ``commit_timeout_s``: what the device said when it was back."""
