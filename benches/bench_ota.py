@@ -1,4 +1,4 @@
-"""Chunks per second of an update over real links: 512 bytes each, one call out at a time, as the vendor's client does it.
+"""Chunks per second of an update over real links: 512 bytes each, one call out at a time, as the vendor does it.
 
 `brownout serve --fast` is a process, what `brownout ota` does is done in this one, and a chunk is a round trip between
 the two. The device's side and the client's side alone, without a link, say where its time goes.
@@ -21,7 +21,7 @@ from emu.ota.mongoose.wire import Request, Response
 from flash.draws import uniforms
 from tests.emu.cli.test_serve import serving
 from tests.ota.bench import UART, Powered, bundle
-from tests.ota.conftest import broker  # noqa: F401: a fixture, asked for by name
+from tests.ota.conftest import broker  # noqa: F401
 
 BOARD = "microbit"
 SIZE = 256 * 1024
