@@ -43,6 +43,11 @@ class Peer(Machine[S], Protocol[S]):
         """The same state, with all of its times later by ``by_us``."""
         ...
 
+    def put_by(self, state: S, now_us: int) -> S:
+        """The same state to be gone on with later, with times counted from now, rounded up to half seconds, and without
+        what nothing depends on."""
+        ...
+
     def claims(self, state: S) -> str:
         """What it takes for granted: `emu.events.APPLIED`, `KEPT`, or ""."""
         ...

@@ -27,11 +27,14 @@ LINK_KINDS: tuple[LinkKind, ...] = ("connection", "wire")
 """A connection breaks when the device is reset, and its peer is told; on a wire frames are lost and nobody knows."""
 
 SECOND = 1_000_000
+TICK_US = SECOND // 2
+"""What stands outside keeps time in such steps when it is put by; else states would differ in microseconds alone."""
 TRAVEL_US = 1_000
 LATE_US = 25 * SECOND
 """Longer than a peer waits for an answer: what is late comes behind its own repetition."""
 STALL_US = 700 * SECOND
-"""Longer than a device lets an update rest."""
+"""Longer than a device lets an update rest. A link that stands still goes on when the device is reset, without what it
+held back."""
 OFF_US = 3 * SECOND
 
 
@@ -48,12 +51,11 @@ class Flight:
 
 @dataclass(frozen=True)
 class Outside:
-    """Everything outside a device. ``talk``: the peer's state; None: it wants nothing of the device. ``still_us``: how
-    much longer the link carries nothing. ``left``: how many frames may still be disturbed."""
+    """Everything outside a device. ``talk``: the peer's state; None: it wants nothing of the device. ``left``: how many
+    frames may still be disturbed."""
 
     talk: Hashable = None
     flights: tuple[Flight, ...] = ()
-    still_us: int = 0
     left: int = 0
 
 
@@ -70,7 +72,7 @@ class Network:
         self._left = outside.left
         self._talk: Any = outside.talk
         self._flights = list(outside.flights)
-        self._still_until_us = outside.still_us
+        self._still_until_us = 0
         self._frames = 0
         self.told = outside
         """What the journal says of it so far."""
@@ -100,9 +102,9 @@ class Network:
     def outside(self) -> Outside:
         """As it is now."""
         now = self.now_us
-        flights = tuple(sorted((replace(each, due_us=each.due_us - now) for each in self._flights), key=_order))
-        talk = None if self._talk is None else self._peer.shifted(self._talk, -now)
-        return Outside(talk, flights, max(0, self._still_until_us - now), self._left)
+        put_by = (replace(each, due_us=_rounded(each.due_us - now)) for each in self._flights)
+        talk = None if self._talk is None else self._peer.put_by(self._talk, now)
+        return Outside(talk, tuple(sorted(put_by, key=_order)), self._left)
 
     # -- what happens to the device ------------------------------------------------------------------------
 
@@ -111,7 +113,7 @@ class Network:
         if had_no_power:
             self._shift(-OFF_US)
             self._early_us = -OFF_US
-        answers = [flight for flight in self._flights if not flight.to_device]
+        answers = [each for each in self._flights if not each.to_device and each.due_us <= self.now_us + LATE_US]
         self._flights = answers if self._kind == "wire" else []
         if self._kind == "connection" and self._talk is not None:
             for flight in sorted(answers, key=_order):
@@ -179,7 +181,7 @@ class Network:
             failure = self._peer.failure(talk)
             if failure:
                 self._note(NOTE, f"the peer gives up: {failure}")
-            self._talk = None
+            self._talk, self._flights = None, [each for each in self._flights if each.to_device]
         self._sent(frames)
 
     def _sent(self, frames: Frames) -> None:
@@ -204,7 +206,6 @@ class Network:
 
     def _shift(self, by_us: int) -> None:
         self._flights = [replace(each, due_us=each.due_us + by_us) for each in self._flights]
-        self._still_until_us += by_us
         if self._talk is not None:
             self._talk = self._peer.shifted(self._talk, by_us)
 
@@ -214,6 +215,12 @@ class Network:
         if outside != self.told and not self._early_us:
             self._note(OUTSIDE, outside)
             self.told = outside
+
+
+def _rounded(due_us: int) -> int:
+    """Up to whole milliseconds; up to ticks, what takes longer than a tick."""
+    step_us = TICK_US if due_us > TICK_US else TRAVEL_US
+    return max(0, step_us * -(-due_us // step_us))
 
 
 def _order(flight: Flight) -> tuple[int, bool, bytes]:

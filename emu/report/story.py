@@ -126,7 +126,7 @@ class Line:
 
 
 def lines_of(entries: list[Entry]) -> Iterator[Line]:
-    """Journal entries as lines; operations that carry on where the last were are one line. What else is known outside the
+    """Journal entries as lines; operations that carry on where the last were are one line. What is known outside the
     device is left out: frames say it."""
     index = 0
     while index < len(entries):

@@ -13,6 +13,8 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from msgspec.structs import replace
+
 from emu.events import APPLIED, KEPT
 from emu.ota.machine import Frames
 from emu.ota.mongoose.application import MongooseApplication
@@ -23,6 +25,7 @@ from emu.ota.mongoose.jsontext import members
 from emu.ota.mongoose.settings import Settings
 from emu.ota.mongoose.updating import Order, Step, Update, Updating, begin_params
 from emu.ota.mongoose.wire import ErrorResponse, Malformed, Request, parse
+from emu.ota.network import TICK_US
 from emu.ota.node import Booted
 
 REBOOT_TIMEOUT_US = 10_000_000
@@ -38,6 +41,12 @@ class MongoosePeer(Updating):
 
     def begin(self, attempt: int, now_us: int) -> tuple[Update, Frames]:
         return self.start(RpcClient(Caller(seed=attempt)), now_us)
+
+    def shifted(self, state: Update, by_us: int) -> Update:
+        return self.timed(state, lambda at: at + by_us)
+
+    def put_by(self, state: Update, now_us: int) -> Update:
+        return replace(self.timed(state, lambda at: TICK_US * -(-(at - now_us) // TICK_US)), repeated=0)
 
     def claims(self, state: Update) -> str:
         if state.step is Step.DONE:

@@ -15,9 +15,12 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from emu.ota.mongoose.client import Answered, Outcome, Refused, RpcClient, Turn, Unanswered
 from emu.ota.mongoose.jsontext import quoted
@@ -77,8 +80,7 @@ class Step(Enum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True)
-class Failure:
+class Failure(Struct, frozen=True):
     """``refused``: the device said no, with ``code``, or came back with another image; else nobody knows what it
     did."""
 
@@ -87,18 +89,18 @@ class Failure:
     code: int = 0
 
 
-@dataclass(frozen=True)
-class Update:
+class Update(Struct, frozen=True):
     """Where an update is. ``offset``: of the chunk that is being written; ``tries``: it has had; ``repeated``: chunks
-    sent again, in all; nothing depends on it. ``asked``: calls since the update was applied. ``is_applied``: OTA.End was answered without an error. ``partition``: active before, -1 where
-    the device does not say. ``is_committed`` and ``commit_timeout_s``: what the device said when it was back."""
+    sent again, in all; nothing depends on it. ``asked``: calls since the update was applied. ``is_applied``: OTA.End
+    was answered without an error. ``partition``: active before, -1 where the device does not say. ``is_committed`` and
+    ``commit_timeout_s``: what the device said when it was back."""
 
     client: RpcClient
     step: Step = Step.ASKING
     call: str = ""
     offset: int = 0
     tries: int = 0
-    repeated: int = field(default=0, compare=False, repr=False)
+    repeated: int = 0
     asked: int = 0
     refusal: str = ""
     message: str = ""
@@ -148,10 +150,10 @@ class Updating:
     def lost(self, update: Update, now_us: int) -> Move:
         return self._after(update, update.client.lost(), now_us)
 
-    def shifted(self, update: Update, by_us: int) -> Update:
-        """The same, with all of its times later by ``by_us``."""
-        poll_us, give_up_us = (None if at is None else at + by_us for at in (update.poll_us, update.give_up_us))
-        return replace(update, client=update.client.shifted(by_us), poll_us=poll_us, give_up_us=give_up_us)
+    def timed(self, update: Update, change: Callable[[int], int]) -> Update:
+        """The same, with other times."""
+        poll_us, give_up_us = (None if at is None else change(at) for at in (update.poll_us, update.give_up_us))
+        return replace(update, client=update.client.timed(change), poll_us=poll_us, give_up_us=give_up_us)
 
     # -- steps ---------------------------------------------------------------------------------------------
 
@@ -264,7 +266,7 @@ class Updating:
     ) -> Move:
         asked = update.asked + (step in (Step.WAITING, Step.COMMITTING))
         update = replace(update, step=step, asked=asked)
-        client = replace(update.client, draws=CALL_DRAWS * self._number(update))
+        client = update.client.drawing(CALL_DRAWS * self._number(update))
         client, call, frame = client.call(method, params, now_us, timeout_us or self.order.timeout_us)
         return replace(update, client=client, call=call), (frame,)
 
