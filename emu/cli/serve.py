@@ -55,7 +55,8 @@ class _Links:
               help="Who may call what: a JSON array of rules, as the config key rpc.acl. With --auth alone: "
                    "everybody in it may call everything.")  # fmt: skip
 @click.option("--state", "state_file", type=FILE, metavar="FILE",
-              help="Keep the content of the flash: read at the start if it is there, written at the end.")  # fmt: skip
+              help="Keep the content of the flash: read at the start if it is there, written whenever it has changed "
+                   "(at most once a second) and at the end.")  # fmt: skip
 @click.option("--fast", is_flag=True, help="Do not wait for the time that flash operations take.")
 def command(board_name: str, source: Path | None, serial: bool, tcp: int | None, http: int | None, mqtt: str | None,
             bind: str, device_id: str | None, auth_file: Path | None, acl_file: Path | None, state_file: Path | None,
@@ -71,7 +72,7 @@ def command(board_name: str, source: Path | None, serial: bool, tcp: int | None,
         raise UsageError("no link was asked for: give --serial, --tcp PORT, --http PORT or --mqtt URL")
     device = _device(board_name, source, device_id, _guard(auth_file, acl_file), state_file)
     try:
-        return asyncio.run(_serve(device, links, fast))
+        return asyncio.run(_serve(device, links, fast, state_file))
     finally:
         if state_file is not None:
             from emu.ota.state_file import save_state
@@ -157,11 +158,16 @@ def _read(path: Path) -> str:
         raise UsageError(f"{path}: is not UTF-8 text: give a text file") from None
 
 
-async def _serve(device: MongooseDevice, asked: _Links, fast: bool) -> int:
+async def _serve(device: MongooseDevice, asked: _Links, fast: bool, state_file: Path | None) -> int:
     from emu.cli.keys import keys
+    from emu.ota.keeping import Keeping
 
     serving = device.serving(fast=fast, said=_show)
     links, tell = _made(device, asked)
+    if state_file is not None:
+        keeping = Keeping(state_file, device.device, lambda: device.beside, serving, said=_warn)
+        links.insert(0, keeping)
+        serving.on_rest = keeping.rested
     if asked.http is not None or asked.mqtt is not None:
         links.append(device.servers())  # a device on a network reaches servers
     until, code, loop = asyncio.Event(), 0, asyncio.get_running_loop()
@@ -232,6 +238,10 @@ def _lines(kind: str, address: str) -> list[str]:
         f"           brownout ota --port {port} FILE",
         f"           mos ota --port {port} FILE",
     ]
+
+
+def _warn(text: str) -> None:
+    click.echo(f"brownout: {printable(text)}", err=True)
 
 
 def _show(at_us: int, text: str) -> None:

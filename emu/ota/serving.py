@@ -49,6 +49,8 @@ class Serving(Generic[App]):
         self._planned_us: int | None = None
         self._ended = 0  # sessions
         self._links: list[Link] = []
+        self.on_rest: Callable[[], None] = lambda: None
+        """Called when a turn is over or the power has gone: nothing is under way, and the flash may have changed."""
         node.on_reset = self._reset
 
     # -- for links and what talks over them ------------------------------------------------------------------
@@ -76,6 +78,7 @@ class Serving(Generic[App]):
         finally:  # also where nobody waits for it any more: what it has led to is to leave in time
             if self._leaving or self.node.next_us != self._planned_us:
                 self._changed.set()
+            self.on_rest()
         return lived
 
     def leave(self, deliver: Callable[[], None]) -> None:
@@ -95,6 +98,7 @@ class Serving(Generic[App]):
         self.node.switch_off()
         self._flush()
         self._changed.set()
+        self.on_rest()
 
     def restore_power(self) -> None:
         if self.node.state != "off":
@@ -110,6 +114,7 @@ class Serving(Generic[App]):
             self.node.press_reset()
             await self._pass()
         self._changed.set()
+        self.on_rest()
 
     # -- life ------------------------------------------------------------------------------------------------
 
@@ -146,6 +151,7 @@ class Serving(Generic[App]):
         while True:
             async with self._turn:
                 await self._live()
+            self.on_rest()
             self._changed.clear()
             self._planned_us = self.node.next_us
             await self._sleep(None if self._planned_us is None else self._planned_us - self._present_us)
