@@ -27,6 +27,7 @@ except ImportError:
 DEFAULT_PORT = 1883
 CONNECT_S = 5.0
 FIRST_PAUSE_S, LAST_PAUSE_S = 1.0, 60.0
+ASKED_AGAIN_S = 1.0
 MAX_WAITING = 64
 """Messages that wait to be taken, and as many to be sent; more are lost."""
 
@@ -100,12 +101,11 @@ class MqttLink:
         task = self._task
         if task is not None:
             self._task = asyncio.get_running_loop().create_task(self._run(task))
-            task.cancel()
+            task.cancel()  # at once: nothing more of this connection is taken
 
     async def close(self) -> None:
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task], timeout=CONNECT_S)
+            await _ended(self._task)
             self._task = None
 
     async def _run(self, before: asyncio.Task[None] | None = None) -> None:
@@ -113,7 +113,7 @@ class MqttLink:
         assert self._first is not None, "a link is run before it is open: please report"
         try:
             if before is not None:
-                await asyncio.wait([before])
+                await _ended(before)
             pause_s = FIRST_PAUSE_S
             while True:
                 if self._first.done():  # the first time it is not on yet, and the user wants to know
@@ -163,8 +163,10 @@ class MqttLink:
             with contextlib.suppress(asyncio.QueueFull):
                 waiting.put_nowait((topic, payload))
 
+        is_over = False
+
         async def publishing() -> None:
-            while True:
+            while not is_over:  # asked too, because a publish whose answer has just come swallows the cancellation
                 topic, payload = await waiting.get()
                 await client.publish(topic, payload, qos=1)
 
@@ -179,8 +181,17 @@ class MqttLink:
                 if sender.done():
                     sender.result()
         finally:
+            is_over = True
             sender.cancel()
             await asyncio.wait([sender])
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    """Cancel a task until it has ended. Once is not enough: `asyncio.wait_for`, of which aiomqtt is made, swallows a
+    cancellation that comes together with its result (Python before 3.12). A connection that ends takes a moment."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=ASKED_AGAIN_S)
 
 
 def can_publish_to(topic: str) -> bool:
