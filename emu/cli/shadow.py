@@ -118,8 +118,10 @@ def _desire(service: ShadowService, thing: str, request: bytes) -> str:
 
 async def _serve(broker: Broker, service: ShadowService, thing: str, fate: Fate | None, keeping: _Keeping,
                  timeout_s: float) -> int:  # fmt: skip
+    from emu.cli.event_loop import tell_in_one_line
     from emu.ota.mongoose.shadow_serving import ShadowServing
 
+    tell_in_one_line(lambda text: click.echo(f"brownout: {printable(text)}", err=True))
     watch, until, code = Stopwatch(), asyncio.Event(), LOST
 
     def said(text: str) -> None:
@@ -171,9 +173,9 @@ def _silence(fate: Fate, thing: str, timeout_s: float) -> str:
     """What is known of an update whose end was not reported."""
     if fate.has_begun:
         return f"{thing} has not reported the end of its update in {timeout_s:g} s; the last was: {fate.message}"
-    where = "it has asked for its shadow" if fate.has_asked else "is it on this broker, under this id?"
+    where = "it has asked for its shadow." if fate.has_asked else "is it on this broker, under this id?"
     return (
-        f"{thing} has not begun its update in {timeout_s:g} s: {where}; a device tries an URL once, and none while "
+        f"{thing} has not begun its update in {timeout_s:g} s: {where} A device tries an URL once, and none while "
         "another update is under way or on trial"
     )
 

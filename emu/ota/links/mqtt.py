@@ -120,9 +120,13 @@ class MqttLink:
                     await self._keeper.until_running()
                 was_connected = False
                 try:
-                    async with self._client() as client:
-                        was_connected = True
-                        await self._talk(client, self._first)
+                    connecting = self._client()
+                    try:
+                        async with connecting as client:
+                            was_connected = True
+                            await self._talk(client, self._first)
+                    finally:
+                        _known(connecting)
                 except aiomqtt.MqttError as wrong:
                     if not self._first.done():
                         raise OtaError(
@@ -184,6 +188,14 @@ class MqttLink:
             is_over = True
             sender.cancel()
             await asyncio.wait([sender])
+
+
+def _known(client: aiomqtt.Client) -> None:
+    """Look at why a connection is over: aiomqtt leaves that to whoever waits at the time, and where nobody does,
+    asyncio shows it as an error that nobody has looked at."""
+    why: asyncio.Future[None] | None = getattr(client, "_disconnected", None)
+    if why is not None and why.done() and not why.cancelled():
+        why.exception()
 
 
 async def _ended(task: asyncio.Task[None]) -> None:
