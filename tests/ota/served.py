@@ -169,6 +169,14 @@ async def next_frame(reader: asyncio.StreamReader) -> bytes:
     return line.strip()
 
 
+async def drained(reader: asyncio.StreamReader) -> bytes:
+    """All that still comes, until the other side is gone in whatever way."""
+    try:
+        return await reader.read()
+    except ConnectionError:
+        return b""
+
+
 async def eventually(done: Callable[[], bool]) -> None:
     """Let the loop run until ``done``; the test's own time limit ends it."""
     while not done():

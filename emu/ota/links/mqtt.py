@@ -30,6 +30,8 @@ FIRST_PAUSE_S, LAST_PAUSE_S = 1.0, 60.0
 ASKED_AGAIN_S = 1.0
 MAX_WAITING = 64
 """Messages that wait to be taken, and as many to be sent; more are lost."""
+MAX_MESSAGE = 1 << 16
+"""Bytes of one that is taken. What a broker lets through is read whole first: its own limit is the broker's."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +59,15 @@ class Broker:
         """Without the password."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"mqtt://{host}:{self.port}"
+
+
+class _Small(asyncio.Queue["aiomqtt.Message"]):
+    """Messages that wait to be taken; one that is too long is lost, like one that comes when there are too many."""
+
+    def put_nowait(self, item: aiomqtt.Message) -> None:
+        if isinstance(item.payload, bytes) and len(item.payload) > MAX_MESSAGE:
+            raise asyncio.QueueFull
+        super().put_nowait(item)
 
 
 class TopicTalk(Protocol):
@@ -153,12 +164,16 @@ class MqttLink:
             timeout=CONNECT_S,
             socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],  # or answers wait 40 ms for each other
             max_queued_incoming_messages=MAX_WAITING,
+            queue_type=_Small,
         )
 
     async def _talk(self, client: aiomqtt.Client, opened: asyncio.Future[None]) -> None:
         """One connection, to its end."""
         for topic in self._topics():
-            await client.subscribe(topic, qos=1)
+            try:
+                await client.subscribe(topic, qos=1)
+            except ValueError:  # somebody has given the device a name that no broker takes
+                raise aiomqtt.MqttError(f"{topic[:80]!r} is no topic") from None
         if not opened.done():
             opened.set_result(None)
         waiting: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue(MAX_WAITING)

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from emu.ota.links.hostile import course_of
 from emu.ota.mongoose.digest import Algorithm, password_hash
 from tests.emu.cli.command import ROOT, Brownout
 from tests.emu.cli.serve_process import PATIENCE_S, curl, serving
@@ -160,6 +161,17 @@ def test_with_a_password_file_every_link_demands_a_user(tmp_path: Path) -> None:
         serve.end(signal.SIGINT)
 
 
+def test_a_hostile_network_stands_in_front_of_the_ports() -> None:
+    with serving("--tcp", "0", "--http", "0", "--hostile", "3") as serve:
+        serve.until("hostile    a network of seed 3 stands in front of TCP and HTTP")
+        port = int(serve.until(r"TCP +tcp://127\.0\.0\.1:(\d+)"))
+        http = int(serve.until(r"HTTP +http://127\.0\.0\.1:(\d+)/rpc$"))
+        for name, where in (("TCP", port), ("HTTP", http)):
+            socket.create_connection(("127.0.0.1", where)).close()
+            assert serve.until(rf"hostile: {name} connection 1: (.*)") == str(course_of(3, name, 1, 2.0))
+        assert serve.end(signal.SIGINT) == (130, "")
+
+
 def test_errors_are_one_line(tmp_path: Path, brownout: Brownout) -> None:
     def written(name: str, text: str) -> Path:
         (tmp_path / name).write_text(text)
@@ -179,6 +191,7 @@ def test_errors_are_one_line(tmp_path: Path, brownout: Brownout) -> None:
         (("--mqtt", "http://x"), "no address of a broker"),
         (("--tcp", "0", "--bind", "no.such.host.invalid"), "cannot be listened on"),
         (("--tcp", "70000"), "--tcp"),
+        (("--serial", "--hostile", "1"), "--hostile has nothing to stand in front of"),
         (("--tcp", "0", "--board", "nosuch"), "nosuch"),
         (("--tcp", "0", "--from", tmp_path / "missing.bin"), "missing.bin"),
         (("--tcp", "0", "--device-id", "a/b"), "cannot stand in a topic"),
