@@ -19,7 +19,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emu.errors import LinkRefused
-from emu.ota.links.peers import MAX_PEERS
+from emu.ota.links import mqtt
+from emu.ota.links.http_server import MAX_AHEAD, _Watched
+from emu.ota.links.peers import MAX_PEERS, Peers
 from emu.ota.mongoose.client import Answered, Caller, Outcome, Refused, RpcClient
 from emu.ota.mongoose.ports import Port
 from emu.ota.mongoose.session import Session
@@ -205,6 +207,53 @@ def test_two_hundred_idle_connections(link: str) -> None:
             for _, writer in crowd:
                 writer.transport.abort()
             await asyncio.wait(ended)
+
+    run(test)
+
+
+class _Inner(asyncio.Protocol):
+    """What a connection's bytes go to; it takes none of them."""
+
+    def __init__(self) -> None:
+        self.size = 0
+
+    def data_received(self, data: bytes) -> None:
+        self.size += len(data)
+
+
+class _Wire(asyncio.Transport):
+    is_aborted = False
+
+    def abort(self) -> None:
+        self.is_aborted = True
+
+
+def test_what_nobody_takes_is_bounded_whatever_the_library_does() -> None:
+    async def test() -> None:
+        async with served() as bench:
+            inner, wire = _Inner(), _Wire()
+            watched = _Watched(inner, Peers(), bench.serving, 10.0, lambda: None)
+            watched.connection_made(wire)
+            for _ in range(3):
+                watched.data_received(b"x" * (MAX_AHEAD // 2))
+                watched.took()
+            watched.data_received(b"x" * MAX_AHEAD)
+            assert not wire.is_aborted
+            watched.data_received(b"x")
+            assert (wire.is_aborted, inner.size) == (True, MAX_AHEAD * 5 // 2)
+            watched.connection_lost(None)
+
+    run(test)
+
+
+def test_a_message_that_is_too_long_does_not_wait() -> None:
+    async def test() -> None:
+        waiting = mqtt._Small(5)
+        for size in (0, mqtt.MAX_MESSAGE):
+            waiting.put_nowait(aiomqtt.Message("t", b"x" * size, 1, False, 1, None))
+        with pytest.raises(asyncio.QueueFull):
+            waiting.put_nowait(aiomqtt.Message("t", b"x" * (mqtt.MAX_MESSAGE + 1), 1, False, 1, None))
+        assert waiting.qsize() == 2
 
     run(test)
 
