@@ -98,7 +98,6 @@ class Serving(Generic[App]):
         self.node.switch_off()
         self._flush()
         self._changed.set()
-        self.on_rest()
 
     def restore_power(self) -> None:
         if self.node.state != "off":
@@ -114,7 +113,6 @@ class Serving(Generic[App]):
             self.node.press_reset()
             await self._pass()
         self._changed.set()
-        self.on_rest()
 
     # -- life ------------------------------------------------------------------------------------------------
 

@@ -185,6 +185,25 @@ def test_garbage_frames_over_the_limit_and_names_that_are_no_topics_mqtt(broker:
     run(test)
 
 
+@pytest.mark.parametrize("link", ["ws", "http"])
+def test_a_peer_that_asks_and_never_reads_is_hung_up_on(link: str) -> None:
+    call = b'{"id":1,"method":"Config.Get"}'
+
+    async def test() -> None:
+        async with served() as bench:
+            reader, writer = await connect(bench.http)
+            reader._transport.pause_reading()  # type: ignore[attr-defined]
+            writer.write(WEBSOCKET if link == "ws" else b"")
+            with pytest.raises(ConnectionError):
+                while True:
+                    writer.write((message(call) if link == "ws" else post(call)) * 100)
+                    await writer.drain()
+            writer.close()
+            assert b'"state":0' in (await http_call(bench, "POST", "/rpc", STATUS)).body
+
+    run(test)
+
+
 @pytest.mark.parametrize("link", ["tcp", "http", "ws"])
 def test_two_hundred_idle_connections(link: str) -> None:
     says = {
