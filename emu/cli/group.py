@@ -28,6 +28,7 @@ COMMANDS = {
     "verify": "Derive a certificate again: run the same campaign and compare.",
     "bench": "What an update costs on a board: throughput, stalls, boot, commit, wear; a gate.",
     "serve": "Serve an emulated device on real links: serial, TCP, HTTP, WebSocket, MQTT.",
+    "shadow": "Serve the shadow of a device through a broker, and wait for the update it desires.",
     "pack": "Make a firmware .zip from an image, and sign it.",
     "inspect": "Explain a firmware .zip, an image file or the content of a flash.",
     "flash": "Convert and edit flash images.",

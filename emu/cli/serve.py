@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from emu.ota.links.link import Link
     from emu.ota.mongoose.device import MongooseDevice
     from emu.ota.mongoose.guard import Guard
+    from emu.ota.mongoose.talks import Served
 
 EXIT_INTERRUPTED = 130
 MAX_RULES_SIZE = 1 << 20
@@ -37,6 +38,7 @@ class _Links:
     http: int | None
     mqtt: str | None
     bind: str
+    hostile: int | None
 
 
 @click.command("serve")
@@ -48,6 +50,9 @@ class _Links:
 @click.option("--http", type=PORT, metavar="PORT", help="HTTP and WebSocket; 0: any free port.")
 @click.option("--mqtt", metavar="URL", help="Through the broker at mqtt://[USER:PASSWORD@]HOST[:PORT].")
 @click.option("--bind", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="Where TCP and HTTP listen.")
+@click.option("--hostile", type=click.IntRange(0, (1 << 63) - 1), metavar="SEED",
+              help="Put a hostile network in front of TCP and HTTP: connections are cut, stalled, late, in pieces. "
+                   "Which of them, and where, is drawn from SEED.")  # fmt: skip
 @click.option("--device-id", metavar="ID", help="What the device is called; it is part of its MQTT topics.")
 @click.option("--auth", "auth_file", type=FILE, metavar="FILE",
               help="Who may call: a file of passwords, as htdigest writes it.")  # fmt: skip
@@ -55,23 +60,26 @@ class _Links:
               help="Who may call what: a JSON array of rules, as the config key rpc.acl. With --auth alone: "
                    "everybody in it may call everything.")  # fmt: skip
 @click.option("--state", "state_file", type=FILE, metavar="FILE",
-              help="Keep the content of the flash: read at the start if it is there, written at the end.")  # fmt: skip
+              help="Keep the content of the flash: read at the start if it is there, written whenever it has changed "
+                   "(at most once a second) and at the end.")  # fmt: skip
 @click.option("--fast", is_flag=True, help="Do not wait for the time that flash operations take.")
 def command(board_name: str, source: Path | None, serial: bool, tcp: int | None, http: int | None, mqtt: str | None,
-            bind: str, device_id: str | None, auth_file: Path | None, acl_file: Path | None, state_file: Path | None,
-            fast: bool) -> int:  # fmt: skip
+            bind: str, hostile: int | None, device_id: str | None, auth_file: Path | None, acl_file: Path | None,
+            state_file: Path | None, fast: bool) -> int:  # fmt: skip
     """Serve an emulated Mongoose OS device on real links, all of them at once if you like.
 
     Prints each address with command lines that use it, then the device's log. The device's time follows the wall
     clock: timers run out when they would, and an answer waits for the flash. On a terminal, keys are the hand at the
     device: p cuts the power and restores it, r presses reset, q quits (elsewhere: the first letters of lines).
     """
-    links = _Links(serial, tcp, http, mqtt, bind)
+    links = _Links(serial, tcp, http, mqtt, bind, hostile)
     if not serial and tcp is None and http is None and mqtt is None:
         raise UsageError("no link was asked for: give --serial, --tcp PORT, --http PORT or --mqtt URL")
+    if hostile is not None and tcp is None and http is None:
+        raise UsageError("--hostile has nothing to stand in front of: give --tcp PORT or --http PORT")
     device = _device(board_name, source, device_id, _guard(auth_file, acl_file), state_file)
     try:
-        return asyncio.run(_serve(device, links, fast))
+        return asyncio.run(_serve(device, links, fast, state_file))
     finally:
         if state_file is not None:
             from emu.ota.state_file import save_state
@@ -157,11 +165,18 @@ def _read(path: Path) -> str:
         raise UsageError(f"{path}: is not UTF-8 text: give a text file") from None
 
 
-async def _serve(device: MongooseDevice, asked: _Links, fast: bool) -> int:
+async def _serve(device: MongooseDevice, asked: _Links, fast: bool, state_file: Path | None) -> int:
+    from emu.cli.event_loop import tell_in_one_line
     from emu.cli.keys import keys
+    from emu.ota.keeping import Keeping
 
     serving = device.serving(fast=fast, said=_show)
-    links, tell = _made(device, asked)
+    tell_in_one_line(_warn)
+    links, tell = _made(device, serving, asked)
+    if state_file is not None:
+        keeping = Keeping(state_file, device.device, lambda: device.beside, serving, said=_warn)
+        links.insert(0, keeping)
+        serving.on_rest = keeping.rested
     if asked.http is not None or asked.mqtt is not None:
         links.append(device.servers())  # a device on a network reaches servers
     until, code, loop = asyncio.Event(), 0, asyncio.get_running_loop()
@@ -192,23 +207,39 @@ async def _serve(device: MongooseDevice, asked: _Links, fast: bool) -> int:
     return code
 
 
-def _made(device: MongooseDevice, asked: _Links) -> tuple[list[Link], list[Callable[[], list[str]]]]:
-    """The links that were asked for, and what is said of each once it is open."""
+def _made(device: MongooseDevice, serving: Served, asked: _Links) -> tuple[list[Link], list[Callable[[], list[str]]]]:
+    """The links that were asked for, and what is said of each once it is open. Behind a hostile network a port of the
+    device is one of this machine alone, and the network has the one that was asked for."""
+    from emu.ota.links.hostile import HostileRelay
+
     links: list[Link] = []
     tell: list[Callable[[], list[str]]] = []
+    hidden = ("127.0.0.1", 0)
 
     def add(link: Any, lines: Callable[[], list[str]]) -> None:
         links.append(link)
         tell.append(lines)
 
+    def port(name: str, number: int, make: Callable[[str, int], Any]) -> Any:
+        """What a peer reaches."""
+        if asked.hostile is None:
+            return make(asked.bind, number)
+        link = make(*hidden)
+        links.append(link)
+        return HostileRelay(
+            asked.bind, number, lambda: link.address, asked.hostile, serving, name=name, said=serving.tell
+        )
+
+    if asked.hostile is not None:
+        tell.append(lambda: [f"hostile    a network of seed {asked.hostile} stands in front of TCP and HTTP"])
     if asked.serial:
         serial = device.serial()
         add(serial, lambda: _lines("serial", serial.path))
     if asked.tcp is not None:
-        tcp = device.tcp(asked.bind, asked.tcp)
+        tcp = port("TCP", asked.tcp, device.tcp)
         add(tcp, lambda: _lines("TCP", "tcp://{}:{}".format(*tcp.address)))
     if asked.http is not None:
-        http = device.http(asked.bind, asked.http)
+        http = port("HTTP", asked.http, device.http)
 
         def web() -> list[str]:
             where = "{}:{}".format(*http.address)
@@ -232,6 +263,10 @@ def _lines(kind: str, address: str) -> list[str]:
         f"           brownout ota --port {port} FILE",
         f"           mos ota --port {port} FILE",
     ]
+
+
+def _warn(text: str) -> None:
+    click.echo(f"brownout: {printable(text)}", err=True)
 
 
 def _show(at_us: int, text: str) -> None:

@@ -49,6 +49,8 @@ class Serving(Generic[App]):
         self._planned_us: int | None = None
         self._ended = 0  # sessions
         self._links: list[Link] = []
+        self.on_rest: Callable[[], None] = lambda: None
+        """Called when a turn is over or the power has gone: nothing is under way, and the flash may have changed."""
         node.on_reset = self._reset
 
     # -- for links and what talks over them ------------------------------------------------------------------
@@ -76,6 +78,7 @@ class Serving(Generic[App]):
         finally:  # also where nobody waits for it any more: what it has led to is to leave in time
             if self._leaving or self._is_due_earlier():
                 self._changed.set()
+            self.on_rest()
         return lived
 
     def leave(self, deliver: Callable[[], None]) -> None:
@@ -146,6 +149,7 @@ class Serving(Generic[App]):
         while True:
             async with self._turn:
                 await self._live()
+            self.on_rest()
             self._changed.clear()
             self._planned_us = self.node.next_us
             await self._sleep(None if self._planned_us is None else self._planned_us - self._present_us)

@@ -1,13 +1,15 @@
 """What a device keeps between two runs, in a file: every cell of its flash, and what its update system lets stand
 beside it. The file says for which board, and is believed whole or not at all.
 
-Neighbours: `device` has the chips; `flash.snapshot` is their state. Knows no update system.
+Neighbours: `device` has the chips; `flash.snapshot` is their state; `keeping` writes it while a device is served. Knows
+no update system.
 """
 
 from __future__ import annotations
 
 import hashlib
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -38,12 +40,40 @@ class _State(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     beside: dict[str, Any]
 
 
+@dataclass(frozen=True)
+class DeviceState:
+    """What a device is to keep, at one moment. Taking it costs what has changed since the last time; writing it costs
+    what the chips hold, and touches no device."""
+
+    board: str
+    digest: str
+    chips: tuple[tuple[str, Snapshot], ...]
+    beside: bytes
+
+    @classmethod
+    def of(cls, device: EmulatedDevice, beside: dict[str, Any]) -> DeviceState:
+        """``beside``: values as JSON has them."""
+        chips = tuple((chip.name, chip.snapshot()) for chip in device.chips)
+        return cls(device.board.name, device.board.digest, chips, msgspec.msgpack.encode(beside, order="sorted"))
+
+    def same(self, other: DeviceState | None) -> bool:
+        """Whether both are of one device, and nothing has changed from one to the other, wear included."""
+        if other is None or self.beside != other.beside:
+            return False
+        pairs = zip(self.chips, other.chips, strict=True)
+        return all(mine.wear == theirs.wear and mine.same(theirs) for (_, mine), (_, theirs) in pairs)
+
+    def write(self, path: Path) -> None:
+        """Raises ImageError where the file cannot be written; the old one stays."""
+        chips = [_chip(name, snapshot) for name, snapshot in self.chips]
+        state = _State(self.board, self.digest, chips, msgspec.msgpack.decode(self.beside))
+        packed = zlib.compress(msgspec.msgpack.encode(state), 1)
+        write_file(path, MAGIC + hashlib.sha256(packed).digest() + packed)
+
+
 def save_state(path: Path, device: EmulatedDevice, beside: dict[str, Any]) -> None:
-    """``beside``: values as JSON has them. Raises ImageError where the file cannot be written; the old one stays."""
-    board = device.board
-    chips = [_chip(chip.name, chip.snapshot()) for chip in device.chips]
-    packed = zlib.compress(msgspec.msgpack.encode(_State(board.name, board.digest, chips, beside)), 1)
-    write_file(path, MAGIC + hashlib.sha256(packed).digest() + packed)
+    """Raises ImageError where the file cannot be written; the old one stays."""
+    DeviceState.of(device, beside).write(path)
 
 
 def load_state(path: Path, device: EmulatedDevice) -> dict[str, Any]:

@@ -5,6 +5,8 @@
     ```text                 after a command: what it prints, line by line; `...` stands for any lines
     ```python               without a file marker: is executed, all of a page in one namespace
     <!-- not run: WHY -->   the block that follows is not tried, and why
+    <!-- needs: PROGRAM --> the block that follows is tried where PROGRAM is installed; elsewhere the page is skipped,
+                            after all its other blocks have been tried
 
 Neighbours: `test_docs` does all of it in an empty folder.
 """
@@ -19,7 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 DOCS = ROOT / "docs"
 _BLOCK = re.compile(
-    r"(?:^<!-- (?P<word>file|exits|not run): (?P<value>.*?) -->\n+)?^```(?P<language>\w*)\n(?P<text>.*?)^```$",
+    r"(?:^<!-- (?P<word>file|exits|not run|needs): (?P<value>.*?) -->\n+)?^```(?P<language>\w*)\n(?P<text>.*?)^```$",
     re.M | re.S,
 )
 _CHANGING = re.compile(r"\d+(\.\d+)? (s|ms|us|min)\b|\b\d+(\.\d+)+\b|[0-9,]+(?= sessions| edges/s)|\bin \d[\d.]*s\b")
@@ -27,7 +29,8 @@ _CHANGING = re.compile(r"\d+(\.\d+)? (s|ms|us|min)\b|\b\d+(\.\d+)+\b|[0-9,]+(?= 
 
 @dataclass(frozen=True)
 class Block:
-    """``exits``: the exit code of a command. ``file``: where the text goes. ``skipped``: why it is not tried."""
+    """``exits``: the exit code of a command. ``file``: where the text goes. ``skipped``: why it is not tried.
+    ``needs``: a program without which it cannot be."""
 
     language: str
     text: str
@@ -35,6 +38,7 @@ class Block:
     file: str = ""
     exits: int = 0
     skipped: str = ""
+    needs: str = ""
 
 
 def pages() -> list[Path]:
@@ -52,6 +56,7 @@ def blocks_of(page: Path) -> Iterator[Block]:
             file=value if word == "file" else "",
             exits=int(value) if word == "exits" else 0,
             skipped=value if word == "not run" else "",
+            needs=value if word == "needs" else "",
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -38,10 +39,13 @@ def test_a_page_works_as_written(page: Path, tmp_path: Path, monkeypatch: pytest
     monkeypatch.syspath_prepend(tmp_path)
     before = set(sys.modules)
     namespace: dict[str, object] = {"__name__": "__page__"}
-    printed, tried = "", 0
+    printed, tried, missing = "", 0, set[str]()
     for block in blocks_of(page):
         where = f"{page.name}:{block.line}"
         if block.skipped:
+            continue
+        if block.needs and shutil.which(block.needs) is None:
+            missing.add(block.needs)
             continue
         if block.file:
             target = tmp_path / block.file
@@ -62,6 +66,8 @@ def test_a_page_works_as_written(page: Path, tmp_path: Path, monkeypatch: pytest
         if str(getattr(sys.modules[name], "__file__", "")).startswith(str(tmp_path)):
             del sys.modules[name]  # the files of one page are not those of another
     assert tried, f"{page.name} has nothing to try"
+    if missing:
+        pytest.skip(f"no {', '.join(sorted(missing))} is installed: .ci/run installs it")
 
 
 def test_there_are_pages_for_what_the_readme_promises() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,18 +32,17 @@ class Mosquitto:
         config.write_text(f"listener {self.port} 127.0.0.1\nallow_anonymous true\npersistence false\n")
         program = which("mosquitto")
         assert program is not None
-        self.running = subprocess.Popen([program, "-c", config], stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
-        assert self.running.stderr is not None
-        for line in self.running.stderr:
-            if b"running" in line:
-                return
-        raise AssertionError("mosquitto did not start")
+        log = self.folder / "mosquitto.log"  # a pipe nobody reads would stop it one day
+        with log.open("wb") as err:
+            self.running = subprocess.Popen([program, "-c", config], stderr=err, stdout=subprocess.DEVNULL)
+        until = time.monotonic() + PATIENCE_S
+        while b"running" not in log.read_bytes():
+            assert self.running.poll() is None and time.monotonic() < until, "mosquitto did not start"
+            time.sleep(0.005)
 
     def stop(self) -> None:
         if self.running is not None:
-            assert self.running.stderr is not None
             self.running.terminate()
-            self.running.stderr.close()
             self.running.wait(PATIENCE_S)
             self.running = None
 

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from bootloader.image import header_for
 from emu.board import load_board
 from emu.factory import SlotImage, make_factory_device
+from emu.ota.links.hostile import HostileRelay
 from emu.ota.links.http import HttpRequest
 from emu.ota.links.http_server import HttpLink
 from emu.ota.links.pty import PtyLink
@@ -116,7 +117,7 @@ class Answer:
     body: bytes
 
 
-async def connect(link: HttpLink | TcpLink) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+async def connect(link: HttpLink | TcpLink | HostileRelay) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     return await asyncio.open_connection(*link.address)
 
 
@@ -166,6 +167,14 @@ async def next_frame(reader: asyncio.StreamReader) -> bytes:
     while not (line := await reader.readuntil(b"\n")).strip():
         pass
     return line.strip()
+
+
+async def drained(reader: asyncio.StreamReader) -> bytes:
+    """All that still comes, until the other side is gone in whatever way."""
+    try:
+        return await reader.read()
+    except ConnectionError:
+        return b""
 
 
 async def eventually(done: Callable[[], bool]) -> None:

@@ -20,6 +20,7 @@ from tests.ota.served import (
     Bench,
     bundle,
     connect,
+    drained,
     eventually,
     form,
     http_answer,
@@ -41,13 +42,6 @@ async def is_well(bench: Bench) -> None:
     writer.close()
     assert FINE in (await http_call(bench, "POST", "/rpc", STATUS)).body
     assert not bench.running.done()
-
-
-async def drained(reader: asyncio.StreamReader) -> bytes:
-    try:
-        return await reader.read()
-    except ConnectionError:
-        return b""
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from emu.ota.errors import OtaError
-from emu.ota.links.mqtt import Broker, can_publish_to
+from emu.ota.links.mqtt import Broker, MqttLink, can_publish_to
 from emu.ota.mongoose.talks import LARGEST_FRAME
 from tests.ota.conftest import Mosquitto
-from tests.ota.served import http_call, run, served
+from tests.ota.served import eventually, http_call, run, served
 
 ID = "brownout_000001"
 
@@ -158,3 +158,61 @@ def test_what_is_no_address_of_a_broker(url: str) -> None:
 @pytest.mark.parametrize(("topic", "can"), [("a/rpc", True), ("", False), ("a/#", False), ("+", False), ("a\0", False)])
 def test_topics_a_broker_takes(topic: str, can: bool) -> None:
     assert can_publish_to(topic) is can
+
+
+class Deaf:
+    """A client whose calls swallow one cancellation each, as `asyncio.wait_for` does before Python 3.12 where it comes
+    together with the result."""
+
+    def __init__(self, log: list[str], *, deaf: str) -> None:
+        self._log = log
+        self._deaf = deaf
+
+    async def __aenter__(self) -> Deaf:
+        self._log.append("connected")
+        return self
+
+    async def __aexit__(self, *wrong: object) -> None:
+        self._log.append("disconnected")
+
+    async def subscribe(self, topic: str, qos: int) -> None:
+        if self._deaf == "subscribe" and self._log.count("connected") > 1 and "hangs" not in self._log:
+            await self._hang()
+
+    async def publish(self, topic: str, payload: bytes, qos: int) -> None:
+        if self._deaf == "publish" and "hangs" not in self._log:
+            await self._hang()
+
+    async def _hang(self) -> None:
+        self._log.append("hangs")
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+
+    @property
+    def messages(self) -> Deaf:
+        return self
+
+    def __aiter__(self) -> Deaf:
+        return self
+
+    async def __anext__(self) -> None:
+        await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize("deaf", ["publish", "subscribe"])
+def test_a_cancellation_that_is_swallowed_is_said_again(deaf: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    log: list[str] = []
+    monkeypatch.setattr(MqttLink, "_client", lambda self: Deaf(log, deaf=deaf))
+
+    async def test() -> None:
+        async with served(mqtt="mqtt://nowhere") as bench:
+            if deaf == "subscribe":
+                await bench.serving.press_reset()
+            await eventually(lambda: "hangs" in log)
+            await bench.serving.press_reset()
+            await eventually(
+                lambda: log.count("connected") == log.count("disconnected") + 1 >= 2 and log[-1] != "hangs"
+            )
+        assert log.count("connected") == log.count("disconnected") == (2 if deaf == "publish" else 3)
+
+    run(test)

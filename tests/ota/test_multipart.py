@@ -8,7 +8,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from emu.ota.links.multipart import Event, FileBegun, FileData, Multipart, MultipartError, Variable, boundary_of
+from emu.ota.links.multipart import (
+    MAX_HEADERS,
+    Event,
+    FileBegun,
+    FileData,
+    Multipart,
+    MultipartError,
+    Variable,
+    boundary_of,
+)
 from tests.ota.served import form
 
 CONTENT = b"\r\n--xYz\r\n--xYzZ" + bytes(range(256)) * 3
@@ -65,3 +74,12 @@ def test_the_boundary(content_type: str, boundary: bytes | None) -> None:
 def test_a_boundary_that_nobody_means() -> None:
     with pytest.raises(MultipartError, match="256"):
         Multipart(b"x" * 300)
+
+
+def test_the_headers_of_a_part_are_bounded_whatever_the_library_does() -> None:
+    for header in (b"X: " + b"y" * MAX_HEADERS, b"X" * MAX_HEADERS + b"Y: z", b"X: yyyyyyy\r\n" * (MAX_HEADERS // 8)):
+        parser = Multipart(b"b")
+        with pytest.raises(MultipartError):
+            for data in (b"--b\r\n", *(header[at : at + 100] for at in range(0, len(header), 100))):
+                parser.feed(data)
+        assert parser._headers_size <= MAX_HEADERS + 100

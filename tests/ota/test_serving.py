@@ -149,6 +149,19 @@ def test_a_device_without_power_answers_nobody_and_begins_anew() -> None:
     run(test)
 
 
+def test_a_peer_that_comes_while_the_power_is_off_leaves_no_trace(caplog: pytest.LogCaptureFixture) -> None:
+    async def test() -> None:
+        async with served() as bench:
+            bench.serving.cut_power()
+            for link in (bench.tcp, bench.http) * 3:
+                reader, writer = await connect(link)
+                assert await _what_is_left(reader) == b""
+                writer.close()
+
+    run(test)
+    assert [record.getMessage() for record in caplog.records if record.name == "asyncio"] == []
+
+
 def test_all_links_at_once_on_one_device() -> None:
     async def test() -> None:
         async with served() as bench:

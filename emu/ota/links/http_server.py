@@ -28,6 +28,9 @@ KEEP_ALIVE_S = 60.0
 LINGER_S = 2.0
 """How long what a refused peer still sends is read, so that it gets to see the answer."""
 PIECE = 4096
+MAX_AHEAD = 1 << 19
+"""Bytes of a peer that have come and that nobody has taken: requests behind one that is not answered yet. With more, it
+is hung up on."""
 PROTOCOL = "Sec-WebSocket-Protocol"
 
 
@@ -108,10 +111,11 @@ class HttpLink:
         watched = self._watched.get(request.protocol)
         if watched is not None:
             watched.has_spoken()
+            watched.took()
         try:
             if request.path == self._socket_path and _wants_socket(request):
-                return await self._talk(request)
-            answer = await self._answering(_head(request), _body(request))
+                return await self._talk(request, watched)
+            answer = await self._answering(_head(request), _body(request, watched))
         except (ConnectionError, web.RequestPayloadError, HttpProcessingError, asyncio.CancelledError):
             raise
         except Exception as wrong:
@@ -121,7 +125,7 @@ class HttpLink:
             request.transport.abort()
         return _response(answer or HttpAnswer(500))
 
-    async def _talk(self, request: web.Request) -> web.StreamResponse:
+    async def _talk(self, request: web.Request, watched: _Watched | None) -> web.StreamResponse:
         """A WebSocket, to its end."""
         offered = request.headers.get(PROTOCOL, "")
         names = [name.strip() for name in offered.split(",") if name.strip()]
@@ -138,6 +142,8 @@ class HttpLink:
                     data = message.data
                 else:
                     break
+                if watched is not None:
+                    watched.took()
                 if not await talk.received(data):
                     if request.transport is not None:
                         request.transport.abort()
@@ -185,6 +191,7 @@ class _Watched(asyncio.Protocol):
         self._ended = ended
         self._transport: asyncio.Transport | None = None
         self._deadline: asyncio.TimerHandle | None = None
+        self._ahead = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport), "a connection cannot be written to: please report"
@@ -204,8 +211,16 @@ class _Watched(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
+    def took(self) -> None:
+        """Of what has come, something was taken: a request, a piece of a body, a message."""
+        self._ahead = 0
+
     def data_received(self, data: bytes) -> None:
-        self._inner.data_received(data)
+        self._ahead += len(data)
+        if self._ahead > MAX_AHEAD:
+            self.abort()
+        else:
+            self._inner.data_received(data)
 
     def eof_received(self) -> bool | None:
         answer: bool | None = self._inner.eof_received()
@@ -248,8 +263,10 @@ def _head(request: web.Request) -> HttpRequest:
     return HttpRequest(request.method, target, path, query, headers, _name(request))
 
 
-async def _body(request: web.Request) -> AsyncIterator[bytes]:
+async def _body(request: web.Request, watched: _Watched | None) -> AsyncIterator[bytes]:
     async for data in request.content.iter_any():
+        if watched is not None:
+            watched.took()
         for start in range(0, len(data), PIECE):
             yield data[start : start + PIECE]
 

@@ -28,8 +28,11 @@ except ImportError:
 DEFAULT_PORT = 1883
 CONNECT_S = 5.0
 FIRST_PAUSE_S, LAST_PAUSE_S = 1.0, 60.0
+ASKED_AGAIN_S = 1.0
 MAX_WAITING = 64
 """Messages that wait to be taken, and as many to be sent; more are lost."""
+MAX_MESSAGE = 1 << 16
+"""Bytes of one that is taken. What a broker lets through is read whole first: its own limit is the broker's."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,15 @@ class Broker:
         """Without the password."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"mqtt://{host}:{self.port}"
+
+
+class _Small(asyncio.Queue["aiomqtt.Message"]):
+    """Messages that wait to be taken; one that is too long is lost, like one that comes when there are too many."""
+
+    def put_nowait(self, item: aiomqtt.Message) -> None:
+        if isinstance(item.payload, bytes) and len(item.payload) > MAX_MESSAGE:
+            raise asyncio.QueueFull
+        super().put_nowait(item)
 
 
 class TopicTalk(Protocol):
@@ -101,12 +113,11 @@ class MqttLink:
         task = self._task
         if task is not None:
             self._task = asyncio.get_running_loop().create_task(self._run(task))
-            task.cancel()
+            task.cancel()  # at once: nothing more of this connection is taken
 
     async def close(self) -> None:
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task], timeout=CONNECT_S)
+            await _ended(self._task)
             self._task = None
 
     async def _run(self, before: asyncio.Task[None] | None = None) -> None:
@@ -114,16 +125,20 @@ class MqttLink:
         assert self._first is not None, "a link is run before it is open: please report"
         try:
             if before is not None:
-                await asyncio.wait([before])
+                await _ended(before)
             pause_s = FIRST_PAUSE_S
             while True:
                 if self._first.done():  # the first time it is not on yet, and the user wants to know
                     await self._keeper.until_running()
                 was_connected = False
                 try:
-                    async with self._client() as client:
-                        was_connected = True
-                        await self._talk(client, self._first)
+                    connecting = self._client()
+                    try:
+                        async with connecting as client:
+                            was_connected = True
+                            await self._talk(client, self._first)
+                    finally:
+                        _known(connecting)
                 except aiomqtt.MqttError as wrong:
                     if not self._first.done():
                         raise OtaError(
@@ -150,12 +165,16 @@ class MqttLink:
             timeout=CONNECT_S,
             socket_options=[(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)],  # or answers wait 40 ms for each other
             max_queued_incoming_messages=MAX_WAITING,
+            queue_type=_Small,
         )
 
     async def _talk(self, client: aiomqtt.Client, opened: asyncio.Future[None]) -> None:
         """One connection, to its end."""
         for topic in self._topics():
-            await client.subscribe(topic, qos=1)
+            try:
+                await client.subscribe(topic, qos=1)
+            except ValueError:  # somebody has given the device a name that no broker takes
+                raise aiomqtt.MqttError(f"{topic[:80]!r} is no topic") from None
         if not opened.done():
             opened.set_result(None)
         waiting: asyncio.Queue[tuple[str, bytes]] = asyncio.Queue(MAX_WAITING)
@@ -164,8 +183,10 @@ class MqttLink:
             with contextlib.suppress(asyncio.QueueFull):
                 waiting.put_nowait((topic, payload))
 
+        is_over = False
+
         async def publishing() -> None:
-            while True:
+            while not is_over:  # asked too, because a publish whose answer has just come swallows the cancellation
                 topic, payload = await waiting.get()
                 await client.publish(topic, payload, qos=1)
                 sock = client._client.socket()  # aiomqtt has no other way to it
@@ -183,8 +204,25 @@ class MqttLink:
                 if sender.done():
                     sender.result()
         finally:
+            is_over = True
             sender.cancel()
             await asyncio.wait([sender])
+
+
+def _known(client: aiomqtt.Client) -> None:
+    """Look at why a connection is over: aiomqtt leaves that to whoever waits at the time, and where nobody does,
+    asyncio shows it as an error that nobody has looked at."""
+    why: asyncio.Future[None] | None = getattr(client, "_disconnected", None)
+    if why is not None and why.done() and not why.cancelled():
+        why.exception()
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    """Cancel a task until it has ended. Once is not enough: `asyncio.wait_for`, of which aiomqtt is made, swallows a
+    cancellation that comes together with its result (Python before 3.12). A connection that ends takes a moment."""
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=ASKED_AGAIN_S)
 
 
 def can_publish_to(topic: str) -> bool:

@@ -13,6 +13,8 @@ from typing import Any
 
 MAX_PARTS = 16
 MAX_VARIABLE = 1024
+MAX_HEADERS = 4096
+"""Bytes of the headers of one part; the parser has limits of its own only in later versions."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,7 @@ class Multipart:
         self._events: list[Event] = []
         self._header = [b"", b""]
         self._headers: dict[str, str] = {}
+        self._headers_size = 0
         self._variable: bytearray | None = None
         self._name = ""
         self._parts = 0
@@ -81,10 +84,10 @@ class Multipart:
 
     def _callbacks(self) -> Any:
         def field(data: bytes, start: int, end: int) -> None:
-            self._header[0] += data[start:end]
+            self._header_grows(0, data[start:end])
 
         def value(data: bytes, start: int, end: int) -> None:
-            self._header[1] += data[start:end]
+            self._header_grows(1, data[start:end])
 
         def content(data: bytes, start: int, end: int) -> None:
             self._content(data[start:end])
@@ -104,7 +107,13 @@ class Multipart:
         self._parts += 1
         if self._parts > MAX_PARTS:
             raise MultipartError(f"more than {MAX_PARTS} parts")
-        self._headers, self._header = {}, [b"", b""]
+        self._headers, self._header, self._headers_size = {}, [b"", b""], 0
+
+    def _header_grows(self, which: int, data: bytes) -> None:
+        self._headers_size += len(data)
+        if self._headers_size > MAX_HEADERS:
+            raise MultipartError(f"the headers of a part have more than {MAX_HEADERS} bytes")
+        self._header[which] += data
 
     def _header_ends(self) -> None:
         name, value = (text.decode("utf-8", "replace") for text in self._header)

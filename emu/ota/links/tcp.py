@@ -88,7 +88,8 @@ class _TcpConnection:
     def abort(self) -> None:
         self.is_aborted = True
         self._writer.transport.abort()
-        self._task.cancel()
+        if self._task is not asyncio.current_task():  # or it would end cancelled, of which asyncio makes a traceback
+            self._task.cancel()
 
 
 def _name(writer: asyncio.StreamWriter) -> str:

@@ -26,6 +26,8 @@ DEFAULTS: dict[str, Any] = {
     "shadow": {"enable": True, "ota_enable": True, "autocommit": False},
 }
 MAX_TEXT = 1024
+MAX_WHOLE = (1 << 31) - 1
+"""A device keeps a number of its configuration in a C int."""
 
 
 class SettingsError(Exception):
@@ -74,6 +76,8 @@ def _merge(into: dict[str, Any], changes: dict[str, Any], where: str) -> None:
         if type(value) is not type(held):
             words = {bool: "true or false", int: "a whole number", str: "a string"}
             raise SettingsError(f"{key} is {words[type(held)]}")
+        if isinstance(value, int) and not -MAX_WHOLE - 1 <= value <= MAX_WHOLE:
+            raise SettingsError(f"{key} is a whole number of 32 bits")
         if isinstance(value, str) and len(value) > MAX_TEXT:
             raise SettingsError(f"{key} has {len(value)} characters, {MAX_TEXT} at most")
         into[name] = value

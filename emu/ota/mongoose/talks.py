@@ -86,7 +86,7 @@ class MqttTalk:
         """What is no frame for this device is dropped, and so is a request that wants an answer and says not where."""
 
         def act(app: MongooseApplication) -> None:
-            if len(payload) > app.dispatcher.limits.max_frame_size:
+            if len(payload) > min(app.dispatcher.limits.max_frame_size, LARGEST_FRAME):
                 return
             frame = self._frame(topic, payload)
             if frame is None or (isinstance(frame, Request) and frame.id and not self._can_answer(frame.src)):

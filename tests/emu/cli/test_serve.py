@@ -5,79 +5,20 @@ from __future__ import annotations
 import json
 import os
 import pty
-import re
 import signal
 import socket
 import subprocess
 import sys
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
 import pytest
 
+from emu.ota.links.hostile import course_of
 from emu.ota.mongoose.digest import Algorithm, password_hash
 from tests.emu.cli.command import ROOT, Brownout
+from tests.emu.cli.serve_process import PATIENCE_S, curl, serving
 from tests.ota.served import bundle
-
-PATIENCE_S = 30
-
-
-class Serve:
-    """The command in a process of its own, with what it has printed so far."""
-
-    def __init__(self, *arguments: str | Path, stdin: int | IO[bytes] = subprocess.PIPE) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "emu", "serve", *map(str, arguments)],
-            cwd=ROOT, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
-        )  # fmt: skip
-        self.seen = ""
-        self.patience = threading.Timer(PATIENCE_S, self.process.kill)
-        self.patience.start()
-
-    def until(self, pattern: str) -> str:
-        """The first group of the first line that has ``pattern``, of those not looked at yet."""
-        assert self.process.stdout is not None
-        while line := self.process.stdout.readline().decode():
-            self.seen += line
-            found = re.search(pattern, line)
-            if found:
-                return found[1] if found.groups() else found[0]
-        assert self.process.stderr is not None
-        raise AssertionError(f"{pattern} never came:\n{self.seen}{self.process.stderr.read().decode()}")
-
-    def type(self, text: str) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.write(text.encode())
-        self.process.stdin.flush()
-
-    def end(self, number: int | None = None) -> tuple[int, str]:
-        """Its exit code, and what it said on stderr."""
-        if number is not None:
-            self.process.send_signal(number)
-        _, err = self.process.communicate(timeout=PATIENCE_S)
-        return self.process.returncode, err.decode()
-
-
-@contextmanager
-def serving(*arguments: str | Path, stdin: int | IO[bytes] = subprocess.PIPE) -> Iterator[Serve]:
-    made = Serve(*arguments, stdin=stdin)
-    try:
-        yield made
-    finally:
-        made.patience.cancel()
-        if made.process.poll() is None:
-            made.process.kill()
-        made.process.communicate()
-
-
-def curl(*arguments: str | Path) -> bytes:
-    return subprocess.run(
-        ["curl", "-sS", "-m", "20", *map(str, arguments)], check=True, stdout=subprocess.PIPE, timeout=PATIENCE_S
-    ).stdout
 
 
 def test_the_addresses_it_prints_are_those_of_one_device(tmp_path: Path) -> None:
@@ -220,6 +161,17 @@ def test_with_a_password_file_every_link_demands_a_user(tmp_path: Path) -> None:
         serve.end(signal.SIGINT)
 
 
+def test_a_hostile_network_stands_in_front_of_the_ports() -> None:
+    with serving("--tcp", "0", "--http", "0", "--hostile", "3") as serve:
+        serve.until("hostile    a network of seed 3 stands in front of TCP and HTTP")
+        port = int(serve.until(r"TCP +tcp://127\.0\.0\.1:(\d+)"))
+        http = int(serve.until(r"HTTP +http://127\.0\.0\.1:(\d+)/rpc$"))
+        for name, where in (("TCP", port), ("HTTP", http)):
+            socket.create_connection(("127.0.0.1", where)).close()
+            assert serve.until(rf"hostile: {name} connection 1: (.*)") == str(course_of(3, name, 1, 2.0))
+        assert serve.end(signal.SIGINT) == (130, "")
+
+
 def test_errors_are_one_line(tmp_path: Path, brownout: Brownout) -> None:
     def written(name: str, text: str) -> Path:
         (tmp_path / name).write_text(text)
@@ -239,6 +191,7 @@ def test_errors_are_one_line(tmp_path: Path, brownout: Brownout) -> None:
         (("--mqtt", "http://x"), "no address of a broker"),
         (("--tcp", "0", "--bind", "no.such.host.invalid"), "cannot be listened on"),
         (("--tcp", "70000"), "--tcp"),
+        (("--serial", "--hostile", "1"), "--hostile has nothing to stand in front of"),
         (("--tcp", "0", "--board", "nosuch"), "nosuch"),
         (("--tcp", "0", "--from", tmp_path / "missing.bin"), "missing.bin"),
         (("--tcp", "0", "--device-id", "a/b"), "cannot stand in a topic"),

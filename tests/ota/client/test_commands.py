@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import http.server
 import os
 import subprocess
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -17,6 +13,7 @@ from emu.ota.mongoose.call import RpcError
 from tests.emu.cli.command import ROOT, Brownout
 from tests.ota.client.device import Device, archive, guarded
 from tests.ota.client.served import Streams
+from tests.ota.web import web
 
 NOWHERE = "/dev/no-such-port"
 
@@ -138,27 +135,6 @@ def test_a_url_is_for_the_device_to_fetch_where_that_is_asked_for(brownout: Brow
         port = f"tcp://127.0.0.1:{served.port}"
         text = brownout.refused("ota", "--port", port, "--pull", "http://host/fw.zip", code=1)
     assert text == "OTA.Update: error -10: Failed to connect"
-
-
-@contextmanager
-def web(content: bytes) -> Iterator[str]:
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(200 if self.path == "/fw.zip" else 404)
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
-    with http.server.HTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_address[1]}"
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 def test_a_url_is_fetched_here_and_sent_as_mos_does(brownout: Brownout) -> None:

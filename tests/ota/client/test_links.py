@@ -197,6 +197,27 @@ def test_http_that_asks_for_a_password_itself_gets_it(brownout: Brownout, firmwa
     assert device.calls.count("OTA.Write") == 13
 
 
+def test_half_an_http_answer_is_a_lost_link() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def half() -> None:
+            peer, _ = server.accept()
+            with peer:
+                peer.recv(4096)
+                peer.sendall(b'HTTP/1.1 200 OK\r\nContent-Length: 40\r\n\r\n{"id":1')
+
+        thread = threading.Thread(target=half)
+        thread.start()
+        link = HttpLink("127.0.0.1", server.getsockname()[1], "/rpc")
+        link.open()
+        link.send(b"{}")
+        with pytest.raises(LinkLost, match="was closed before its answer was whole"):
+            while not link.receive(5):
+                pass
+        link.close()
+        thread.join()
+
+
 def test_http_of_something_else_is_told_apart(brownout: Brownout) -> None:
     with on_http(Device(), status=404) as port:
         text = brownout.refused("call", "--port", port, "Sys.GetInfo", code=3)

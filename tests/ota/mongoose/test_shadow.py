@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from emu.ota.fetching import Head
+from emu.ota.mongoose.shadow_fate import Fate
 from emu.ota.mongoose.shadow_service import MAX_DOCUMENT, ShadowService, difference
 from emu.ota.publishing import Message, fits
 from tests.ota.mongoose.test_pull import URL, World
@@ -197,7 +198,14 @@ def test_no_document_breaks_the_device(payload: bytes) -> None:
         ("update", b'{"state": {"reported": 7}}', 400),
         ("update", b'{"state": {"reported": {}}, "version": 9}', 409),
         ("update", b" " * (MAX_DOCUMENT + 1), 413),
+        ("update", b'{"state": {"reported": {"a": NaN}}}', 400),
+        ("update", b'{"state": {"reported": {"a": 1e999}}}', 400),
+        ("update", b'{"state": {"reported": ' + b'{"a":' * 1200 + b"1" + b"}" * 1200 + b"}}", 400),
+        ("update", b'{"state": {"reported": ' + b'{"a":' * 6 + b"[]" + b"}" * 6 + b"}}", 400),
+        ("update", b'{"state": {"reported": {}}, "clientToken": 5}', 400),
+        ("update", b'{"state": {"reported": {}}, "clientToken": "' + b"x" * 65 + b'"}', 400),
         ("get", b"", 404),
+        ("delete", b"", 404),
     ],
 )
 def test_the_service_rejects(what: str, payload: bytes, code: int) -> None:
@@ -207,7 +215,7 @@ def test_the_service_rejects(what: str, payload: bytes, code: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "topic", ["x", "$aws/things/x/shadow/delete", "$aws/things//shadow/get", "aws/things/x/shadow/get"]
+    "topic", ["x", "$aws/things/x/shadow/list", "$aws/things//shadow/get", "aws/things/x/shadow/get"]
 )
 def test_the_service_answers_on_its_own_topics_alone(topic: str) -> None:
     assert ShadowService().receive(Message(topic, b"{}")) == []
@@ -223,6 +231,67 @@ def test_documents_are_merged_and_null_takes_away() -> None:
     assert (document["clientToken"], document["version"]) == ("t", 2)
     assert document["state"]["delta"] == {"ota": {"url": "a"}, "led": False}
     assert difference({"a": {"b": 1, "c": 2}}, {"a": {"b": 1}}) == {"a": {"c": 2}}
+
+
+def test_a_shadow_grows_no_larger_than_one_may_be_however_often_it_is_added_to() -> None:
+    service = ShadowService()
+    codes = []
+    for number in range(20):
+        payload = json.dumps({"state": {"reported": {str(number): "x" * 1000}}}).encode()
+        (answer, *_) = service.receive(Message("$aws/things/x/shadow/update", payload))
+        codes.append(json.loads(answer.payload).get("code"))
+    assert codes == [None] * 8 + [413] * 12
+    assert (service.shadows["x"].version, len(service.shadows["x"].reported)) == (8, 8)
+
+
+def test_a_deleted_shadow_is_gone_and_its_version_goes_on() -> None:
+    service = ShadowService()
+    service.desire("x", {"led": True})
+    service.desire("x", {"led": False})
+    (answer,) = service.receive(Message("$aws/things/x/shadow/delete", b'{"clientToken": "t"}'))
+    assert answer.topic == "$aws/things/x/shadow/delete/accepted"
+    assert json.loads(answer.payload) == {"version": 2, "clientToken": "t"}
+    (gone,) = service.receive(Message("$aws/things/x/shadow/get", b""))
+    assert gone.topic.endswith("get/rejected")
+    service.desire("x", {"new": 1, "nothing": {"here": None}})
+    assert (service.shadows["x"].version, service.shadows["x"].desired) == (3, {"new": 1, "nothing": {}})
+
+
+def test_a_delta_that_stands_can_be_told_again() -> None:
+    service = ShadowService()
+    assert service.pending("x") == []
+    service.desire("x", {"led": True})
+    (delta,) = service.pending("x")
+    assert (delta.topic, json.loads(delta.payload)["state"]) == ("$aws/things/x/shadow/update/delta", {"led": True})
+    service.receive(Message("$aws/things/x/shadow/update", b'{"state": {"reported": {"led": true}}}'))
+    assert service.pending("x") == []
+
+
+U = "http://host/fw.zip"
+
+
+@pytest.mark.parametrize(
+    ("reports", "code", "message"),
+    [
+        ([], None, ""),
+        ([{"code": 0, "message": "Starting"}, {"code": 0, "message": "Progress: 10%"}], None, "Progress: 10%"),
+        ([{"code": 0, "message": "Starting"}, {"code": 1, "message": "Applied", "url": U}], 1, "Applied"),
+        ([{"url": U, "code": 0, "message": "Starting"}, {"code": 1, "message": "Applied"}], 1, "Applied"),
+        ([{"code": 1, "message": "Update committed"}], None, "Update committed"),
+        ([{"code": 1, "message": "Applied", "url": "http://other"}], None, "Applied"),
+        ([{"code": -404, "message": "Invalid HTTP response code"}], -404, "Invalid HTTP response code"),
+        ([{"code": -1, "message": "no"}, {"code": 1, "message": "yes", "url": U}], -1, "no"),
+        ([{"code": True, "message": 7}, {"code": "1", "url": U}, {"message": "m" * 999}], None, "m" * 200),
+    ],
+)
+def test_what_became_of_a_desired_update(reports: list[dict[str, Any]], code: int | None, message: str) -> None:
+    fate, held = Fate(U), dict[str, Any]()
+    for report in reports:
+        held |= report
+        fate.reported(report, held)
+    assert (fate.code if fate.is_over else None, fate.message) == (code, message)
+    assert fate.is_success is (code == 1)
+    assert fate.has_asked is bool(reports)
 
 
 @pytest.mark.parametrize(

@@ -60,6 +60,8 @@ class HttpLink:
             body = reply.read(MAX_FRAME_SIZE)
         except (OSError, HTTPException) as wrong:
             raise lost(self.label, "was closed", wrong) from None
+        if reply.length:  # a read that is told how much to take does not say that it got less
+            raise lost(self.label, "was closed before its answer was whole")
         return self._replied(reply, body)
 
     def close(self) -> None:
