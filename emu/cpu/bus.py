@@ -4,7 +4,7 @@ Time goes to the present before a peripheral is asked. Where nobody is declared,
 at first, and is counted. Polling that cannot end is noticed here: the same values read `PATIENCE` times without a
 write and without news; it waits for the next event if there is one, and is `Stalled` if there is none.
 
-Neighbours: the engine calls `read` and `write` of a `Span`; peripherals answer. Knows no core: what it needs of it
+Neighbours: the engine calls `read` and `write`; peripherals answer. Knows no core: what it needs of it
 comes as functions.
 """
 
@@ -21,8 +21,9 @@ from flash.errors import HardwareFault
 
 PATIENCE = 50_000
 _GRANULE = 0x100
-_PERIPHERAL_BITS, _PERIPHERAL_ALIAS, _ALIAS_SIZE = 0x4000_0000, 0x4200_0000, 0x200_0000
+_PERIPHERAL_BITS, PERIPHERAL_ALIAS = 0x4000_0000, 0x4200_0000
 _RAM_BITS, RAM_ALIAS = 0x2000_0000, 0x2200_0000
+ALIAS_SIZE = 0x200_0000
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,7 @@ class Bus:
         self._skip = skip
         self._unknown = unknown
         self._by_granule: dict[int, Place] = {}
+        self._readers: dict[int, tuple[int, Callable[[int, int], int]]] = {}
         self._stored: dict[int, int] = {}
         self._seen: dict[int, int] = {}
         self._same = 0
@@ -55,6 +57,7 @@ class Bus:
         for granule in range(address // _GRANULE, -(-(address + size) // _GRANULE)):
             other = self._by_granule.setdefault(granule, place)
             assert other is place, f"{name} lies on {other.name} at {granule * _GRANULE:#x}: please report"
+            self._readers[granule] = (address, peripheral.read)
         self.places.append(place)
 
     def reset(self) -> None:
@@ -73,13 +76,13 @@ class Bus:
 
     def read(self, address: int, size: int) -> int:
         self._sync()
-        place = self._by_granule.get(address // _GRANULE)
-        if place is None:
+        found = self._readers.get(address // _GRANULE)
+        if found is None:
             self._unknown.count("", address & ~3, "read")
             value = self._stored.get(address & ~3, 0) >> 8 * (address & 3) & (1 << 8 * size) - 1
         else:
             try:
-                value = place.peripheral.read(address - place.address, size)
+                value = found[1](address - found[0], size)
             except HardwareFault:
                 raise Refused from None
         if self._seen.get(address) == value:
@@ -113,38 +116,17 @@ class Bus:
 
     # -- one bit as a word ----------------------------------------------------------------------------------
 
-    def read_bit(self, offset: int) -> int:
-        """From the bit-band alias of the peripherals; ``offset`` from its start."""
-        address, bit = _PERIPHERAL_BITS + (offset >> 5 & ~3), offset >> 2 & 31
-        return self.read(address, 4) >> bit & 1
+    def read_bit(self, alias: int, _size: int) -> int:
+        """From the bit-band alias of the peripherals."""
+        offset = alias - PERIPHERAL_ALIAS
+        return self.read(_PERIPHERAL_BITS + (offset >> 5 & ~3), 4) >> (offset >> 2 & 31) & 1
 
-    def write_bit(self, offset: int, value: int) -> None:
+    def write_bit(self, alias: int, _size: int, value: int) -> None:
         """A read and a write of the word, as the bus makes them."""
+        offset = alias - PERIPHERAL_ALIAS
         address, bit = _PERIPHERAL_BITS + (offset >> 5 & ~3), offset >> 2 & 31
         word = self.read(address, 4) & ~(1 << bit)
         self.write(address, 4, word | (value & 1) << bit)
-
-
-@dataclass(frozen=True, slots=True)
-class Span:
-    """A range of the bus as the engine maps it: offsets become addresses. ``bits``: the bit-band alias lies in it."""
-
-    bus: Bus
-    address: int
-    bits: bool = False
-
-    def read(self, offset: int, size: int) -> int:
-        address = self.address + offset
-        if self.bits and _PERIPHERAL_ALIAS <= address < _PERIPHERAL_ALIAS + _ALIAS_SIZE:
-            return self.bus.read_bit(address - _PERIPHERAL_ALIAS)
-        return self.bus.read(address, size)
-
-    def write(self, offset: int, size: int, value: int) -> None:
-        address = self.address + offset
-        if self.bits and _PERIPHERAL_ALIAS <= address < _PERIPHERAL_ALIAS + _ALIAS_SIZE:
-            self.bus.write_bit(address - _PERIPHERAL_ALIAS, value)
-        else:
-            self.bus.write(address, size, value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,13 +135,15 @@ class RamBits:
 
     memory: Memory
 
-    def read(self, offset: int, _size: int) -> int:
+    def read(self, alias: int, _size: int) -> int:
+        offset = alias - RAM_ALIAS
         try:
             return self.memory.read(_RAM_BITS + (offset >> 5), 1)[0] >> (offset >> 2 & 7) & 1
         except BusFault:
             raise Refused from None
 
-    def write(self, offset: int, _size: int, value: int) -> None:
+    def write(self, alias: int, _size: int, value: int) -> None:
+        offset = alias - RAM_ALIAS
         address, bit = _RAM_BITS + (offset >> 5), 1 << (offset >> 2 & 7)
         try:
             byte = self.memory.read(address, 1)[0]

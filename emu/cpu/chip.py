@@ -85,7 +85,7 @@ class PeripheralEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Chip(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``clock_hz``: the core's clock out of reset. ``boot``: where it reads its first two vectors. ``bit_band``: RAM
     and peripherals have an alias of words for bits. ``words``: [address, value] that read so, in no peripheral (sizes,
-    identity codes). ``unique_id``: where the words of the unique id stand. ``locks_up_for_good`` False: a lockup is a
+    identity codes). ``source``: of all of it. ``unique_id``: where the words of the unique id stand. ``locks_up_for_good`` False: a lockup is a
     reset, of the cause "lockup"."""
 
     name: str
@@ -101,6 +101,7 @@ class Chip(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     words: tuple[tuple[U32, U32], ...] = ()
     unique_id: tuple[U32, ...] = ()
     locks_up_for_good: bool = True
+    source: str = ""
     aliases: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 

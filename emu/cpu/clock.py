@@ -53,6 +53,6 @@ class CoreClock:
     def set_hz(self, hz: int) -> None:
         """The core runs at ``hz`` from now on."""
         if hz != self.hz:
-            self._base_cycles, self._base_us = self.cycles, self.clock.now_us
-            self._part = self._part * hz // self.hz
-            self.hz = hz
+            part = self._part * hz // self.hz
+            self._base_cycles, self._base_us = self.cycles - part // MICROSECONDS, self.clock.now_us
+            self._part, self.hz = part, hz

@@ -9,6 +9,8 @@ Facts it stands on, all of unicorn 2.1.4, each with a test:
 - RAM of ours mapped with all rights and then protected as read and execute does not take a store, and the hook that is
   told of the store needs no fix-up after it. (Mapped as read and execute at once, the raw value lands.)
 - A store that is not aligned comes once as it was made and then byte by byte; the first is not for the flash.
+- Translated code is dropped by a range that begins in executable memory and does not leave that piece of it; any other
+  range is taken, and nothing is dropped.
 - ``emu_stop`` inside a register access leaves the instruction half done. So a request to stop is a limit of 0: the
   slice ends before the next block, and ``emu_stop`` is for what will never be resumed or starts again at that
   instruction.
@@ -137,7 +139,7 @@ class Engine:
         self._handle = self._uc._uch
         self._value = ctypes.c_uint64()
         self._value_at = ctypes.byref(self._value)
-        self._buffers: list[NDArray[np.uint8]] = []
+        self._memory: list[tuple[int, NDArray[np.uint8]]] = []
         self._stop: Stop | None = None
         self._kept: BaseException | None = None
         self._state = (ctypes.c_uint64 * WORDS)()
@@ -179,14 +181,14 @@ class Engine:
         )  # fmt: skip
 
     def map_registers(self, address: int, size: int, read: ReadRegister, write: WriteRegister) -> None:
-        """``read(offset, size)`` and ``write(offset, size, value)`` answer, with offsets from ``address``.
+        """``read(address, size)`` and ``write(address, size, value)`` answer, with addresses as the core has them.
 
         Either may raise `Refused` for a bus error; anything else it raises is raised by `run`.
         """
 
         def read_hook(_uc: Any, offset: int, width: int, _data: Any) -> int:
             try:
-                return read(offset, width)
+                return read(address + offset, width)
             except Refused:
                 self._halt(Stop("refused-access", address + offset))
             except BaseException as stop:
@@ -195,7 +197,7 @@ class Engine:
 
         def write_hook(_uc: Any, offset: int, width: int, value: int, _data: Any) -> None:
             try:
-                write(offset, width, value)
+                write(address + offset, width, value)
             except Refused:
                 self._halt(Stop("refused-access", address + offset))
             except BaseException as stop:
@@ -220,9 +222,9 @@ class Engine:
         self._state[FOLD] &= ~alias_bits
 
     def forget(self, address: int, length: int) -> None:
-        """Translations of the range are dropped at once. Not inside callbacks; see `changed` for those."""
-        first = max(0, (address & ~(_PAGE - 1)) - _PAGE)
-        self._uc.ctl_remove_cache(first, (address + length + _PAGE - 1) & ~(_PAGE - 1))
+        """Translations of the range, and of its aliases, are dropped at once. Not inside callbacks; see `changed`."""
+        address &= self._state[FOLD]
+        self._forget((address & ~(_PAGE - 1)) - _PAGE, (address + length + _PAGE - 1) & ~(_PAGE - 1))
 
     # -- registers ----------------------------------------------------------------------------------------
 
@@ -291,12 +293,16 @@ class Engine:
 
     def _forget_changed(self) -> None:
         state = self._state
-        first, end = state[DIRTY], state[DIRTY] + state[DIRTY_SIZE]
-        aliases = 0xFFFF_FFFF & ~state[FOLD]
-        self._uc.ctl_remove_cache(first, end)
-        if aliases:
-            self._uc.ctl_remove_cache(first | aliases, end | aliases)
+        self._forget(state[DIRTY], state[DIRTY] + state[DIRTY_SIZE])
         state[DIRTY_SIZE] = 0
+
+    def _forget(self, first: int, end: int) -> None:
+        """Folded addresses, in all memory they stand for. The engine takes no range that leaves a piece of memory."""
+        for start, content in self._memory:
+            folded = start & self._state[FOLD]
+            low, high = max(first, folded), min(end, folded + content.size)
+            if low < high:
+                self._uc.ctl_remove_cache(start + low - folded, start + high - folded)
 
     # -- hooks ----------------------------------------------------------------------------------------------
 
@@ -366,7 +372,7 @@ class Engine:
 
     def _map(self, address: int, content: NDArray[np.uint8]) -> None:
         assert not content.size % _PAGE, "memory is mapped in whole pages: please report"
-        self._buffers.append(content)  # the engine holds an address, which keeps nothing alive
+        self._memory.append((address, content))  # the engine holds an address, which keeps nothing alive
         self._uc.mem_map_ptr(address, content.size, unicorn.UC_PROT_ALL, content.ctypes.data)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from emu.clock import VirtualClock
-from emu.cpu.bus import RAM_ALIAS, Bus, RamBits, Span
+from emu.cpu.bus import ALIAS_SIZE, PERIPHERAL_ALIAS, RAM_ALIAS, Bus, RamBits
 from emu.cpu.chip import Chip
 from emu.cpu.contract import BusFault, FlashController, Peripheral, Surroundings, World
 from emu.cpu.core import Core
@@ -41,7 +41,7 @@ from flash.tomlfile import nearest
 from flash.trace import Trace
 
 _PAGE = 0x1000
-_PERIPHERALS, _PERIPHERALS_SIZE, _BIT_SIZE = 0x4000_0000, 0x2000_0000, 0x200_0000
+_PERIPHERALS, _PERIPHERALS_END = 0x4000_0000, 0x6000_0000
 
 
 @runtime_checkable
@@ -156,8 +156,7 @@ class Machine:
         size = self.flash.cells.block_size
         if before is not None and before is not snapshot:
             for index in before.tree.differing(snapshot.tree):
-                for base in self._flash_bases:
-                    self.engine.forget(base + index * size, size)
+                self.engine.forget(self.chip.flash.address + index * size, size)
         self._snapshots[0] = snapshot
 
     def _request_reset(self, cause: str) -> NoReturn:
@@ -224,8 +223,7 @@ class Machine:
     def _map_memory(self) -> None:
         entry = self.chip.flash
         cells = self.flash.cells.data[: self.flash.geometry.size]
-        self._flash_bases = (entry.address, *entry.aliases)
-        for base in self._flash_bases:
+        for base in (entry.address, *entry.aliases):
             self.engine.map_flash(base, cells, self._store)
             self.memory.add("flash", base, cells, is_ram=False)
             self.engine.fold(base ^ entry.address)
@@ -269,17 +267,18 @@ class Machine:
                 f"core at {SYSTEM + page:#x}", SYSTEM + page, 0x4000 if not page else 0x1000, _Paged(system, page, self)
             )
         pages = {place.address & ~(_PAGE - 1) for place in self.bus.places}
-        banded = Span(self.bus, _PERIPHERALS, bits=self.chip.bit_band)
-        self.engine.map_registers(_PERIPHERALS, _PERIPHERALS_SIZE, banded.read, banded.write)
-        private = Span(self.bus, SYSTEM)
-        self.engine.map_registers(SYSTEM, SYSTEM_SIZE, private.read, private.write)
-        for page in sorted(pages):
-            if not (_PERIPHERALS <= page < _PERIPHERALS + _PERIPHERALS_SIZE or SYSTEM <= page < SYSTEM + SYSTEM_SIZE):
-                span = Span(self.bus, page)
-                self.engine.map_registers(page, _PAGE, span.read, span.write)
+        spans = [(_PERIPHERALS, _PERIPHERALS_END), (SYSTEM, SYSTEM + SYSTEM_SIZE)]
         if self.chip.bit_band:
+            after = PERIPHERAL_ALIAS + ALIAS_SIZE
+            spans[:1] = [(_PERIPHERALS, PERIPHERAL_ALIAS), (after, _PERIPHERALS_END)]
+            self.engine.map_registers(PERIPHERAL_ALIAS, ALIAS_SIZE, self.bus.read_bit, self.bus.write_bit)
             bits = RamBits(Ram(self.memory))
-            self.engine.map_registers(RAM_ALIAS, _BIT_SIZE, bits.read, bits.write)
+            self.engine.map_registers(RAM_ALIAS, ALIAS_SIZE, bits.read, bits.write)
+        for page in sorted(pages):
+            if not (_PERIPHERALS <= page < _PERIPHERALS_END or SYSTEM <= page < SYSTEM + SYSTEM_SIZE):
+                spans.append((page, page + _PAGE))
+        for start, end in spans:
+            self.engine.map_registers(start, end - start, self.bus.read, self.bus.write)
 
 
 class _AlarmClock(VirtualClock):

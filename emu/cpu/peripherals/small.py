@@ -47,12 +47,12 @@ def gpio_new(world: Surroundings, entry: PeripheralEntry) -> Gpio:
 
 
 class NordicGpio(Bank):
-    """Model "nrf-gpio": one port; ``entry.address`` is where its register at offset 0x504 is minus that."""
+    """Model "nrf-gpio": one port. The second begins inside the first, so offsets are those of the SVD less 0x500."""
 
-    OUT, OUTSET, OUTCLR, IN, DIR, DIRSET, DIRCLR = 0x504, 0x508, 0x50C, 0x510, 0x514, 0x518, 0x51C
+    OUT, OUTSET, OUTCLR, IN, DIR, DIRSET, DIRCLR = 0x004, 0x008, 0x00C, 0x010, 0x014, 0x018, 0x01C
 
     def __init__(self, world: Surroundings, entry: PeripheralEntry) -> None:
-        named = dict.fromkeys((*range(0x504, 0x528, 4),), 0) | dict.fromkeys(range(0x700, 0x780, 4), 2)
+        named = dict.fromkeys(range(0x004, 0x028, 4), 0) | dict.fromkeys(range(0x200, 0x280, 4), 2)
         super().__init__(world, entry.name, named)
         self.inputs = 0
 
