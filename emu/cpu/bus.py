@@ -12,14 +12,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 from emu.cpu.contract import BusFault, Memory, Peripheral
-from emu.cpu.ending import Stalled
 from emu.cpu.engine import Refused
+from emu.cpu.steady import Access
 from emu.cpu.unknown import UnknownRegisters
 from flash.errors import HardwareFault
 
-PATIENCE = 50_000
 _GRANULE = 0x100
 _PERIPHERAL_BITS, PERIPHERAL_ALIAS = 0x4000_0000, 0x4200_0000
 _RAM_BITS, RAM_ALIAS = 0x2000_0000, 0x2200_0000
@@ -36,19 +36,29 @@ class Place:
     peripheral: Peripheral
 
 
-class Bus:
-    """``sync`` brings time up to now; ``skip`` lets time pass to the next event and returns whether there is one."""
+@runtime_checkable
+class ShowsTime(Protocol):
+    """A peripheral with registers that change while nobody touches them, at these offsets."""
 
-    def __init__(self, sync: Callable[[], None], skip: Callable[[], bool], unknown: UnknownRegisters) -> None:
+    @property
+    def timed(self) -> frozenset[int]: ...
+
+
+class Bus:
+    """``sync`` brings time up to now; ``end_slice`` is called when `count` has come to `due`."""
+
+    def __init__(self, sync: Callable[[], None], end_slice: Callable[[], None], unknown: UnknownRegisters) -> None:
         self.places: list[Place] = []
+        self.count = 0
+        self.due = 0
+        self.watched: list[Access] | None = None
         self._sync = sync
-        self._skip = skip
+        self._end_slice = end_slice
+        self._timed: set[int] = set()
         self._unknown = unknown
         self._by_granule: dict[int, Place] = {}
         self._readers: dict[int, tuple[int, Callable[[int, int], int]]] = {}
         self._stored: dict[int, int] = {}
-        self._seen: dict[int, int] = {}
-        self._same = 0
 
     def attach(self, name: str, address: int, size: int, peripheral: Peripheral) -> None:
         """Registers from ``address`` on, in granules of 256 bytes; what lies on another peripheral is a bug of ours or
@@ -58,19 +68,15 @@ class Bus:
             other = self._by_granule.setdefault(granule, place)
             assert other is place, f"{name} lies on {other.name} at {granule * _GRANULE:#x}: please report"
             self._readers[granule] = (address, peripheral.read)
+        if isinstance(peripheral, ShowsTime):
+            self._timed |= {address + offset for offset in peripheral.timed}
         self.places.append(place)
 
     def reset(self) -> None:
         """Of the system: every peripheral, and what was stored at unknown addresses."""
         self._stored.clear()
-        self.wake()
         for place in self.places:
             place.peripheral.reset()
-
-    def wake(self) -> None:
-        """Something has happened: polling begins anew."""
-        self._seen.clear()
-        self._same = 0
 
     # -- accesses -------------------------------------------------------------------------------------------
 
@@ -85,18 +91,22 @@ class Bus:
                 value = found[1](address - found[0], size)
             except HardwareFault:
                 raise Refused from None
-        if self._seen.get(address) == value:
-            self._same += 1
-            if self._same >= PATIENCE:
-                self._stand_still(address)
-        else:
-            self._seen[address] = value
-            self._same = 0
+        self.count += 1
+        if self.count >= self.due:
+            self._end_slice()
+        if self.watched is not None:
+            # A register that shows time is another one at every look, also where it moves more slowly than the looks.
+            is_timed = address in self._timed
+            self.watched.append(("time", address, self.count) if is_timed else ("read", address, value))
         return value
 
     def write(self, address: int, size: int, value: int) -> None:
         self._sync()
-        self._same = 0
+        self.count += 1
+        if self.count >= self.due:
+            self._end_slice()
+        if self.watched is not None:
+            self.watched.append(("write", address, value))
         place = self._by_granule.get(address // _GRANULE)
         if place is None:
             self._unknown.count("", address & ~3, "write")
@@ -108,11 +118,6 @@ class Bus:
             place.peripheral.write(address - place.address, size, value)
         except HardwareFault:
             raise Refused from None
-
-    def _stand_still(self, address: int) -> None:
-        reads, self._same = self._same, 0
-        if not self._skip():
-            raise Stalled(address, reads)
 
     # -- one bit as a word ----------------------------------------------------------------------------------
 

@@ -24,7 +24,8 @@ CoreName = Literal["cortex-m0", "cortex-m0+", "cortex-m3", "cortex-m4", "cortex-
 
 
 class FlashEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The array the core runs from: a bundled ``part``, behind the ``controller`` of that name at ``registers``.
+    """The array the core runs from: a bundled ``part``, behind the ``controller`` of that name at ``registers``, which
+    takes ``registers_size`` bytes.
 
     ``aliases``: other addresses it appears at, each different from ``address`` in bits that no offset has.
     """
@@ -33,6 +34,7 @@ class FlashEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     address: Page
     controller: str
     registers: U32
+    registers_size: Positive = 0x400
     aliases: tuple[Page, ...] = ()
 
 
@@ -85,8 +87,8 @@ class PeripheralEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Chip(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``clock_hz``: the core's clock out of reset. ``boot``: where it reads its first two vectors. ``bit_band``: RAM
     and peripherals have an alias of words for bits. ``words``: [address, value] that read so, in no peripheral (sizes,
-    identity codes). ``source``: of all of it. ``unique_id``: where the words of the unique id stand. ``locks_up_for_good`` False: a lockup is a
-    reset, of the cause "lockup"."""
+    identity codes). ``source``: of all of it. ``unique_id``: where the words of the unique id stand.
+    ``locks_up_for_good`` False: a lockup is a reset, of the cause "lockup"."""
 
     name: str
     core: CoreName

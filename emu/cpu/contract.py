@@ -69,9 +69,9 @@ class Surroundings(World):
     ``at(name, us, action)`` calls ``action`` when that time has come, replacing an entry of that name; ``cancel``
     forgets it. ``unknown(peripheral, offset, kind)`` counts a "read" or "write" of a register nobody has modelled.
     ``memory`` is what DMA sees: RAM alone. ``set_clock`` tells the core its new frequency in Hz, ``clock_hz`` asks for
-    it. ``cause`` asks why the last reset happened ("power", "software", "pin", or the alarm that rang), ``elapsed_us``
-    for the time from the reset before to it. ``send(peripheral, data)`` takes bytes that leave the chip. ``seed``: of
-    what is drawn.
+    it. ``cause`` asks why the last reset happened ("power", "software", "pin", or the alarm that rang), ``left_us``
+    for the time an alarm had left then, None when it was not set. ``send(peripheral, data)`` takes bytes that leave
+    the chip. ``seed``: of what is drawn.
     """
 
     at: Callable[[str, int, Callable[[], None]], None]
@@ -81,6 +81,6 @@ class Surroundings(World):
     set_clock: Callable[[int], None]
     clock_hz: Callable[[], int]
     cause: Callable[[], str]
-    elapsed_us: Callable[[], int]
+    left_us: Callable[[str], int | None]
     send: Callable[[str, bytes], None]
     seed: int

@@ -14,10 +14,11 @@ from collections.abc import Callable
 
 from emu.clock import VirtualClock
 from emu.cpu.agenda import Agenda
-from emu.cpu.clock import BYTES_PER_CYCLE, CoreClock
+from emu.cpu.bus import Bus
+from emu.cpu.clock import BYTES_PER_CYCLE, MICROSECONDS, CoreClock
 from emu.cpu.contract import BusFault
 from emu.cpu.ending import Ending, EndingKind
-from emu.cpu.engine import S0, Engine, Register, Stop
+from emu.cpu.engine import NOTHING, S0, Engine, Register, Stop
 from emu.cpu.exceptions import BUS_FAULT, HARD_FAULT, MEM_MANAGE, NMI, SVCALL, SYSTICK, USAGE_FAULT, Exceptions, name_of
 from emu.cpu.memory import AddressSpace
 from emu.cpu.models import CoreModel
@@ -44,11 +45,14 @@ from emu.cpu.scb import (
     SystemControl,
 )
 from emu.cpu.stacking import FLOAT_RETURNS, NO_FLOAT, RETURNS, TO_HANDLER, pop, push
+from emu.cpu.steady import Circle, Search
 from emu.cpu.systick import SysTick
 
 _FIRST_SLICE, _LONGEST_SLICE = 1 << 12, 1 << 18
 """Bytes of code. Slices grow, so that a short session is told its time well and a long one runs fast."""
-_FIRST_LOOK, _WATCHING = 64, 2048
+_WATCHING = 256
+_FIRST_ACCESSES, _MOST_ACCESSES = 256, 1 << 16
+"""Accesses to registers after which the core asks itself whether it goes round in a circle; more when it did not."""
 _BRANCH_TO_SELF, _WIDE_BRANCH_TO_SELF = b"\xfe\xe7", b"\xff\xf7\xfe\xbf"
 _EXECUTE_NEVER = ((0x4000_0000, 0x6000_0000), (0xA000_0000, 0x1_0000_0000))
 _EVENT_WAITS = 1000
@@ -83,8 +87,9 @@ class Core:
         self.time = CoreClock(VirtualClock(), hz)
         self._memory = memory
         self._charged = 0
-        self._look = _FIRST_LOOK
         self._longest = _FIRST_SLICE
+        self._patience = _FIRST_ACCESSES
+        self._slice_end_us = 0
         self._event_waits = 0
 
     def reset(self, clock: VirtualClock, hz: int, boot_vectors: int) -> None:
@@ -94,7 +99,8 @@ class Core:
         self.control.reset(boot_vectors)
         self.systick.power_on()
         self.agenda.clear()
-        self._charged, self._event_waits, self._longest = 0, 0, _FIRST_SLICE
+        self._charged, self._event_waits = 0, 0
+        self._calm()
         put = self.engine.put
         put(Register.XPSR, _THUMB)
         for mask in (Register.PRIMASK, Register.BASEPRI, Register.FAULTMASK, Register.CONTROL):
@@ -136,6 +142,11 @@ class Core:
         else:
             self.time.charge(left)
 
+    def expect(self, us: int) -> None:
+        """Something will happen at ``us``: a slice that would run past it ends at the next block."""
+        if us < self._slice_end_us:
+            self.engine.end_slice()
+
     @property
     def next_event(self) -> int | None:
         """The cycle at which something will happen that is not the core's doing; None: nothing will."""
@@ -167,17 +178,18 @@ class Core:
         end = self.time.cycles_at(limit_us)
         event = self.next_event
         room = max(1, (min(end, event) if event is not None else end) - self.time.cycles) * BYTES_PER_CYCLE
-        if masked:
-            room, self._look = min(room, self._look), min(self._look * 2, _WATCHING)
-        else:
-            self._look = _FIRST_LOOK
-        stop = self.engine.run(min(room, self._longest) + self._charged)
-        if stop.kind == "slice":
-            self._longest = min(self._longest * 2, _LONGEST_SLICE)
-            self._charge_slice()
-            return self._doze(limit_us) if self._spins() else None
+        room = min(room, _WATCHING if masked else self._longest)
+        self._slice_end_us = self.time.clock.now_us + room // BYTES_PER_CYCLE * MICROSECONDS // self.time.hz + 1
+        stop = self.engine.run(room + self._charged)
         self._charge_slice()
-        return self._stopped(stop, limit_us)
+        if stop.kind != "slice":
+            return self._stopped(stop, limit_us)
+        if self._spins():
+            return self._doze(limit_us)
+        if self._longest == _LONGEST_SLICE or self._bus.count >= self._bus.due:
+            return self._look_around(limit_us)
+        self._longest = min(self._longest * 2, _LONGEST_SLICE)
+        return None
 
     def _stopped(self, stop: Stop, limit_us: int) -> Ending | None:
         kind, counter = stop.kind, self.engine.get(Register.PC)
@@ -202,6 +214,62 @@ class Core:
             self.control.blame(PRECISERR, address=stop.address)
             self._fault(BUS_FAULT, counter, f"{kind} of {stop.address:#x}")
         return None
+
+    # -- going round in a circle --------------------------------------------------------------------------------
+
+    def looks_with(self, bus: Bus, search: Search) -> None:
+        """How it finds out whether a loop waits."""
+        self._bus, self._search = bus, search
+
+    def _calm(self) -> None:
+        """Something has happened: looking begins anew."""
+        self._longest = _FIRST_SLICE
+        self._patience = _FIRST_ACCESSES
+        self._bus.count, self._bus.due = 0, self._patience
+
+    def _look_around(self, limit_us: int) -> Ending | None:
+        """After a long time in which nothing happened, or many accesses: time goes on to the next event if nothing but
+        that can change what the core does."""
+        circle, stop = self._search.look(self._step)
+        if stop is not None:
+            return None if stop is NOTHING else self._stopped(stop, limit_us)
+        if circle is None:
+            self._longest = _FIRST_SLICE * 2
+            self._patience = min(self._patience * 2, _MOST_ACCESSES)
+            self._bus.count, self._bus.due = 0, self._patience
+            return None
+        clock = self.time.clock
+        alarms = dict(clock.settings()[1])
+        for name in circle.moved:
+            clock.clear_alarm(name)
+        event = self.next_event
+        if event is None and not circle.moved:
+            return self._hangs(circle)
+        end = self.time.cycles_at(limit_us)
+        skipped_us = -clock.now_us
+        self.time.advance_to(end if event is None else min(event, end))
+        skipped_us += clock.now_us
+        for name in circle.moved:
+            clock.set_alarm(name, alarms[name] + skipped_us)
+        self._calm()
+        return None
+
+    def _step(self) -> Stop | None:
+        """One block of code, unless something has come to pass: that is no stop of the engine's."""
+        event = self.next_event
+        if (event is not None and event <= self.time.cycles) or self._is_called():
+            return NOTHING
+        stop = self.engine.run(1)
+        self._charge_slice()
+        return None if stop.kind == "slice" else stop
+
+    def _hangs(self, circle: Circle) -> Ending:
+        """For ever: nothing is to come."""
+        read = [address for kind, address, _ in circle.accesses if kind == "read"]
+        if not read:
+            return self._ending("spinning", "a loop that changes nothing, and no interrupt will come")
+        where = ", ".join(f"{address:#010x}" for address in sorted(set(read)))
+        return self._ending("stalled", f"it polls {where} for ever, and nothing will change it", read[-1])
 
     # -- sleep ------------------------------------------------------------------------------------------------
 
@@ -256,8 +324,7 @@ class Core:
 
     def _doze(self, limit_us: int) -> Ending | None:
         """In an empty loop only an exception goes on."""
-        number = self.exceptions.next_pending()
-        if number is not None and self.exceptions.preempts(number, self._execution_priority()):
+        if self._is_called():
             return None
         if self.next_event is None:
             return self._ending("spinning", "an empty loop, and no interrupt will come")
@@ -277,6 +344,11 @@ class Core:
             return self.exceptions.execution_priority(get(Register.PRIMASK), 0, 0)
         masks = get(Register.PRIMASK), get(Register.BASEPRI), get(Register.FAULTMASK)
         return self.exceptions.execution_priority(*masks)
+
+    def _is_called(self) -> bool:
+        """Whether something pending would preempt now."""
+        number = self.exceptions.next_pending()
+        return number is not None and self.exceptions.preempts(number, self._execution_priority())
 
     def _take_pending(self) -> bool:
         """Enter whatever preempts; False: what is pending must wait."""
@@ -377,5 +449,5 @@ class Core:
         """The exception that is running."""
         return name_of(self.exceptions.active[-1]) if self.exceptions.active else "thread"
 
-    def _ending(self, kind: EndingKind, reason: str) -> Ending:
-        return Ending(kind, reason, self.engine.get(Register.PC), self.handler)
+    def _ending(self, kind: EndingKind, reason: str, register: int = 0) -> Ending:
+        return Ending(kind, reason, self.engine.get(Register.PC), self.handler, register)

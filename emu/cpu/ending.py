@@ -1,6 +1,6 @@
 """How the run of a core ends, when nothing pulled reset and power stayed: a value with its reason and its place.
 
-Neighbours: `core` and `stall` make them, `session` adds the endings by reset and power. Knows nothing of either.
+Neighbours: `core` makes them, `session` adds the endings by reset and power. Knows nothing of either.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ EndingKind = Literal["reset", "power-lost", "lockup", "asleep", "spinning", "sta
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """``address``: of the instruction; of the register that is polled where the kind is "stalled".
+    """``address``: of the instruction. ``register``: the one that was polled last where the kind is "stalled".
 
     "reset": somebody asked for it or a timer rang, ``reason`` is which; "asleep": it waits for an interrupt and none
     will come; "spinning": an empty loop, the same; "stalled": it polls registers that no longer change; "limit": the
@@ -24,11 +24,4 @@ class Ending:
     reason: str
     address: int = 0
     handler: str = "thread"
-
-
-class Stalled(Exception):
-    """Polling without an end in sight. ``address``: of the register read last."""
-
-    def __init__(self, address: int, reads: int) -> None:
-        super().__init__(f"the register at {address:#010x} was read {reads:,} times and nothing it polls has changed")
-        self.address = address
+    register: int = 0

@@ -126,7 +126,7 @@ class Stop:
     address: int = 0
 
 
-_SLICE = Stop("slice")
+NOTHING = Stop("slice")
 _SLEEP = Stop("sleep")
 
 
@@ -275,7 +275,7 @@ class Engine:
         stop = self._stop
         if stop is None:
             if state[STOPPED]:
-                return _SLICE
+                return NOTHING
             if code in _BAD_FETCH:
                 stop = Stop("fetch", self.get(Register.PC))
             else:

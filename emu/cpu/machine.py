@@ -25,6 +25,7 @@ from emu.cpu.exceptions import NMI, Exceptions
 from emu.cpu.memory import AddressSpace, Ram
 from emu.cpu.models import MODELS as CORE_MODELS
 from emu.cpu.peripherals import MODELS
+from emu.cpu.steady import Access, Search
 from emu.cpu.system_space import BASE as SYSTEM
 from emu.cpu.system_space import SIZE as SYSTEM_SIZE
 from emu.cpu.system_space import SystemSpace
@@ -94,13 +95,13 @@ class Machine:
     ) -> None:
         self.chip = chip
         self.seed = seed
-        self.clock: VirtualClock = _AlarmClock(lambda: self.engine.end_slice())
+        self.clock = _AlarmClock(lambda us: self.core.expect(us))
         self.cause = "power"
         self.notes: list[str] = []
         self.sent: list[tuple[int, str, bytes]] = []
         self.unknown = UnknownRegisters()
         self.supply = supply or Supply()
-        self._elapsed_us = 0
+        self._left_us: dict[str, int] = {}
         self._journal = journal if journal is not None else Journal()
         self._seen_entries = 0
         self._rams: list[tuple[int, NDArray[np.uint8], NDArray[np.uint8]]] = []
@@ -109,7 +110,7 @@ class Machine:
         self.memory = AddressSpace()
         self.exceptions = Exceptions(chip.interrupts, chip.priority_bits)
         self.core = Core(model, self.engine, self.memory, self.exceptions, self._request_reset, chip.clock_hz)
-        self.bus = Bus(self.core.sync, self._skip, self.unknown)
+        self.bus = Bus(self.core.sync, self.engine.end_slice, self.unknown)
         self.world = self._make_world()
         self.flash = FlashDevice(
             bundled_part(chip.flash.part), clock=self.clock, supply=self.supply, journal=self._journal
@@ -120,6 +121,15 @@ class Machine:
         self._map_memory()
         self._attach_peripherals()
         self._map_registers()
+        search = Search(
+            model,
+            self.engine,
+            [content for _, content, _ in self._rams],
+            self._watch,
+            self.clock.times_set,
+            lambda: len(self.sent) + len(self.notes) + len(self._journal.entries),
+        )
+        self.core.looks_with(self.bus, search)
 
     # -- power and reset --------------------------------------------------------------------------------------
 
@@ -129,7 +139,8 @@ class Machine:
         Flash may have been changed meanwhile by whoever holds the devices: it is looked at.
         """
         self.cause = cause
-        self._elapsed_us = self.clock.now_us
+        now_us, alarms = self.clock.settings()
+        self._left_us = {name: at_us - now_us for name, at_us in alarms}
         self.clock.set((0, ()))
         self._journal = journal if journal is not None else Journal()
         self._seen_entries = len(self._journal.entries)
@@ -142,6 +153,9 @@ class Machine:
             for address, content, pattern in self._rams:
                 content[:] = pattern
                 self.engine.forget(address, content.size)
+            for ram in self.chip.ram:
+                for alias in ram.aliases:
+                    self.engine.forget(alias, ram.size)
         self._look_at_flash()
         self.core.reset(self.clock, self.chip.clock_hz, self.chip.boot)
         for place in self.bus.places:
@@ -162,14 +176,8 @@ class Machine:
     def _request_reset(self, cause: str) -> NoReturn:
         raise ResetAsserted(cause)
 
-    def _skip(self) -> bool:
-        """Time passes to the next event; whether there is one."""
-        event = self.core.next_event
-        if event is None:
-            return False
-        self.core.time.advance_to(event)
-        self.engine.end_slice()
-        return True
+    def _watch(self, accesses: list[Access] | None) -> None:
+        self.bus.watched = accesses
 
     # -- flash ------------------------------------------------------------------------------------------------
 
@@ -187,7 +195,6 @@ class Machine:
     def _store(self, offset: int, size: int, value: int) -> bool:
         """A store of the core to the array."""
         self.core.sync()
-        self.bus.wake()
         outcome = self.controller.store(self.chip.flash.address + offset, size, value)
         self.note_flash()
         return outcome == "done"
@@ -208,7 +215,7 @@ class Machine:
             nmi=lambda: self.core.pend(NMI), reset=self._request_reset, note=self.notes.append,
             at=self._at, cancel=self.core.agenda.cancel, unknown=self.unknown.count,
             memory=Ram(self.memory), set_clock=lambda hz: self.core.time.set_hz(hz),
-            clock_hz=lambda: self.core.time.hz, cause=lambda: self.cause, elapsed_us=lambda: self._elapsed_us,
+            clock_hz=lambda: self.core.time.hz, cause=lambda: self.cause, left_us=lambda name: self._left_us.get(name),
             send=lambda name, data: self.sent.append((self.clock.now_us, name, data)), seed=self.seed,
         )  # fmt: skip
 
@@ -218,7 +225,7 @@ class Machine:
 
     def _at(self, name: str, us: int, action: Callable[[], None]) -> None:
         self.core.agenda.at(name, us, action)
-        self.engine.end_slice()
+        self.core.expect(us)
 
     def _map_memory(self) -> None:
         entry = self.chip.flash
@@ -230,15 +237,17 @@ class Machine:
         for ram in self.chip.ram:
             content = np.zeros(ram.size, np.uint8)
             pattern = (uniforms(self.seed ^ ram.address, 0, ram.size) * 256).astype(np.uint8)
+            self._rams.append((ram.address, content, pattern))
             for base in (ram.address, *ram.aliases):
                 self.engine.map_ram(base, content)
                 self.memory.add(ram.name, base, content, is_ram=True)
-                self._rams.append((base, content, pattern))
 
     def _attach_peripherals(self) -> None:
         chip = self.chip
         self.peripherals: dict[str, Peripheral] = {}
-        self.bus.attach("FLASH", chip.flash.registers, 0x400, _Watched(self.controller, self.note_flash))
+        self.bus.attach(
+            "FLASH", chip.flash.registers, chip.flash.registers_size, _Watched(self.controller, self.note_flash)
+        )
         for entry in chip.peripheral:
             make = MODELS.get(entry.model)
             if make is None:
@@ -282,17 +291,23 @@ class Machine:
 
 
 class _AlarmClock(VirtualClock):
-    """A slice may be longer than the time to an alarm that is set within it: ``end_slice`` makes the core look."""
+    """The core is told of every alarm: the slice it is in may be longer than the time to it."""
 
-    __slots__ = ("_end_slice",)
+    __slots__ = ("_counts", "_expect")
 
-    def __init__(self, end_slice: Callable[[], None]) -> None:
+    def __init__(self, expect: Callable[[int], None]) -> None:
         super().__init__()
-        self._end_slice = end_slice
+        self._expect = expect
+        self._counts: dict[str, int] = {}
 
     def set_alarm(self, name: str, at_us: int) -> None:
         super().set_alarm(name, at_us)
-        self._end_slice()
+        self._counts[name] = self._counts.get(name, 0) + 1
+        self._expect(at_us)
+
+    def times_set(self) -> dict[str, int]:
+        """How often each alarm that is set now has been set: a feed within a microsecond does not move it."""
+        return {name: self._counts[name] for name, _ in self.settings()[1]}
 
 
 class Constants:
@@ -355,6 +370,7 @@ class _Paged:
 
     def __init__(self, system: SystemSpace, page: int, machine: Machine) -> None:
         self._system = system
+        self.timed = frozenset(offset - page for offset in system.TIMED)
         self._page = page
         self._machine = machine
 

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from emu.cpu.elf import Firmware
-from emu.cpu.ending import Ending, Stalled
+from emu.cpu.ending import Ending
 from emu.cpu.engine import Register
 from emu.cpu.machine import Machine
 from emu.cpu.unknown import UnknownRegister
@@ -98,10 +98,7 @@ class CpuSession:
 
     def _run(self, limit_us: int) -> Ending:
         machine = self.machine
-        try:
-            ending = machine.core.run(limit_us)
-        except Stalled as stalled:
-            ending = Ending("stalled", str(stalled), stalled.address, machine.core.handler)
+        ending = machine.core.run(limit_us)
         if ending.kind == "lockup" and not machine.chip.locks_up_for_good:
             return self._ending("reset", "lockup")
         alarm = machine.clock.next_alarm_us

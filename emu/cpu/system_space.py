@@ -28,6 +28,9 @@ _WHOLE_WORD = 0xFFFF_FFFF
 class SystemSpace:
     """``unknown(name, offset, kind)`` counts what is not modelled."""
 
+    TIMED = (_SYSTICK, _SYSTICK + 8, _CYCCNT)
+    """Registers that change by themselves."""
+
     def __init__(
         self,
         control: SystemControl,

@@ -81,6 +81,7 @@ class Window(Bank):
     """
 
     CR, CFR, SR = 0x00, 0x04, 0x08
+    timed = frozenset((CR,))
 
     def __init__(self, world: Surroundings, entry: PeripheralEntry, shift: int) -> None:
         super().__init__(world, entry.name, {self.CR: 0x7F, self.CFR: 0x7F, self.SR: 0})
@@ -134,12 +135,11 @@ class Nordic(Bank):
         super().__init__(world, entry.name, named)
         self._runs = False
         self._wanted = 1
-        self._deadline_us = 0
 
     def reset(self) -> None:
-        if self.world.cause() == "software" and self._runs:
-            left = self._deadline_us - self.world.elapsed_us()
-            self._arm(max(1, left))
+        left = self.world.left_us(WDT)
+        if self.world.cause() == "software" and left is not None:
+            self.world.clock.set_alarm(WDT, max(1, left))
             return
         super().reset()
         self._runs, self._wanted = False, 1
@@ -170,8 +170,5 @@ class Nordic(Bank):
 
     def _feed(self) -> None:
         self._wanted = self.words[self.RREN] & 0xFF
-        self._arm((self.words[self.CRV] + 1) * 1_000_000 // 32_768)
-
-    def _arm(self, left_us: int) -> None:
-        self._deadline_us = self.world.clock.now_us + left_us
-        self.world.clock.set_alarm(WDT, self._deadline_us)
+        period_us = (self.words[self.CRV] + 1) * 1_000_000 // 32_768
+        self.world.clock.set_alarm(WDT, self.world.clock.now_us + period_us)
