@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from emu.cpu.contract import BusFault, Memory, Peripheral
-from emu.cpu.engine import Refused
 from emu.cpu.steady import Access
+from emu.cpu.stops import Refused
 from emu.cpu.unknown import UnknownRegisters
 from flash.errors import HardwareFault
 

@@ -22,10 +22,9 @@ Neighbours: `core` runs slices and reacts, `bus` gives the callbacks, `block_cou
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from enum import IntEnum
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -44,6 +43,7 @@ from emu.cpu.block_counter import (
     address_of,
     native_code,
 )
+from emu.cpu.stops import NOTHING, SLEEP, Refused, Stop, StopKind
 from emu.errors import MissingExtra
 
 try:
@@ -56,11 +56,7 @@ except ImportError:
 ReadRegister = Callable[[int, int], int]
 WriteRegister = Callable[[int, int, int], None]
 StoreToFlash = Callable[[int, int, int], bool]
-
-StopKind = Literal[
-    "slice", "sleep", "event-wait", "call", "breakpoint", "fetch", "undefined", "no-coprocessor", "not-thumb",
-    "unaligned", "read", "write", "refused-store", "refused-access",
-]  # fmt: skip
+Sensed = Callable[[int, int], None]
 
 _MODELS = {
     "cortex-m0": arm.UC_CPU_ARM_CORTEX_M0,
@@ -81,6 +77,7 @@ _WIDE = (0b11101, 0b11110, 0b11111)
 """Upper five bits of the first half of an instruction of four bytes."""
 _PAGE = 0x1000
 _THUMB = 1 << 24
+_IT = 0x0600_FC00
 
 
 class Register(IntEnum):
@@ -117,19 +114,6 @@ S0 = arm.UC_ARM_REG_S0
 """The first of 32 single-precision registers, which are numbered in a row."""
 
 
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """Why a slice ended. ``address``: of the access nobody answered. The program counter is at the instruction, or
-    behind it for "sleep", "event-wait" and "call"."""
-
-    kind: StopKind
-    address: int = 0
-
-
-NOTHING = Stop("slice")
-_SLEEP = Stop("sleep")
-
-
 class Engine:
     """One core and its memory. ``native`` False: blocks are counted in Python, with the same counts."""
 
@@ -139,6 +123,7 @@ class Engine:
         self._handle = self._uc._uch
         self._value = ctypes.c_uint64()
         self._value_at = ctypes.byref(self._value)
+        self._watching: list[int] = []
         self._memory: list[tuple[int, NDArray[np.uint8]]] = []
         self._stop: Stop | None = None
         self._kept: BaseException | None = None
@@ -204,6 +189,37 @@ class Engine:
                 self._keep(stop)
 
         self._uc.mmio_map(address, size, read_hook, None, write_hook, None)
+
+    def watch(self, ranges: Sequence[tuple[int, int]], sensed: Sensed) -> None:
+        """From now on ``sensed(address, size)`` is called before the core reads or executes in one of ``ranges``, of
+        (address, length); those of an earlier call are forgotten. Not inside callbacks: all code is translated anew."""
+        for number in self._watching:
+            self._uc.hook_del(number)
+        if self._watching or ranges:
+            self._uc.ctl_flush_tb()  # a hook does not fire in code that was translated before it was there
+        self._watching.clear()
+
+        def hook(_uc: Any, _access: int, address: int, size: int, _value: int, _data: Any) -> None:
+            status = self.get(Register.XPSR)
+            if status & _IT:  # left over, and the instruction after a later load would not run
+                self.put(Register.XPSR, status & ~_IT)
+            self._call_sensed(sensed, address, size)
+
+        def code_hook(_uc: Any, address: int, size: int, _data: Any) -> None:
+            self._call_sensed(sensed, address, size)
+
+        for address, length in ranges:
+            last = address + length - 1
+            self._watching.append(self._uc.hook_add(unicorn.UC_HOOK_MEM_READ, hook, begin=address, end=last))
+            self._watching.append(self._uc.hook_add(unicorn.UC_HOOK_CODE, code_hook, begin=address, end=last))
+
+    def _call_sensed(self, sensed: Sensed, address: int, size: int) -> None:
+        try:
+            sensed(address, size)
+        except Refused:
+            self._halt(Stop("refused-access", address))
+        except BaseException as stop:
+            self._keep(stop)
 
     def changed(self, address: int, length: int) -> None:
         """Bytes of mapped memory changed behind the engine. Code translated from them is forgotten before it runs
@@ -280,7 +296,7 @@ class Engine:
                 stop = Stop("fetch", self.get(Register.PC))
             else:
                 assert code == 0, f"the engine ended with error {code} at {self.get(Register.PC):#x}: please report"
-                stop = _SLEEP
+                stop = SLEEP
         self._correct_count()
         return stop
 
@@ -374,7 +390,3 @@ class Engine:
         assert not content.size % _PAGE, "memory is mapped in whole pages: please report"
         self._memory.append((address, content))  # the engine holds an address, which keeps nothing alive
         self._uc.mem_map_ptr(address, content.size, unicorn.UC_PROT_ALL, content.ctypes.data)
-
-
-class Refused(Exception):
-    """Raised by a register callback: the bus answers with an error, and the instruction takes a fault."""

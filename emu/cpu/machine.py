@@ -10,22 +10,24 @@ Neighbours: `session` runs one and reports. `contract` is what peripherals see o
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NoReturn, Protocol, runtime_checkable
+from typing import NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
 
-from emu.clock import VirtualClock
 from emu.cpu.bus import ALIAS_SIZE, PERIPHERAL_ALIAS, RAM_ALIAS, Bus, RamBits
 from emu.cpu.chip import Chip
-from emu.cpu.contract import BusFault, FlashController, Peripheral, Surroundings, World
+from emu.cpu.contract import FlashController, Peripheral, Surroundings, World
 from emu.cpu.core import Core
 from emu.cpu.engine import Engine
 from emu.cpu.exceptions import NMI, Exceptions
+from emu.cpu.faces import CellRegion, HasRegions, KnowsPower, Senses
+from emu.cpu.fittings import AlarmClock, Constants, Paged, Row, Watched
 from emu.cpu.memory import AddressSpace, Ram
 from emu.cpu.models import MODELS as CORE_MODELS
 from emu.cpu.peripherals import MODELS
 from emu.cpu.steady import Access, Search
+from emu.cpu.stops import Refused
 from emu.cpu.system_space import BASE as SYSTEM
 from emu.cpu.system_space import SIZE as SYSTEM_SIZE
 from emu.cpu.system_space import SystemSpace
@@ -33,7 +35,7 @@ from emu.cpu.unknown import UnknownRegisters
 from emu.errors import BoardError
 from flash.device import FlashDevice
 from flash.draws import uniforms
-from flash.errors import ResetAsserted
+from flash.errors import HardwareFault, ResetAsserted
 from flash.journal import Journal, Operation
 from flash.part import bundled_part
 from flash.snapshot import Snapshot
@@ -43,36 +45,6 @@ from flash.trace import Trace
 
 _PAGE = 0x1000
 _PERIPHERALS, _PERIPHERALS_END = 0x4000_0000, 0x6000_0000
-
-
-@runtime_checkable
-class HasRegions(Protocol):
-    """A controller whose cells appear in more places than the array: option bytes, UICR."""
-
-    @property
-    def regions(self) -> Sequence[CellRegion]: ...
-
-
-class CellRegion(Protocol):
-    """``size`` bytes of ``device`` from ``start`` on, at ``base`` in the address space of the core."""
-
-    @property
-    def name(self) -> str: ...
-    @property
-    def base(self) -> int: ...
-    @property
-    def device(self) -> FlashDevice: ...
-    @property
-    def start(self) -> int: ...
-    @property
-    def size(self) -> int: ...
-
-
-@runtime_checkable
-class KnowsPower(Protocol):
-    """A peripheral to which power coming is more than a reset."""
-
-    def power_on(self) -> None: ...
 
 
 MakeController = Callable[[str, World, FlashDevice], FlashController]
@@ -95,13 +67,15 @@ class Machine:
     ) -> None:
         self.chip = chip
         self.seed = seed
-        self.clock = _AlarmClock(lambda us: self.core.expect(us))
+        self.clock = AlarmClock(lambda us: self.core.expect(us))
         self.cause = "power"
         self.notes: list[str] = []
         self.sent: list[tuple[int, str, bytes]] = []
         self.unknown = UnknownRegisters()
         self.supply = supply or Supply()
         self._left_us: dict[str, int] = {}
+        self._watched: list[int] = []
+        self._marks_changed = False
         self._journal = journal if journal is not None else Journal()
         self._seen_entries = 0
         self._rams: list[tuple[int, NDArray[np.uint8], NDArray[np.uint8]]] = []
@@ -130,6 +104,8 @@ class Machine:
             lambda: len(self.sent) + len(self.notes) + len(self._journal.entries),
         )
         self.core.looks_with(self.bus, search)
+        self.core.before_slice = self._before_slice
+        self.memory.sensed = self.sensed
 
     # -- power and reset --------------------------------------------------------------------------------------
 
@@ -157,6 +133,7 @@ class Machine:
                 for alias in ram.aliases:
                     self.engine.forget(alias, ram.size)
         self._look_at_flash()
+        self._watch_granules()
         self.core.reset(self.clock, self.chip.clock_hz, self.chip.boot)
         for place in self.bus.places:
             if cause == "power" and isinstance(place.peripheral, KnowsPower):
@@ -172,6 +149,38 @@ class Machine:
             for index in before.tree.differing(snapshot.tree):
                 self.engine.forget(self.chip.flash.address + index * size, size)
         self._snapshots[0] = snapshot
+
+    # -- error correction -------------------------------------------------------------------------------------
+
+    def _watch_granules(self) -> None:
+        """Reads of what error correction has marked are told to the controller, and of nothing else."""
+        self._marks_changed = False
+        cells, geometry = self.flash.cells, self.flash.geometry
+        marked = cells.ecc_states(0, geometry.size) if isinstance(self.controller, Senses) else []
+        addresses = [at for at, _ in marked]
+        if addresses == self._watched:
+            return
+        self._watched = addresses
+        entry = self.chip.flash
+        bases = (entry.address, *entry.aliases)
+        self.engine.watch([(base + at, geometry.unit) for base in bases for at in addresses], self.sensed)
+
+    def sensed(self, address: int, size: int) -> None:
+        """The core has read flash, at any of its addresses, or a row beside it."""
+        if not isinstance(self.controller, Senses):
+            return
+        entry = self.chip.flash
+        for base in entry.aliases:
+            if base <= address < base + self.flash.geometry.size:
+                address += entry.address - base
+        try:
+            self.controller.sensed(address, size)
+        except HardwareFault:
+            raise Refused from None
+
+    def _before_slice(self) -> None:
+        if self._marks_changed:
+            self._watch_granules()
 
     def _request_reset(self, cause: str) -> NoReturn:
         raise ResetAsserted(cause)
@@ -205,6 +214,9 @@ class Machine:
         for entry in entries[self._seen_entries :]:
             if isinstance(entry, Operation) and entry.device == self.flash.name:
                 self.engine.changed(self.chip.flash.address + entry.address, entry.length)
+                if self.flash.cells.broken is not None and self.flash.cells.ecc_states(entry.address, entry.length):
+                    self._marks_changed = True
+                    self.engine.end_slice()
         self._seen_entries = len(entries)
 
     # -- what it is made of -----------------------------------------------------------------------------------
@@ -246,7 +258,7 @@ class Machine:
         chip = self.chip
         self.peripherals: dict[str, Peripheral] = {}
         self.bus.attach(
-            "FLASH", chip.flash.registers, chip.flash.registers_size, _Watched(self.controller, self.note_flash)
+            "FLASH", chip.flash.registers, chip.flash.registers_size, Watched(self.controller, self.note_flash)
         )
         for entry in chip.peripheral:
             make = MODELS.get(entry.model)
@@ -264,17 +276,18 @@ class Machine:
             self.bus.attach(f"identity at {granule << 8:#x}", granule << 8, 0x100, Constants(inside))
         for region in self._regions():
             if region.device is not self.flash:
-                self.bus.attach(region.name, region.base, region.size, _Row(region, self))
+                self.bus.attach(
+                    region.name, region.base, region.size, Row(region, self.controller, self.sensed, self.note_flash)
+                )
 
     def _map_registers(self) -> None:
         """Peripherals and the core's own registers as two spans; pages elsewhere one by one."""
         system = SystemSpace(
             self.core.control, self.exceptions, self.core.systick, lambda: self.core.time, self.unknown.count
         )
-        for page in (0, 0xE000):
-            self.bus.attach(
-                f"core at {SYSTEM + page:#x}", SYSTEM + page, 0x4000 if not page else 0x1000, _Paged(system, page, self)
-            )
+        for page, size in ((0, 0x4000), (0xE000, 0x1000)):
+            part = Paged(system, page, self.engine.end_slice)
+            self.bus.attach(f"core at {SYSTEM + page:#x}", SYSTEM + page, size, part)
         pages = {place.address & ~(_PAGE - 1) for place in self.bus.places}
         spans = [(_PERIPHERALS, _PERIPHERALS_END), (SYSTEM, SYSTEM + SYSTEM_SIZE)]
         if self.chip.bit_band:
@@ -288,99 +301,3 @@ class Machine:
                 spans.append((page, page + _PAGE))
         for start, end in spans:
             self.engine.map_registers(start, end - start, self.bus.read, self.bus.write)
-
-
-class _AlarmClock(VirtualClock):
-    """The core is told of every alarm: the slice it is in may be longer than the time to it."""
-
-    __slots__ = ("_counts", "_expect")
-
-    def __init__(self, expect: Callable[[int], None]) -> None:
-        super().__init__()
-        self._expect = expect
-        self._counts: dict[str, int] = {}
-
-    def set_alarm(self, name: str, at_us: int) -> None:
-        super().set_alarm(name, at_us)
-        self._counts[name] = self._counts.get(name, 0) + 1
-        self._expect(at_us)
-
-    def times_set(self) -> dict[str, int]:
-        """How often each alarm that is set now has been set: a feed within a microsecond does not move it."""
-        return {name: self._counts[name] for name, _ in self.settings()[1]}
-
-
-class Constants:
-    """Words that read the same for ever: identity codes, sizes. Stores to them are bus errors."""
-
-    def __init__(self, words: dict[int, int]) -> None:
-        self._words = words
-
-    def read(self, offset: int, size: int) -> int:
-        return self._words.get(offset & ~3, 0xFFFF_FFFF) >> 8 * (offset & 3) & (1 << 8 * size) - 1
-
-    def write(self, offset: int, size: int, value: int) -> None:
-        raise BusFault(f"a store of {value:#x} to read-only memory")
-
-    def reset(self) -> None:
-        """Nothing changes."""
-
-
-class _Watched:
-    """The flash controller, and a look at what it has done after each of its registers was written."""
-
-    def __init__(self, controller: FlashController, after: Callable[[], None]) -> None:
-        self._controller = controller
-        self._after = after
-        self.read = controller.read
-        self.reset = controller.reset
-
-    def write(self, offset: int, size: int, value: int) -> None:
-        self._controller.write(offset, size, value)
-        self._after()
-
-    def power_on(self) -> None:
-        if isinstance(self._controller, KnowsPower):
-            self._controller.power_on()
-
-
-class _Row:
-    """Cells beside the array, as the core reads them; a store goes to the controller."""
-
-    def __init__(self, region: CellRegion, machine: Machine) -> None:
-        self._region = region
-        self._machine = machine
-
-    def read(self, offset: int, size: int) -> int:
-        if offset + size > self._region.size:
-            return (1 << 8 * size) - 1
-        return int.from_bytes(self._region.device.sense(self._region.start + offset, size), "little")
-
-    def write(self, offset: int, size: int, value: int) -> None:
-        if self._machine.controller.store(self._region.base + offset, size, value) != "done":
-            raise BusFault(f"a store to {self._region.name} that it does not take")
-        self._machine.note_flash()
-
-    def reset(self) -> None:
-        """Cells know no reset."""
-
-
-class _Paged:
-    """A part of the core's own registers; masks may have changed when it was written."""
-
-    def __init__(self, system: SystemSpace, page: int, machine: Machine) -> None:
-        self._system = system
-        self.timed = frozenset(offset - page for offset in system.TIMED)
-        self._page = page
-        self._machine = machine
-
-    def read(self, offset: int, size: int) -> int:
-        return self._system.read(self._page + offset, size)
-
-    def write(self, offset: int, size: int, value: int) -> None:
-        self._system.write(self._page + offset, size, value)
-        self._machine.engine.end_slice()
-
-    def reset(self) -> None:
-        if self._page:
-            self._system.reset()

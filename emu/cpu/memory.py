@@ -6,6 +6,7 @@ those the engine has mapped.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,10 +29,11 @@ class Window:
 
 
 class AddressSpace:
-    """All RAM and flash of a chip, aliases included."""
+    """All RAM and flash of a chip, aliases included. ``sensed`` is told of words that were read."""
 
     def __init__(self) -> None:
         self.windows: list[Window] = []
+        self.sensed: Callable[[int, int], None] = lambda _address, _length: None
 
     def add(self, name: str, address: int, content: NDArray[np.uint8], *, is_ram: bool) -> None:
         self.windows.append(Window(name, address, content.data, is_ram))
@@ -54,7 +56,8 @@ class AddressSpace:
         raise BusFault(f"no RAM at [{address:#x}, {address + len(data):#x})")
 
     def word(self, address: int) -> int:
-        """The 32-bit word at ``address``. Raises BusFault."""
+        """The 32-bit word at ``address``, as the core reads a vector. Raises BusFault."""
+        self.sensed(address, 4)
         return int.from_bytes(self.read(address, 4), "little")
 
 

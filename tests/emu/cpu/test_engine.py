@@ -11,9 +11,21 @@ import unicorn
 from unicorn import arm64_const, x86_const
 
 from emu.cpu.block_counter import (
-    AARCH64, ADDRESS, COUNT, DIRTY, DIRTY_SIZE, FOLD, LIMIT, SIZE, STOP, STOPPED, WORDS, X86_64,
+    AARCH64,
+    ADDRESS,
+    COUNT,
+    DIRTY,
+    DIRTY_SIZE,
+    FOLD,
+    LIMIT,
+    SIZE,
+    STOP,
+    STOPPED,
+    WORDS,
+    X86_64,
 )  # fmt: skip
-from emu.cpu.engine import Engine, Refused, Register
+from emu.cpu.engine import Engine, Register
+from emu.cpu.stops import Refused
 
 FLASH, RAM, REGISTERS = 0x0800_0000, 0x2000_0000, 0x4000_0000
 LOOP = bytes.fromhex("0130 fde7")  # adds r0, #1; b .-2

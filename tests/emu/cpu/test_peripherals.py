@@ -296,7 +296,7 @@ def test_a_register_nobody_modelled_keeps_what_is_written_and_is_counted(f1: Ben
 
 
 def test_identity_is_read_only(f1: Bench) -> None:
-    from emu.cpu.engine import Refused
+    from emu.cpu.stops import Refused
 
     assert f1.machine.bus.read(0x1FFF_F7E0, 2) == 128
     with pytest.raises(Refused):

@@ -51,7 +51,7 @@ def test_polling_that_gives_up_by_itself_is_no_stall() -> None:
 
 
 def test_a_counter_that_runs_freely_is_no_stall() -> None:
-    one, report = polls(TIMED)
+    _, report = polls(TIMED)
     assert report.ending.kind == "spinning"
     assert report.time_us >= 0x1_0000 // 8
     assert not report.unknown
@@ -64,7 +64,7 @@ def test_a_watchdog_nobody_feeds_resets_at_its_microsecond() -> None:
 
 
 def test_a_watchdog_that_rings_inside_an_erase_tears_it() -> None:
-    one, report = polls(ERASING)
+    _, report = polls(ERASING)
     assert (report.ending.kind, report.ending.reason) == ("reset", "iwdg")
     (erase,) = report.operations
     assert (erase.kind, erase.address) == ("erase", PAGE)

@@ -1,4 +1,4 @@
-"""Loops that wait: time goes to what they wait for, and where that never comes, it is said. Loops that count are run."""
+"""Loops that wait: time goes to what they wait for; where that never comes, it is said. Loops that count are run."""
 
 from __future__ import annotations
 
