@@ -68,3 +68,23 @@ def test_an_operation_begins_when_the_core_is_there() -> None:
     (operation,) = report.operations
     cycles = 8000 * 2
     assert cycles // 8 <= operation.start_us < cycles // 8 + 20
+
+
+def test_the_cycle_counter_counts_while_it_is_enabled() -> None:
+    one = session()
+    one.machine.reset("power")
+    bus, time = one.machine.bus, one.machine.core.time
+    control, counter, demcr = 0xE000_1000, 0xE000_1004, 0xE000_EDFC
+    time.charge(200)
+    assert bus.read(counter, 4) == 0
+    bus.write(demcr, 4, 1 << 24)
+    bus.write(control, 4, 1)
+    time.charge(2_000)
+    assert bus.read(counter, 4) == 1_000
+    bus.write(control, 4, 0)
+    time.charge(2_000)
+    assert bus.read(counter, 4) == 1_000
+    bus.write(counter, 4, 5)
+    bus.write(control, 4, 1)
+    time.charge(20)
+    assert bus.read(counter, 4) == 15
