@@ -281,9 +281,9 @@ class Machine:
         words = dict(chip.words)
         for index, address in enumerate(chip.unique_id):
             words[address] = int(uniforms(self.seed, 1 << 32, 4 + index)[-1] * (1 << 32))
-        for granule in sorted({address >> 8 for address in words}):
-            inside = {address & 0xFF: word for address, word in words.items() if address >> 8 == granule}
-            self.bus.attach(f"identity at {granule << 8:#x}", granule << 8, 0x100, Constants(inside))
+        for start in sorted({address & ~0xF for address in words}):
+            inside = {address & 0xF: word for address, word in words.items() if address & ~0xF == start}
+            self.bus.attach(f"identity at {start:#x}", start, 0x10, Constants(inside))
         for region in self._regions():
             if region.device is not self.flash:
                 self.bus.attach(
