@@ -2,7 +2,7 @@
 
 What the peer knows, and the frames on their way, are part of the state. Besides power, the network is what happens to
 the update: in every session of a campaign every frame may be lost, doubled, late, or take the link along, as long as
-the number of such *disturbances* on a path is not used up.
+the number of such frames on a path is not used up.
 
 Neighbours: `update_rig` is the same device that is handed its updates; `emu.ota` has the network, and the two ends. The
 campaign never sees this file.
@@ -24,10 +24,11 @@ from emu.errors import ScenarioError
 from emu.events import DETOURS, FRAME
 from emu.firmware import ModelFirmware
 from emu.life import SessionLife
+from emu.link_choice import LinkChoice
 from emu.ota.linked_life import LinkedApplication, LinkedLife
 from emu.ota.machine import Peer
 from emu.ota.mongoose.linked import LinkedMongoose, Shipped, peer_for
-from emu.ota.network import BROKEN, LinkKind, Network, Outside
+from emu.ota.network import BROKEN, Network, Outside
 from emu.ota.node import Booted
 from emu.rig import Detour, DeviceState, Input, Run
 from emu.update_rig import ImagePair, UpdateRig
@@ -35,15 +36,6 @@ from flash.journal import Event
 from flash.timing import TimingMode
 from flash.trace import Trace
 from flash.weak import DEFAULT_RESOLUTION
-
-
-@dataclass(frozen=True, slots=True)
-class LinkChoice:
-    """``system``: a name of SYSTEMS. ``disturbances``: how many frames of a path the network may disturb."""
-
-    system: str
-    kind: LinkKind = "connection"
-    disturbances: int = 1
 
 
 @dataclass(frozen=True)
@@ -59,15 +51,17 @@ SYSTEMS: Mapping[str, System] = {"mongoose": System(peer_for, LinkedMongoose)}
 
 
 class LinkedRig(UpdateRig):
-    """``choice``: how the update comes. ``system``: the two ends, where they are not those of the table.
+    """``link``: how the update comes. ``system``: the two ends, where they are not those of the table.
 
     Raises ScenarioError as `UpdateRig`, and for a commit timeout of 0: then nothing waits for the peer."""
+
+    link: LinkChoice
 
     def __init__(
         self,
         board: Board,
         images: ImagePair,
-        choice: LinkChoice,
+        link: LinkChoice,
         *,
         firmware: ModelFirmware | None = None,
         system: System | None = None,
@@ -80,8 +74,8 @@ class LinkedRig(UpdateRig):
             board, images, firmware=firmware, app=APP_MODELS["healthy"], timing=timing, seed=seed,
             resolution=resolution, traced=traced,
         )  # fmt: skip
-        self.choice = choice
-        self._system = SYSTEMS[choice.system] if system is None else system
+        self.link = link
+        self._system = SYSTEMS[link.system] if system is None else system
         timeout_s = board.document.timers.commit_timeout_s
         if not timeout_s:
             raise ScenarioError(
@@ -94,9 +88,8 @@ class LinkedRig(UpdateRig):
     @cached_property
     def inputs(self) -> Mapping[str, Input]:
         plain = super().inputs
-        choice = self.choice
-        link = f"{choice.system} over a {choice.kind}, {choice.disturbances} disturbed"
-        label = f"{plain['workload'].label}|{link}"
+        link = self.link
+        label = f"{plain['workload'].label}|{link.system} over a {link.kind}, {link.disturbed} disturbed"
         return {**plain, "workload": Input(label, hashlib.sha256(label.encode()).hexdigest())}
 
     @property
@@ -104,7 +97,7 @@ class LinkedRig(UpdateRig):
         return {name: why for name, why in super().lacks.items() if name != "truthful"}
 
     def initial(self, attempts: int) -> DeviceState:
-        return replace(super().initial(attempts), outside=Outside(left=self.choice.disturbances))
+        return replace(super().initial(attempts), outside=Outside(left=self.link.disturbed))
 
     def detours(self, state: DeviceState, run: Run) -> Sequence[Detour]:
         """Every frame that is sent behind the last one the session's plan has something to say about."""
@@ -112,7 +105,7 @@ class LinkedRig(UpdateRig):
         assert isinstance(outside, Outside), "a state of another rig: please report"
         if outside.left <= len(state.plan):
             return ()
-        known = [how for how in DETOURS if how != BROKEN or self.choice.kind == "connection"]
+        known = [how for how in DETOURS if how != BROKEN or self.link.kind == "connection"]
         frames = [at for at, entry in enumerate(run.entries) if isinstance(entry, Event) and entry.name == FRAME]
         first = 1 + max((number for number, _ in state.plan), default=-1)
         return [
@@ -129,7 +122,7 @@ class LinkedRig(UpdateRig):
         assert not pausing, "a session with a peer has no waypoints: please report"
         assert isinstance(state.outside, Outside), "a state of another rig: please report"
         network = Network(
-            self._peer, self.choice.kind, state.outside, state.plan, session.log.note, lambda: session.clock.now_us
+            self._peer, self.link.kind, state.outside, state.plan, session.log.note, lambda: session.clock.now_us
         )
         return LinkedLife(
             self._plot(trace), session, state.attempts_left, network, self._boot,

@@ -21,6 +21,8 @@ from emu.board import Board, BoardFile
 from emu.campaign.engines import WorkSpec
 from emu.errors import ScenarioError
 from emu.firmware import ModelFirmware
+from emu.link_choice import LinkChoice
+from emu.linked_rig import LinkedRig
 from emu.own_firmware import load_source
 from emu.plain_rig import PlainRig
 from emu.rig import Rig, Subject
@@ -47,7 +49,7 @@ class BoardData:
 @dataclass(frozen=True, slots=True)
 class RigData:
     """An `UpdateRig`. ``firmware``: "module:class", to be called without arguments, or where a class of the user's is.
-    ``app``: a name of `emu.app`."""
+    ``app``: a name of `emu.app`. ``link``: of a `LinkedRig`."""
 
     board: BoardData
     images: ImagePair
@@ -56,6 +58,7 @@ class RigData:
     timing: TimingMode
     seed: int
     resolution: str
+    link: LinkChoice | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +85,7 @@ def rig_spec(rig: Subject) -> WorkSpec:
         raise ScenarioError(f"firmware {firmware.__qualname__} is made in a function; another process cannot import it")
     name = rig.firmware.source or f"{firmware.__module__}:{firmware.__qualname__}"
     timing, seed, resolution = rig.drawn
-    data = RigData(_board_data(rig.board), rig.images, name, rig.app.name, timing, seed, resolution)
+    data = RigData(_board_data(rig.board), rig.images, name, rig.app.name, timing, seed, resolution, rig.link)
     return WorkSpec("emu.rig_spec:rig_from", (data,))
 
 
@@ -135,10 +138,13 @@ def rig_from(data: RigData) -> UpdateRig:
         firmware = own()
     else:
         firmware = WorkSpec(data.firmware).resolve()
-    return UpdateRig(
-        _board_from(data.board), data.images, firmware=firmware, app=APP_MODELS[data.app], timing=data.timing,
-        seed=data.seed, resolution=data.resolution,
-    )  # fmt: skip
+    board, timing, seed, resolution = _board_from(data.board), data.timing, data.seed, data.resolution
+    if data.link is not None:
+        return LinkedRig(
+            board, data.images, data.link, firmware=firmware, timing=timing, seed=seed, resolution=resolution
+        )
+    app = APP_MODELS[data.app]
+    return UpdateRig(board, data.images, firmware=firmware, app=app, timing=timing, seed=seed, resolution=resolution)
 
 
 def _board_data(board: Board) -> BoardData:

@@ -26,6 +26,7 @@ from emu.events import NEW, OLD, UNKNOWN
 from emu.factory import SlotImage, behind, install
 from emu.firmware import ModelFirmware
 from emu.life import Life, Plot, SessionLife
+from emu.link_choice import LinkChoice
 from emu.oracle import Oracle
 from emu.rig import (
     NOBODY_IS_TOLD,
@@ -89,6 +90,8 @@ class UpdateRig:
 
     capabilities = Capabilities(snapshot=True, tears=True, deterministic=True, virtual_time=True)
     oracles: Sequence[Oracle] = ()
+    link: LinkChoice | None = None
+    """How the update comes; None: it is handed to the device."""
 
     def __init__(
         self,

@@ -98,6 +98,8 @@ def run_faults(choice: FaultChoice, rig: Subject, options: Options, spent_s: flo
 def faultable(rig: Subject, kinds: Sequence[str]) -> Specimen:
     """What faults of ``kinds`` are put into. Raises UsageError where they cannot be."""
     if isinstance(rig, UpdateRig):
+        if rig.link is not None:
+            raise UsageError("--faults are tried with updates that are handed to the device; leave --ota out")
         return FaultBench(rig)
     assert isinstance(rig, PlainRig), "a rig that faults know nothing of: please report"
     for kind in kinds:

@@ -24,6 +24,7 @@ from emu.factory import SlotImage
 from emu.firmware import ModelFirmware
 from emu.inspection.archive import open_archive
 from emu.inspection.files import is_archive, read_whole, refuse_foreign
+from emu.link_choice import LINK_KINDS, MAX_DISTURBED, SYSTEM_NAMES, LinkChoice
 from emu.own_firmware import load_own, split
 from emu.plain_rig import PlainRig
 from emu.scenario import Scenario
@@ -43,7 +44,7 @@ BUNDLED_PAIR = ("demo-1.elf", "demo-2.elf")
 @dataclass(frozen=True)
 class Inputs:
     """What was asked for. ``old`` and ``new`` None: the bundled pair (`bench` makes a pair of its own). ``given``: what
-    the user has said, be it the default."""
+    the user has said, be it the default. ``link``: how the update comes, where it is not handed to the device."""
 
     board: str
     old: Path | None
@@ -55,6 +56,7 @@ class Inputs:
     seed: int
     resolution: str = DEFAULT_RESOLUTION
     firmware: str | None = None
+    link: LinkChoice | None = None
     given: frozenset[str] = frozenset()
 
 
@@ -64,7 +66,17 @@ def input_options(function: F) -> F:
     app = click.option("--app", type=models, default=DEFAULT_APP, show_default=True,
                        help="What the new application does when it is entered.")  # fmt: skip
     own = click.option("--firmware", cls=_FirmwareOption, metavar="FILE.py:NAME|DESIGN")
-    return device_options(app(own(function)))
+    system = click.option("--ota", type=click.Choice(SYSTEM_NAMES),
+                          help="The update is not handed to the device: a client of this update system brings it, "
+                               "over a link that is part of the campaign.")  # fmt: skip
+    link = click.option("--link", type=click.Choice(LINK_KINDS), default=LINK_KINDS[0], show_default=True,
+                        help="With --ota: a connection breaks when the device is reset; a wire loses what it "
+                             "cannot hear.")  # fmt: skip
+    frames = click.IntRange(0, MAX_DISTURBED)
+    disturb = click.option("--disturb", type=frames, default=0, show_default=True, metavar="N",
+                           help="With --ota: up to N frames of every path are lost, doubled, 25 s late, or break or "
+                                "stall the link, besides all power cuts.")  # fmt: skip
+    return device_options(app(own(system(link(disturb(function))))))
 
 
 def device_options(function: F) -> F:
@@ -73,10 +85,13 @@ def device_options(function: F) -> F:
     def command(**given: Any) -> Any:
         names = ("board", "old", "new", "region", "board_id", "timing", "seed", "resolution")
         app, firmware = given.pop("app", DEFAULT_APP), given.pop("firmware", None)
+        system, kind, disturbed = (given.pop(name, None) for name in ("ota", "link", "disturb"))
+        link = None if system is None else LinkChoice(system, kind, disturbed)
         chosen = {name: given.pop(name) for name in names}
         source = click.get_current_context().get_parameter_source
-        said = frozenset(name for name in (*names, "app") if source(name) not in (None, ParameterSource.DEFAULT))
-        return function(inputs=Inputs(app=app, firmware=firmware, given=said, **chosen), **given)
+        known = (*names, "app", "link", "disturb")
+        said = frozenset(name for name in known if source(name) not in (None, ParameterSource.DEFAULT))
+        return function(inputs=Inputs(app=app, firmware=firmware, link=link, given=said, **chosen), **given)
 
     command.__doc__ = function.__doc__
     command.__click_params__ = list(getattr(function, "__click_params__", []))  # type: ignore[attr-defined]
@@ -149,6 +164,8 @@ def make_subject(inputs: Inputs) -> UpdateRig | PlainRig:
     if own is None or not isinstance(own, Scenario):
         return make_rig(inputs, own)
     is_design = isinstance(own.source, Bundled)
+    if inputs.link is not None:
+        raise UsageError(f"--ota is for brownout's own device; {inputs.firmware} brings its update itself")
     for option, name in (
         ("--from", "old"), ("--to", "new"), ("--board", "board"), ("--region", "region"), ("--board-id", "board_id"),
         ("--app", "app"),
@@ -177,9 +194,17 @@ def make_rig(inputs: Inputs, firmware: type[ModelFirmware] | None = None) -> Upd
         old.fs,
         old.bundle,
     )
+    own = None if firmware is None else firmware()
+    if inputs.link is not None:
+        from emu.linked_rig import LinkedRig
+
+        return LinkedRig(
+            board, images, inputs.link, firmware=own, timing=inputs.timing, seed=inputs.seed,
+            resolution=inputs.resolution,
+        )  # fmt: skip
     return UpdateRig(
-        board, images, firmware=None if firmware is None else firmware(), app=APP_MODELS[inputs.app],
-        timing=inputs.timing, seed=inputs.seed, resolution=inputs.resolution,
+        board, images, firmware=own, app=APP_MODELS[inputs.app], timing=inputs.timing, seed=inputs.seed,
+        resolution=inputs.resolution,
     )  # fmt: skip
 
 
@@ -187,6 +212,12 @@ def check_together(inputs: Inputs) -> None:
     """Raises ScenarioError for options that mean nothing without others."""
     if (inputs.old is None) != (inputs.new is None):
         raise ScenarioError("--from and --to go together: give both or neither")
+    if inputs.link is None:
+        for name in ("link", "disturb"):
+            if name in inputs.given:
+                raise UsageError(f"--{name} is for updates that come over a link: give --ota as well")
+    elif inputs.app != DEFAULT_APP:
+        raise UsageError(f"--app {inputs.app}: with --ota the application is the update system's; leave --app out")
     if inputs.old is None and (inputs.region is not None or inputs.board_id is not None):
         raise ScenarioError("--region and --board-id choose from files: give --from and --to as well")
 

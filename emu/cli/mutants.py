@@ -79,6 +79,12 @@ def on_model(option: str, rig: UpdateRig | PlainRig) -> UpdateRig:
 def with_firmware(rig: UpdateRig, firmware: ModelFirmware) -> UpdateRig:
     """The like of ``rig``, with other firmware on it."""
     timing, seed, resolution = rig.drawn
+    if rig.link is not None:
+        from emu.linked_rig import LinkedRig
+
+        return LinkedRig(
+            rig.board, rig.images, rig.link, firmware=firmware, timing=timing, seed=seed, resolution=resolution
+        )
     return UpdateRig(
         rig.board, rig.images, firmware=firmware, app=rig.app, timing=timing, seed=seed, resolution=resolution
     )

@@ -9,12 +9,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from emu.cli.inputs import BUNDLED_PAIR, DEFAULT_APP, DEFAULT_BOARD, Inputs
+from emu.link_choice import LINK_KINDS, LinkChoice
 from emu.plain_rig import PlainRig
 from emu.report.asked import Asked
 from emu.rig import Input
 from emu.source import Bundled
 from emu.update_rig import UpdateRig
-from emu.words import printable
+from emu.words import counted, printable
 from flash.weak import DEFAULT_RESOLUTION
 
 OWN_APP = "its own"
@@ -53,7 +54,7 @@ def _of_device(rig: UpdateRig, inputs: Inputs) -> Asked:
         "workload": (
             f"{rig.firmware.name} firmware, app {inputs.app}, timing {inputs.timing}, seed {inputs.seed}, "
             f"weak bits {inputs.resolution}, "
-            f"versions {images.old_version} -> {images.new_version}"
+            f"versions {images.old_version} -> {images.new_version}{_over(inputs.link)}"
         ),
     }
     return Asked(
@@ -82,8 +83,22 @@ def arguments(inputs: Inputs) -> tuple[str, ...]:
         ("--timing", inputs.timing, "typ"),
         ("--seed", inputs.seed, 0),
         ("--resolution", inputs.resolution, DEFAULT_RESOLUTION),
+        *_link(inputs.link),
     )
     return tuple(word for option, value, default in given if value != default for word in (option, str(value)))
+
+
+def _over(link: LinkChoice | None) -> str:
+    """How the update comes, in words."""
+    if link is None:
+        return ""
+    return f", sent by a {link.system} client over a {link.kind}, {counted(link.disturbed, 'frame')} disturbed"
+
+
+def _link(link: LinkChoice | None) -> tuple[tuple[str, object, object], ...]:
+    if link is None:
+        return ()
+    return ("--ota", link.system, None), ("--link", link.kind, LINK_KINDS[0]), ("--disturb", link.disturbed, 0)
 
 
 def file_name(inputs: Inputs, which: int) -> str:

@@ -29,6 +29,11 @@ class LinkedApplication(Application, Protocol):
     @property
     def is_committed(self) -> bool: ...
 
+    @property
+    def is_updating(self) -> bool:
+        """Whether an update is open: then no other can begin."""
+        ...
+
     def receive(self, frame: bytes, answer: Callable[[bytes], None]) -> None:
         """A frame has come; ``answer`` is called with every frame that is sent back, when it is."""
         ...
@@ -72,6 +77,8 @@ class LinkedLife:
             self._pass_time(app)
             if session.clock.has_alarm:
                 session.clock.run_to_alarm()
+            if app.is_updating:
+                return Outcome("hung", detail="an update that nobody continues stays open: no other can begin")
             if image != OLD or not app.is_committed or not self._begins():
                 return self._rest(app, image)
 
@@ -99,7 +106,7 @@ class LinkedLife:
             return False
         self._session.log.note(ATTEMPT)
         self.attempts_left -= 1
-        self._network.begin(self.attempts_left)
+        self._network.begin()
         return True
 
     def _rest(self, app: LinkedApplication, image: str) -> Outcome:

@@ -35,8 +35,8 @@ class Machine(Protocol[S]):
 class Peer(Machine[S], Protocol[S]):
     """A machine that brings an update to a device, again and again if it must."""
 
-    def begin(self, attempt: int, now_us: int) -> tuple[S, Frames]:
-        """A conversation begins; ``attempt`` is another number each time."""
+    def begin(self, now_us: int) -> tuple[S, Frames]:
+        """A conversation begins."""
         ...
 
     def shifted(self, state: S, by_us: int) -> S:

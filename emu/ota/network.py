@@ -15,16 +15,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 from emu.events import CLAIMED, DETOURS, FRAME, NOTE, OUTSIDE
+from emu.link_choice import LinkKind
 from emu.ota.machine import Frames, Peer
 from emu.rig import Plan
 
 LOST, DOUBLED, LATE, STALLED, BROKEN = DETOURS
-LinkKind = Literal["connection", "wire"]
-LINK_KINDS: tuple[LinkKind, ...] = ("connection", "wire")
-"""A connection breaks when the device is reset, and its peer is told; on a wire frames are lost and nobody knows."""
 
 SECOND = 1_000_000
 TICK_US = SECOND // 2
@@ -119,6 +117,7 @@ class Network:
             for flight in sorted(answers, key=_order):
                 if flight.due_us - self.now_us <= TRAVEL_US:
                     self._receive(flight)
+            self._flights = []  # what it has sent since, into a link that is gone
             self._lose()
         while self._early_us < 0:
             due = self.due_us
@@ -135,10 +134,10 @@ class Network:
         self.is_up = True
         self._tell()
 
-    def begin(self, attempt: int) -> None:
-        """The peer begins an update."""
-        assert self._talk is None, "two updates at once: please report"
-        self._talk, frames = self._peer.begin(attempt, self.now_us)
+    def begin(self) -> None:
+        """The peer begins an update. Nothing is on its way, so whatever it sends may look like what it sent before."""
+        assert self.is_quiet, "two updates at once: please report"
+        self._talk, frames = self._peer.begin(self.now_us)
         self._sent(frames)
         self._tell()
 

@@ -28,8 +28,8 @@ from emu.ota.mongoose.wire import ErrorResponse, Malformed, Request, parse
 from emu.ota.network import TICK_US
 from emu.ota.node import Booted
 
-REBOOT_TIMEOUT_US = 10_000_000
-"""Longer than power is away, and than any boot; every further second is a state of its own."""
+POLL_EVERY_US, REBOOT_TIMEOUT_US = 4_000_000, 10_000_000
+"""Longer than power is away; long enough for a second look. Each look is a state of its own."""
 EPOCH_S = 1_700_000_000
 """What time it is when a session begins: no certificate and no password is checked, so any will do."""
 CHANNEL = Channel("TCP", "peer", is_persistent=False)
@@ -39,8 +39,8 @@ CHANNEL = Channel("TCP", "peer", is_persistent=False)
 class MongoosePeer(Updating):
     """Implements `machine.Peer` for `Update`."""
 
-    def begin(self, attempt: int, now_us: int) -> tuple[Update, Frames]:
-        return self.start(RpcClient(Caller(seed=attempt)), now_us)
+    def begin(self, now_us: int) -> tuple[Update, Frames]:
+        return self.start(RpcClient(Caller()), now_us)
 
     def shifted(self, state: Update, by_us: int) -> Update:
         return self.timed(state, lambda at: at + by_us)
@@ -91,6 +91,10 @@ class LinkedMongoose(MongooseApplication):
     def is_committed(self) -> bool:
         return self.ota.status().is_committed
 
+    @property
+    def is_updating(self) -> bool:
+        return self.ota.context is not None
+
     def receive(self, frame: bytes, answer: Callable[[bytes], None]) -> None:
         self.dispatcher.receive(frame, CHANNEL, self.now_us, answer)
 
@@ -104,4 +108,6 @@ def _offset(params: str) -> str:
 def peer_for(archive: bytes, commit_timeout_s: int) -> MongoosePeer:
     """The client that brings ``archive``."""
     begin = begin_params(len(archive), commit_timeout_s=commit_timeout_s)
-    return MongoosePeer(Order(archive, begin, reboot_timeout_us=REBOOT_TIMEOUT_US, commits=True))
+    return MongoosePeer(
+        Order(archive, begin, reboot_timeout_us=REBOOT_TIMEOUT_US, poll_every_us=POLL_EVERY_US, commits=True)
+    )

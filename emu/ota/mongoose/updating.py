@@ -52,6 +52,7 @@ class Order:
     timeout_us: int = CALL_TIMEOUT_S * 1_000_000
     pull_timeout_us: int = UPDATE_TIMEOUT_S * 1_000_000
     reboot_timeout_us: int = 0
+    poll_every_us: int = POLL_EVERY_US
     commits: bool = False
 
 
@@ -255,7 +256,7 @@ class Updating:
         return self._call(replace(update, tries=update.tries + 1), Step.WRITING, "OTA.Write", params, now_us)
 
     def _poll_later(self, update: Update, now_us: int) -> Move:
-        return replace(update, step=Step.WAITING, call="", poll_us=now_us + POLL_EVERY_US), ()
+        return replace(update, step=Step.WAITING, call="", poll_us=now_us + self.order.poll_every_us), ()
 
     def _poll(self, update: Update, now_us: int) -> Move:
         update = replace(update, poll_us=None)
