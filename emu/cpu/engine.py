@@ -213,6 +213,30 @@ class Engine:
             self._watching.append(self._uc.hook_add(unicorn.UC_HOOK_MEM_READ, hook, begin=address, end=last))
             self._watching.append(self._uc.hook_add(unicorn.UC_HOOK_CODE, code_hook, begin=address, end=last))
 
+    def follow(self, ranges: Sequence[tuple[int, int]], read: Sensed, executed: Sensed) -> None:
+        """For good: ``read(address, size)`` is called before the core reads in one of ``ranges``, of (address, length),
+        and ``executed`` before a block of code there runs. Before anything has run."""
+
+        def read_hook(_uc: Any, _access: int, address: int, size: int, _value: int, _data: Any) -> None:
+            status = self.get(Register.XPSR)
+            if status & _IT:  # as in `watch`
+                self.put(Register.XPSR, status & ~_IT)
+            self._call_sensed(read, address, size)
+
+        def block_hook(_uc: Any, address: int, size: int, _data: Any) -> None:
+            self._call_sensed(executed, address, size)
+
+        def last_hook(_uc: Any, address: int, _size: int, _data: Any) -> None:
+            self._call_sensed(executed, address, 4)
+
+        for address, length in ranges:
+            last = address + length - 1
+            before = max(0, address - 4)  # an access or an instruction that begins before the range and reaches into it
+            self._uc.hook_add(unicorn.UC_HOOK_MEM_READ, read_hook, begin=before, end=last)
+            self._uc.hook_add(unicorn.UC_HOOK_BLOCK, block_hook, begin=address, end=last)
+            if address:
+                self._uc.hook_add(unicorn.UC_HOOK_CODE, last_hook, begin=address - 2, end=address - 1)
+
     def _call_sensed(self, sensed: Sensed, address: int, size: int) -> None:
         try:
             sensed(address, size)
