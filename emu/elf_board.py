@@ -19,7 +19,8 @@
     path = "app-2.elf"
     address = 0x0800_3000
 
-Neighbours: `elf_rig` makes something of it that can be cut. Content travels: an `ElfBoard` is plain data. Knows no core.
+Neighbours: `elf_rig` makes something of it that can be cut. Content travels: an `ElfBoard` is plain data. It knows no
+core.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ from emu.cpu.chip import Chip, bundled_chip, load_chip
 from emu.errors import BoardError
 from emu.events import NEW, OLD, UNKNOWN
 from flash.errors import FlashError, ImageError
+from flash.files import read_file
 from flash.images import Image, load_image
 from flash.part import bundled_part
 from flash.tomlfile import MAX_TOML_SIZE, read_toml
@@ -130,7 +132,7 @@ class Placed:
 @dataclass(frozen=True)
 class ElfBoard:
     """A board with everything it is made of. ``files``: what the factory programs, piece by piece; ``staged`` after
-    it. ``images`` by name. ``programs``: the ELF files, by name, for functions and lines. ``paths``: all that was read."""
+    it. ``images`` by name. ``programs``: the files by name, for functions and lines. ``paths``: all that was read."""
 
     name: str
     document: ElfBoardFile
@@ -174,9 +176,7 @@ def load_elf_board(path: Path) -> ElfBoard:
     _check_document(document, images, where)
     _check_places(document, chip, files, staged, images, where)
     names = list(dict.fromkeys([entry.path for entry in (*document.file, *document.image)]))
-    programs = tuple(
-        (name, content) for name in names if (content := (path.parent / name).read_bytes())[:4] == b"\x7fELF"
-    )
+    programs = tuple((name, read_file(path.parent / name)) for name in names)
     used = dict.fromkeys([*names, *(entry.path for entry in document.staged)])
     paths = (where, *(str(path.parent / name) for name in (*used, *filter(None, [document.chip_file]))))
     return ElfBoard(document.name or path.stem, document, chip, files, staged, images, programs, paths)

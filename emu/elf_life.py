@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 
 from emu.cpu.contract import BusFault
 from emu.cpu.ending import Ending
+from emu.cpu.engine import Register
 from emu.cpu.machine import Machine
 from emu.cpu.session import CpuSession
 from emu.elf_board import ElfBoardFile
@@ -45,7 +46,9 @@ class ElfLife:
         trace: Trace | None,
     ) -> None:
         self.image = ""
-        self.heard = ""
+        self.stores: dict[int, int] = {}
+        """By the number of a journal entry, where the code stood that made it: the program counter at the last store or
+        register write before it."""
         self._machine = machine
         self._document = document
         self._slots = slots
@@ -90,7 +93,8 @@ class ElfLife:
             self._lives()
 
     def touches_flash(self) -> None:
-        """The controller is about to be given something: a commit may begin with it, nothing later can be its start."""
+        """The controller is about to be given something: a commit may begin with it, and no earlier."""
+        self.stores[len(self._log.journal.entries)] = self._machine.engine.get(Register.PC)
         if self._document.commit is not None and self.image == NEW:
             self._begin_commit()
 

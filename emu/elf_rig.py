@@ -98,7 +98,6 @@ class ElfRig:
         self._trace: Trace | None = None
         self._touched: set[int] = set()
         self._programs: dict[str, Code] = {}
-        self.stores: dict[tuple[str, str, int], int] = {}
         self._loader = self._loader_extent()
         start, end = self._loader
         followed = [(at, length) for at, length in ((0, start), (end, size - end)) if length]
@@ -226,6 +225,18 @@ class ElfRig:
         """What ran the last session, as that left it."""
         return self._machine
 
+    @property
+    def stores(self) -> dict[int, int]:
+        """Of the last session: the program counter of what made an entry, by its number."""
+        assert self._life is not None, "a session that nobody watched: please report"
+        return self._life.stores
+
+    def store_at(self, state: DeviceState, entry: int) -> int | None:
+        """The program counter of what makes entry ``entry`` of the session from ``state``, or the next operation."""
+        self.run(state)
+        after = [number for number in self.stores if number >= entry]
+        return self.stores[min(after)] if after else None
+
     def place_of(self, address: int) -> CodePlace:
         """Function and line of an address, by the first ELF of the board that knows it."""
         for name, content in self.board.programs:
@@ -264,8 +275,8 @@ class ElfRig:
             device.in_flight.clear()
             if device.cells.weak is not None:
                 raise ScenarioError(
-                    "a core reads cells at once, and has no say in what weak ones read as: tears T3 and T4 are not for an "
-                    "ELF; use --tears T2 at most"
+                    "a core reads cells as they are, and weak ones read either way; tears T3 and T4 are not for an ELF: "
+                    "use T2 at most"
                 )
         if state.cause != "power":
             retain(machine, state.ram)

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from firmware import COMMITTED, CONFIGS, WINDOWS, device, newest, packed, store
 
 from emu.reset import Reset
-from firmware import COMMITTED, CONFIGS, WINDOWS, device, newest, packed, store
 
 
 def test_no_power_cut_breaks_the_update(campaign: Callable[..., Any]) -> None:
