@@ -175,10 +175,10 @@ def load_elf_board(path: Path) -> ElfBoard:
     staged = tuple(Placed(entry.path, entry.address, _flat(read(entry.path), chip)) for entry in document.staged)
     _check_document(document, images, where)
     _check_places(document, chip, files, staged, images, where)
-    names = list(dict.fromkeys([entry.path for entry in (*document.file, *document.image)]))
+    names = list(dict.fromkeys([*(each.path for each in document.file), *(each.path for each in document.image)]))
     programs = tuple((name, read_file(path.parent / name)) for name in names)
-    used = dict.fromkeys([*names, *(entry.path for entry in document.staged)])
-    paths = (where, *(str(path.parent / name) for name in (*used, *filter(None, [document.chip_file]))))
+    beside = dict.fromkeys([*names, *(each.path for each in document.staged), *filter(None, [document.chip_file])])
+    paths = (where, *(str(path.parent / name) for name in beside))
     return ElfBoard(document.name or path.stem, document, chip, files, staged, images, programs, paths)
 
 

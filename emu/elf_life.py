@@ -59,6 +59,11 @@ class ElfLife:
         self._said: dict[str, bytes] = {}
         self._alive = self._commit_begun = self._committed = False
 
+    @property
+    def slot(self) -> Partition | None:
+        """The one whose image was entered last."""
+        return self._slots[self._slot] if self._slot >= 0 else None
+
     # -- what the core does ---------------------------------------------------------------------------------
 
     def executes(self, offset: int) -> None:

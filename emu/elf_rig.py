@@ -25,6 +25,7 @@ import msgspec
 from emu.board import CheckEntry
 from emu.cpu.elf import Code
 from emu.cpu.elf import Place as CodePlace
+from emu.cpu.first_touch import PIECE, FirstTouch
 from emu.cpu.flash import make_controller
 from emu.cpu.machine import Machine
 from emu.cpu.retained import retain, retained
@@ -61,8 +62,6 @@ FINE_SIZE = 32
 """Bytes of a unit where records or small slots are."""
 MAX_FINE = 1 << 16
 """Of how many bytes at most the units are that small."""
-ALWAYS = 1 << 5
-"""Accesses within one aligned piece of so many bytes are recorded once a session."""
 
 
 class ElfRig:
@@ -96,17 +95,19 @@ class ElfRig:
         self._factory = DeviceState(tuple(device.snapshot() for device in machine.devices), "power", 0)
         self._life: ElfLife | None = None
         self._trace: Trace | None = None
-        self._touched: set[int] = set()
         self._programs: dict[str, Code] = {}
         self._loader = self._loader_extent()
         start, end = self._loader
         followed = [(at, length) for at, length in ((0, start), (end, size - end)) if length]
+        self._touch = FirstTouch(base, size, machine.engine.folded)
         machine.engine.follow(
-            [(home + at, length) for home in self._bases for at, length in followed], self._reads, self._executes
-        )
+            [(home + at, length) for home in self._bases for at, length in followed],
+            self._touch, self._reads, self._executes,
+        )  # fmt: skip
         machine.memory.looked = self._reads
         self._traced = False
         self._limit_us = round(entry.limits.session_s * 1_000_000)
+        self._grids: Grids = {}
         self._grids, longest_us = self._measure()
         self._limit_us = max(self._limit_us, entry.limits.times_uncut * longest_us)
         self._traced = traced
@@ -275,36 +276,35 @@ class ElfRig:
             device.in_flight.clear()
             if device.cells.weak is not None:
                 raise ScenarioError(
-                    "a core reads cells as they are, and weak ones read either way; tears T3 and T4 are not for an ELF: "
-                    "use T2 at most"
+                    "a core reads cells as they are, and weak ones read either way; tears T3 and T4 are not for an "
+                    "ELF: use T2 at most"
                 )
         if state.cause != "power":
             retain(machine, state.ram)
         self._trace = trace
-        self._touched.clear()
+        self._touch.begin()
         if trace is not None:
             start, end = self._loader
             trace.consulted(machine.flash.name, machine.flash.cells, start, end - start)
 
     def _reads(self, address: int, size: int) -> None:
         """The core, or what enters its exceptions, looks at flash."""
-        trace = self._trace
-        if trace is None:
-            return
-        first, last = address // ALWAYS, (address + size - 1) // ALWAYS
-        if first in self._touched and last in self._touched:
-            return
-        self._touched.update((first, last))
         flash = self._machine.flash
         offset = self._offset(address)
         length = min(size, flash.geometry.size - offset)
-        trace.consulted(flash.name, flash.cells, offset, length)
+        if self._trace is not None:
+            start = offset // PIECE * PIECE
+            self._trace.consulted(flash.name, flash.cells, start, -(-(offset + length) // PIECE) * PIECE - start)
+        self._touch.touch(offset, length)
 
     def _executes(self, address: int, size: int) -> None:
-        for piece in range(address, address + size, ALWAYS):
-            self._reads(piece, min(ALWAYS, address + size - piece))
+        """A block of code outside the bootloader's own pages is about to run."""
+        self._reads(address, size)
         assert self._life is not None, "code runs that nobody watches: please report"
         self._life.executes(self._offset(address))
+        slot = self._life.slot
+        if slot is not None:
+            self._touch.stay_in(slot.address, slot.size)
 
     # -- what it is made of --------------------------------------------------------------------------------
 
@@ -330,7 +330,6 @@ class ElfRig:
 
     def _measure(self) -> tuple[Grids, int]:
         """The uncut life, as far as it goes: which pages it writes outside the slots, and its longest session."""
-        self._grids: Grids = {}
         flash = self._machine.flash
         state, longest_us, written = self.initial(1), 0, set[int]()
         for _ in range(self.bounds.max_resets + 1):

@@ -62,7 +62,7 @@ def retain(machine: Machine, state: Retained) -> None:
 
 
 def _words(entries: Mapping[str, int], name: str) -> tuple[int, ...]:
-    found = []
+    found: list[int] = []
     while f"{name}.{len(found)}" in entries:
         found.append(entries[f"{name}.{len(found)}"])
     return tuple(found)
