@@ -34,7 +34,7 @@ class Settled(Exception):
 
 
 class ElfLife:
-    """``image_in`` names what stands in a slot. Its ``outcome`` is known when `live` has returned."""
+    """``image_in`` names what stands in a slot. ``notes_stores``: ``stores`` is filled, which costs a little."""
 
     def __init__(
         self,
@@ -44,6 +44,8 @@ class ElfLife:
         image_in: Callable[[Partition, Trace | None], str],
         log: EventLog,
         trace: Trace | None,
+        *,
+        notes_stores: bool = False,
     ) -> None:
         self.image = ""
         self.stores: dict[int, int] = {}
@@ -55,6 +57,7 @@ class ElfLife:
         self._image_in = image_in
         self._log = log
         self._trace = trace
+        self._notes_stores = notes_stores
         self._slot = -1
         self._said: dict[str, bytes] = {}
         self._alive = self._commit_begun = self._committed = False
@@ -99,7 +102,8 @@ class ElfLife:
 
     def touches_flash(self) -> None:
         """The controller is about to be given something: a commit may begin with it, and no earlier."""
-        self.stores[len(self._log.journal.entries)] = self._machine.engine.get(Register.PC)
+        if self._notes_stores:
+            self.stores[len(self._log.journal.entries)] = self._machine.engine.get(Register.PC)
         if self._document.commit is not None and self.image == NEW:
             self._begin_commit()
 

@@ -93,6 +93,8 @@ class ElfRig:
         for placed in (*board.files, *board.staged):
             machine.flash.load(self._offset(placed.address), placed.data)
         self._factory = DeviceState(tuple(device.snapshot() for device in machine.devices), "power", 0)
+        self.notes_stores = False
+        """Whether sessions fill ``stores``."""
         self._life: ElfLife | None = None
         self._trace: Trace | None = None
         self._programs: dict[str, Code] = {}
@@ -201,7 +203,7 @@ class ElfRig:
     ) -> Run:
         if interruption is not None and interruption.cause != "power":
             raise ScenarioError(
-                "an ELF is cut by power alone: what RAM holds at any point is not recorded; leave --events"
+                "an ELF is cut by power alone: nobody records what RAM holds at every point; leave --events out"
             )
         run, is_over = self._run(state, interruption, self._limit_us)
         if is_over:  # a hang is confirmed, once, with a longer limit
@@ -228,13 +230,15 @@ class ElfRig:
 
     @property
     def stores(self) -> dict[int, int]:
-        """Of the last session: the program counter of what made an entry, by its number."""
+        """Of the last session, where it was to note them: the program counter of what made an entry, by its number."""
         assert self._life is not None, "a session that nobody watched: please report"
         return self._life.stores
 
     def store_at(self, state: DeviceState, entry: int) -> int | None:
         """The program counter of what makes entry ``entry`` of the session from ``state``, or the next operation."""
+        self.notes_stores = True
         self.run(state)
+        self.notes_stores = False
         after = [number for number in self.stores if number >= entry]
         return self.stores[min(after)] if after else None
 
@@ -253,7 +257,10 @@ class ElfRig:
         trace = Trace(self._grids) if self._traced else None
         self._begin(state, trace)
         log = EventLog(Journal(interruption), machine.clock, machine.supply)
-        life = ElfLife(machine, self.board.document, self._slots, self._known.standing_in, log, trace)
+        life = ElfLife(
+            machine, self.board.document, self._slots, self._known.standing_in, log, trace,
+            notes_stores=self.notes_stores,
+        )  # fmt: skip
         self._life = life
         outcome, is_over = life.live(self._session, state.cause, limit_us, trace)
         if outcome.kind != "cut" and log.journal.is_due:

@@ -42,6 +42,7 @@ def command(board: Path, seed: int) -> int:
     if not is_elf_board(board):
         raise UsageError(f"{board}: no board for an ELF: it has no key `chip`; `brownout new --help` has other boards")
     rig = make_elf_rig(Inputs(str(board), None, None, None, None, DEFAULT_APP, "typ", seed))
+    rig.notes_stores = True
     click.echo(f"{printable(rig.name)} on {rig.board.chip.name}")
     state = rig.initial(1)
     for number in range(1, rig.bounds.max_resets + 2):
