@@ -250,7 +250,10 @@ def _check_places(
         try:
             part.geometry.window(offset(f"slot {slot.name!r}", slot.address, slot.size), slot.size)
         except FlashError as wrong:
-            raise BoardError(f"{where}: slot {slot.name!r}: {wrong}") from None
+            raise BoardError(
+                f"{where}: slot {slot.name!r}: {wrong} on {chip.name}; is it the right chip? Slots stand on erase "
+                "boundaries"
+            ) from None
     content = {offset(f"file {each.source}", each.address, len(each.data)): each for each in files}
     for each in staged:
         offset(f"staged {each.source}", each.address, len(each.data))

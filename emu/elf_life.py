@@ -24,6 +24,9 @@ from flash.partition import Partition
 from flash.trace import Trace
 
 _SETTLED = "settled"
+_WORDS = {
+    "lockup": "locked up", "asleep": "sleeps", "spinning": "spins", "stalled": "waits", "limit": "still runs",
+}  # fmt: skip
 _SHOWN = 60
 REFUSED_RULE = "refused"
 """Of operations that the controller did not do: `Misuse.rule`."""
@@ -157,25 +160,30 @@ class ElfLife:
         if ending.kind == "reset":
             return Outcome("reset", cause=ending.reason)  # type: ignore[arg-type]  # chips have more causes than boards
         where = "" if ending.handler == "thread" else f" in {ending.handler}"
-        what = f"{ending.kind} at {ending.address:#010x}{where}: {ending.reason}{self._fault}{self._last_words}"
+        reason = "" if ending.kind == "limit" else f": {ending.reason}"
+        after = f" after {self._machine.clock.now_us / 1_000_000:,.1f} s" if ending.kind == "limit" else ""
+        what = f"{_WORDS[ending.kind]}{after} at {ending.address:#010x}{where}{reason}{self._causes(ending)}"
+        what += self._last_words
         if not self.image:
-            return Outcome("halted", detail=f"no image runs; the bootloader is {what}")
+            return Outcome("halted", detail=f"no image runs; the bootloader {what}")
         if not self._alive:
-            expected = f"; it never said {self._document.alive.uart!r}" if self._document.alive.uart else ""
-            return Outcome("hung", detail=f"{self._who} was entered and is {what}{expected}")
-        return Outcome("hung", detail=f"{self._who} does not stay up: {what}")
+            expected = self._document.alive.uart
+            hint = f"; it never said {expected!r}, which alive.uart waits for" if expected else ""
+            return Outcome("hung", detail=f"{self._who} was entered and {what}{hint}")
+        return Outcome("hung", detail=f"{self._who} does not stay up: it {what}")
 
     @property
     def _who(self) -> str:
         return f"the {self.image} image in slot {self._slots[self._slot].name!r}"
 
-    @property
-    def _fault(self) -> str:
-        status, hard, address = self._machine.core.control.fault_status
-        if not status and not hard:
-            return ""
-        accessed = f", access to {address:#010x}" if status >> 15 & 1 else ""
-        return f" (CFSR {status:#x}, HFSR {hard:#x}{accessed})"
+    def _causes(self, ending: Ending) -> str:
+        """What may be wrong: a fault on the way, a register that this chip does not have."""
+        core, chip = self._machine.core, self._machine.chip.name
+        found = f"; its last fault: {core.last_fault}" if core.last_fault and ending.kind != "lockup" else ""
+        if ending.kind == "stalled":
+            name = self._machine.bus.name_of(ending.register)
+            found += f" ({name})" if name else f"; {chip} has no peripheral there: is it the right chip?"
+        return found
 
     @property
     def _last_words(self) -> str:

@@ -340,8 +340,8 @@ class ElfRig:
         flash = self._machine.flash
         state, longest_us, written = self.initial(1), 0, set[int]()
         for _ in range(self.bounds.max_resets + 1):
-            run, _ = self._run(state, None, self._limit_us)
-            longest_us = max(longest_us, run.end_us)
+            run, is_over = self._run(state, None, self._limit_us)
+            longest_us = longest_us if is_over else max(longest_us, run.end_us)
             for entry in run.entries:
                 if isinstance(entry, Operation) and entry.device == flash.name:
                     written.update(flash.cells.blocks_in(entry.address, entry.length))

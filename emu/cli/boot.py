@@ -39,6 +39,8 @@ def command(board: Path, seed: int) -> int:
     Shows what it says on its ports, resets, flash operations, time, and registers nobody has modelled. Exits 0 when an
     image shows that it works, 1 when it does not.
     """
+    if not board.is_file():
+        raise UsageError(f"{board}: cannot be read: no such file; give the path of a board file")
     if not is_elf_board(board):
         raise UsageError(f"{board}: no board for an ELF: it has no key `chip`; `brownout new --help` has other boards")
     rig = make_elf_rig(Inputs(str(board), None, None, None, None, DEFAULT_APP, "typ", seed))

@@ -16,6 +16,7 @@ import click
 
 from emu.campaign.edges import EVENT_NAMES, EventName
 from emu.campaign.faults.campaign import with_faults
+from emu.campaign.live_cuts import check_live_cuts
 from emu.campaign.options import ANY, Options, Progress
 from emu.campaign.verdict import Coverage, Verdict
 from emu.cli.campaign import Campaign, campaign_on
@@ -141,6 +142,9 @@ def command(inputs: Inputs, tears: str, depth: DepthChoice, events: str, json_fi
     _clear_progress()
     if not owns_stdout(*(target for _, target in outputs)):
         _show(verdict, request, campaign, document, trials is not None, tried)
+        if is_elf(rig) and not is_stopped:
+            count = check_live_cuts(rig, chosen, options.attempts, rig.bounds.max_resets)
+            click.echo(f"\nlive cuts  {count} all over the uncut update: each leaves what replaying its journal leaves")
         for finding in tellable(verdict)[:1]:
             story = Teller(rig, campaign.checks, verdict, inputs.seed).story(finding)
             click.echo(f"\nthe mildest path, step by step\n\n{tell(story)}")

@@ -5,8 +5,8 @@
     ```text                 after a command: what it prints, line by line; `...` stands for any lines
     ```python               without a file marker: is executed, all of a page in one namespace
     <!-- not run: WHY -->   the block that follows is not tried, and why
-    <!-- needs: PROGRAM --> the block that follows is tried where PROGRAM is installed; elsewhere the page is skipped,
-                            after all its other blocks have been tried
+    <!-- needs: PROGRAM --> the block that follows is tried where PROGRAM is installed (or, with "module NAME", that
+                            module); elsewhere the page is skipped, after all its other blocks have been tried
 
 Neighbours: `test_docs` does all of it in an empty folder.
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -33,6 +34,12 @@ def run(command: Block, folder: Path) -> tuple[int, str]:
     return ran.returncode, ran.stdout.decode(errors="replace")
 
 
+def is_there(needed: str) -> bool:
+    """Whether a program is found, or "module NAME" can be imported."""
+    kind, _, name = needed.rpartition(" ")
+    return importlib.util.find_spec(name) is not None if kind == "module" else shutil.which(name) is not None
+
+
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.stem)
 def test_a_page_works_as_written(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
@@ -44,7 +51,7 @@ def test_a_page_works_as_written(page: Path, tmp_path: Path, monkeypatch: pytest
         where = f"{page.name}:{block.line}"
         if block.skipped:
             continue
-        if block.needs and shutil.which(block.needs) is None:
+        if block.needs and not is_there(block.needs):
             missing.add(block.needs)
             continue
         if block.file:
