@@ -7,7 +7,6 @@ Neighbours: `inputs` makes the rig, `code` names places in the firmware.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -82,20 +81,30 @@ def _said(rig: ElfRig) -> list[str]:
 
 
 def _flash(rig: ElfRig, run: Run) -> list[str]:
-    """Operations, those of one kind by one piece of code together."""
-    stores = rig.stores
-    done = [(n, entry) for n, entry in enumerate(run.entries) if isinstance(entry, Operation)]
-    found = []
-    for (kind, device, counter), members in groupby(
-        done, lambda each: (each[1].kind, each[1].device, stores.get(each[0], 0))
-    ):
-        entries = [entry for _, entry in members]
-        low = min(entry.address for entry in entries)
-        high = max(entry.address + entry.length for entry in entries)
-        base = rig.board.chip.flash.address if device == rig.chip_names[0] else 0
-        extent = f"[{base + low:#x}, {base + high:#x})"
-        found.append(f"flash    {counted(len(entries), kind)} of {device} {extent} by {code_at(rig, counter)}")
+    """Operations; those of one kind by one piece of code that carry on where the last ended are one line."""
+    found: list[str] = []
+    group: list[Operation] = []
+    maker = -1
+    for number, entry in enumerate(run.entries):
+        if not isinstance(entry, Operation):
+            continue
+        counter = rig.stores.get(number, -1)
+        last = group[-1] if group else None
+        if last is None or (counter, entry.kind, entry.device, entry.address) != (
+            maker, last.kind, last.device, last.address + last.length
+        ):  # fmt: skip
+            found += [_group(rig, group, maker)] if group else []
+            group, maker = [], counter
+        group.append(entry)
+    found += [_group(rig, group, maker)] if group else []
     return found or ["flash    no operation"]
+
+
+def _group(rig: ElfRig, group: list[Operation], counter: int) -> str:
+    first, last = group[0], group[-1]
+    base = rig.board.chip.flash.address if first.device == rig.chip_names[0] else 0
+    extent = f"[{base + first.address:#x}, {base + last.address + last.length:#x})"
+    return f"flash    {counted(len(group), first.kind)} of {first.device} {extent} by {code_at(rig, counter)}"
 
 
 def _cut_short(lines: list[str]) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import shutil
 import subprocess
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.pages import ROOT, Block, blocks_of, first_difference, pages
+from tests.docs.pages import ROOT, Block, blocks_of, first_difference, module_needed, pages
 
 LIMIT_S = 120
 
@@ -34,14 +33,10 @@ def run(command: Block, folder: Path) -> tuple[int, str]:
     return ran.returncode, ran.stdout.decode(errors="replace")
 
 
-def is_there(needed: str) -> bool:
-    """Whether a program is found, or "module NAME" can be imported."""
-    kind, _, name = needed.rpartition(" ")
-    return importlib.util.find_spec(name) is not None if kind == "module" else shutil.which(name) is not None
-
-
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.stem)
 def test_a_page_works_as_written(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if module_needed(page):
+        pytest.importorskip(module_needed(page), reason=f"{module_needed(page)} is not installed")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     before = set(sys.modules)
@@ -51,7 +46,7 @@ def test_a_page_works_as_written(page: Path, tmp_path: Path, monkeypatch: pytest
         where = f"{page.name}:{block.line}"
         if block.skipped:
             continue
-        if block.needs and not is_there(block.needs):
+        if block.needs and shutil.which(block.needs) is None:
             missing.add(block.needs)
             continue
         if block.file:
