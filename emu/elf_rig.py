@@ -281,7 +281,7 @@ class ElfRig:
         for device, snapshot in zip(machine.devices, state.memory, strict=True):
             device.restore(snapshot)
             device.in_flight.clear()
-            if device.cells.weak is not None:
+            if device.cells.is_weak(0, device.geometry.size):
                 raise ScenarioError(
                     "a core reads cells as they are, and weak ones read either way; tears T3 and T4 are not for an "
                     "ELF: use T2 at most"

@@ -100,6 +100,7 @@ class Machine:
         self._map_memory()
         self._attach_peripherals()
         self._map_registers()
+        self._powered = [each.peripheral for each in self.bus.places if isinstance(each.peripheral, KnowsPower)]
         search = Search(
             model,
             self.engine,
@@ -140,9 +141,9 @@ class Machine:
         self.look_at_flash()
         self._watch_granules()
         self.core.reset(self.clock, self.chip.clock_hz, self.chip.boot)
-        for place in self.bus.places:
-            if cause == "power" and isinstance(place.peripheral, KnowsPower):
-                place.peripheral.power_on()
+        if cause == "power":
+            for peripheral in self._powered:
+                peripheral.power_on()
         self.bus.reset()
 
     def look_at_flash(self) -> None:
