@@ -4,6 +4,7 @@ is said to depend on is all it depends on."""
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ pytest.importorskip("unicorn", reason="unicorn is not installed: pip install 'br
 from emu.campaign.closure import Closure
 from emu.campaign.edges import EdgeWalker
 from emu.campaign.fresh import repeat_in_fresh_interpreter
+from emu.campaign.live_cuts import check_live_cuts
 from emu.campaign.options import ANY, Options
 from emu.campaign.verdict import Verdict
 from emu.cpu.flash import make_controller
@@ -128,6 +130,51 @@ def test_what_is_looked_at_is_in_the_footprint(copying: ElfRig) -> None:
     assert any(name != chip for name, _ in first.trace.consulted_units), "option bytes are loaded at every reset"
 
 
+def test_the_bootloader_counts_as_looked_at_as_a_whole(tmp_path: Path) -> None:
+    """It is longer than the block its vectors are in."""
+    rig = make(tmp_path, "stm32f1", "ab-right", "new")
+    run = rig.run(rig.initial(1))
+    assert run.trace is not None
+    assert {(rig.chip_names[0], 0), (rig.chip_names[0], 1)} <= set(run.trace.consulted_units)
+
+
+def test_sessions_in_any_order_are_the_same(tmp_path: Path) -> None:
+    """Slot A holds the old image, one that hangs, and the old one again: no translated code outlives its bytes."""
+    rig = make(tmp_path, "stm32f1", "swap-right", "sick")
+    first = uncut(rig)
+    assert len(first) > 2
+    for state, run in [*reversed(first), *first, first[0], first[-1]]:
+        again = rig.run(state)
+        assert (again.outcome, again.end_us, again.end.key) == (run.outcome, run.end_us, run.end.key)
+        assert [repr(e) for e in again.entries] == [repr(e) for e in run.entries]
+
+
+CALLS = bytes.fromhex("00500020 09000008 024c 034d a047 a847 a047 fee7 01200008 01300008")
+"""Vectors, and code that calls slot A, slot B and slot A again, and stops."""
+RETURNS = bytes.fromhex("7047")
+
+
+def test_every_change_of_slot_is_a_hand_over(tmp_path: Path) -> None:
+    (tmp_path / "calls.bin").write_bytes(CALLS)
+    (tmp_path / "a.bin").write_bytes(RETURNS + b"A!")
+    (tmp_path / "b.bin").write_bytes(RETURNS + b"B!")
+    slots = "".join(f'[[slot]]\nname = "{n}"\naddress = {at:#x}\nsize = 0x400\n' for n, at in SLOTS)
+    (tmp_path / "board.toml").write_text(
+        'chip = "STM32F103xB"\n[[file]]\npath = "calls.bin"\n[[file]]\npath = "a.bin"\naddress = 0x8002000\n'
+        '[[image]]\nname = "old"\npath = "a.bin"\n[[image]]\nname = "new"\npath = "b.bin"\n'
+        f'[[staged]]\npath = "b.bin"\naddress = 0x8003000\n{slots}'
+    )
+    rig = ElfRig(load_elf_board(tmp_path / "board.toml"))
+    run = rig.run(rig.initial(1))
+    assert [entry.facts for entry in run.entries if isinstance(entry, Event)] == [
+        (0, "old", False, "a"), (1, "new", False, "b"), (0, "old", False, "a"),
+    ]  # fmt: skip
+    assert str(run.outcome) == "old image runs, committed"
+
+
+SLOTS = (("a", 0x0800_2000), ("b", 0x0800_3000))
+
+
 def test_without_machine_code_everything_is_the_same(
     copying: ElfRig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -197,6 +244,23 @@ def test_a_store_has_its_function_and_line(copying: ElfRig) -> None:
     assert copying.store_at(state, 10_000) is None
 
 
+class _OtherWhenCut(ElfRig):
+    """Leaves something else when it is cut live."""
+
+    def run(
+        self, state: DeviceState, interruption: Interruption | None = None, *, resolution: str | None = None
+    ) -> Run:
+        run = super().run(state, interruption)
+        return run if interruption is None else replace(run, end=state)
+
+
+def test_live_cuts_are_held_against_the_journal(copying: ElfRig, tmp_path: Path) -> None:
+    assert check_live_cuts(copying, TEAR_SETS["T1"], 1, 8) > 12
+    other = _OtherWhenCut(load_elf_board(board(tmp_path, "stm32f1", "copy-right", "new")))
+    with pytest.raises(ScenarioError, match="differs from replaying the prefix"):
+        check_live_cuts(other, TEAR_SETS["T1"], 1, 8)
+
+
 # -- campaigns ----------------------------------------------------------------------------------------------
 
 
@@ -221,6 +285,14 @@ def test_the_right_ab_bootloader_holds_at_any_depth(tmp_path: Path, staged: str)
 def test_the_right_copying_bootloader_holds_at_any_depth(tmp_path: Path, chip: str) -> None:
     verdict = explored(make(tmp_path, chip, "copy-right", "new"))
     assert (verdict.word, verdict.complete) == ("held", True)
+
+
+def test_settling_with_an_image_the_board_does_not_accept_is_found(tmp_path: Path) -> None:
+    path = board(tmp_path, "stm32f1", "ab-right", "new")
+    path.write_text(path.read_text().replace("accept = ['old', 'new']", "accept = ['new']"))
+    verdict = explored(ElfRig(load_elf_board(path)))
+    assert {finding.key.check for finding in verdict.findings} == {"accepts"}
+    assert verdict.findings[0].message == "the device settles with the old image"
 
 
 def declared() -> list[object]:

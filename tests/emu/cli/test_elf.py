@@ -26,7 +26,7 @@ def test_boot_shows_what_the_firmware_does(brownout: Brownout, tmp_path: Path) -
     assert "ends reset by software" in lines
     assert re.search(r"^boot 2, reset by software: [0-9.]+ ms of device time$", ran.out, re.M)
     assert re.search(
-        r"235 programs of flash \[0x8002000, 0x80021d8\) by 0x\w+, flash_program \(port_stm32f1\.c:\d+\)", ran.out
+        r"149 programs of flash \[0x8002000, 0x800212a\) by 0x\w+, flash_program \(port_stm32f1\.c:\d+\)", ran.out
     )
     assert any(line.startswith("image new is entered in slot a after") for line in lines)
     assert lines[-1] == "ends new image runs, committed"
