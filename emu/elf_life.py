@@ -8,7 +8,7 @@ Neighbours: `elf_rig` makes one for every session; `emu.cpu` runs the code. Know
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from emu.cpu.contract import BusFault
 from emu.cpu.ending import Ending
@@ -16,7 +16,8 @@ from emu.cpu.engine import Register
 from emu.cpu.machine import Machine
 from emu.cpu.session import CpuSession
 from emu.elf_board import ElfBoardFile
-from emu.events import COMMIT_BEGUN, COMMIT_RETURNED, HANDOVER, NEW
+from emu.events import COMMIT_BEGUN, COMMIT_RETURNED, HANDOVER, NEW, NOTE, UNKNOWN
+from emu.known_images import KnownImages
 from emu.rig import Outcome
 from emu.timers import EventLog
 from flash.journal import Misuse
@@ -37,14 +38,14 @@ class Settled(Exception):
 
 
 class ElfLife:
-    """``image_in`` names what stands in a slot. ``notes_stores``: ``stores`` is filled, which costs a little."""
+    """``known`` names what stands in a slot. ``notes_stores``: ``stores`` is filled, which costs a little."""
 
     def __init__(
         self,
         machine: Machine,
         document: ElfBoardFile,
         slots: Sequence[Partition],
-        image_in: Callable[[Partition, Trace | None], str],
+        known: KnownImages,
         log: EventLog,
         trace: Trace | None,
         *,
@@ -57,7 +58,7 @@ class ElfLife:
         self._machine = machine
         self._document = document
         self._slots = slots
-        self._image_in = image_in
+        self._known = known
         self._log = log
         self._trace = trace
         self._notes_stores = notes_stores
@@ -83,7 +84,12 @@ class ElfLife:
 
     def _enter(self, number: int, slot: Partition) -> None:
         self._machine.core.sync()
-        image = self._image_in(slot, self._trace)
+        image = self._known.standing_in(slot, self._trace)
+        right_bytes = self._known.unreliable_in(slot) if image == UNKNOWN else ""
+        if right_bytes:
+            self._log.note(
+                NOTE, f"the bytes are those of the {right_bytes} image; error correction gives up under them"
+            )
         self._slot, self.image = number, image
         self._said.clear()
         self._log.note(HANDOVER, number, image, False, slot.name)

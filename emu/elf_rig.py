@@ -258,7 +258,7 @@ class ElfRig:
         self._begin(state, trace)
         log = EventLog(Journal(interruption), machine.clock, machine.supply)
         life = ElfLife(
-            machine, self.board.document, self._slots, self._known.standing_in, log, trace,
+            machine, self.board.document, self._slots, self._known, log, trace,
             notes_stores=self.notes_stores,
         )  # fmt: skip
         self._life = life

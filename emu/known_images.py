@@ -52,3 +52,13 @@ class KnownImages:
                 is_broken = chip.cells.first_broken(window.address, len(image)) is not None
                 return UNKNOWN if is_weak or is_broken else name
         return UNKNOWN
+
+    def unreliable_in(self, window: Partition) -> str:
+        """The image whose bytes stand in ``window`` over cells that error correction gives up on; "" for none. For what
+        `standing_in` has called unknown, and has looked at."""
+        chip = window.flash
+        assert isinstance(chip, FlashDevice), "windows of a rig are on chips: please report"
+        for name, image in self._images.items():
+            if len(image) <= window.size and chip.cells.view(window.address, len(image)) == image:
+                return name if chip.cells.first_broken(window.address, len(image)) is not None else ""
+        return ""

@@ -17,12 +17,13 @@ from emu.campaign.fresh import repeat_in_fresh_interpreter
 from emu.campaign.live_cuts import check_live_cuts
 from emu.campaign.options import ANY, Options
 from emu.campaign.verdict import Verdict
+from emu.cli.stories import Teller
 from emu.cpu.flash import make_controller
 from emu.cpu.machine import Machine
 from emu.elf_board import load_elf_board
 from emu.elf_rig import ElfRig
 from emu.errors import ScenarioError
-from emu.events import COMMIT_BEGUN, COMMIT_RETURNED, HANDOVER
+from emu.events import COMMIT_BEGUN, COMMIT_RETURNED, HANDOVER, NOTE
 from emu.rig import DeviceState, Run
 from emu.rig_spec import rig_spec
 from flash.journal import Event, Interruption, Misuse, Operation
@@ -317,3 +318,14 @@ def test_a_mistake_is_found_by_its_declared_check(tmp_path: Path, mistake: Mista
     fewest = {len(f.path) for f in verdict.findings if f.key.check == wanted}
     assert fewest, {f.key.check for f in verdict.findings}
     assert min(fewest) == mistake.cuts
+    if wanted == "accepts":
+        assert f"the {mistake.found_as} image runs" in {finding.message for finding in verdict.findings}
+
+
+def test_right_bytes_over_broken_cells_are_told_apart(tmp_path: Path) -> None:
+    rig = make(tmp_path, "stm32l4", "copy-bug8", "new")
+    verdict = explored(rig, "T1-coarse")
+    finding = next(finding for finding in verdict.findings if finding.key.check == FOUND_BY["broken-ecc"])
+    story = Teller(rig, ("whole",), verdict, 0).story(finding)
+    notes = [e.facts[0] for each in story.sessions for e in each.run.entries if isinstance(e, Event) and e.name == NOTE]
+    assert "the bytes are those of the new image; error correction gives up under them" in notes
