@@ -1,0 +1,1 @@
+"""Real firmware: an ELF on an emulated core, with the cells of `flash` as its memory."""
