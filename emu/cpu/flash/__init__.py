@@ -8,12 +8,16 @@ Neighbours: the bus of the core calls `read`, `write` and `store`, and `sensed` 
 error correction has something to say. Knows no core and no campaign.
 """
 
+from emu.cpu.contract import World
 from emu.cpu.flash.controller import ControllerBase, OptionEffects, make, rows_beside
 from emu.cpu.flash.nrf52840 import Nrf52840Flash
 from emu.cpu.flash.stm32f1 import Stm32F1Flash
 from emu.cpu.flash.stm32f4 import Stm32F4Flash
 from emu.cpu.flash.stm32g0 import Stm32G0B1Flash, Stm32G071Flash
 from emu.cpu.flash.stm32l4 import Stm32L4Flash
+from emu.errors import BoardError
+from flash.device import FlashDevice
+from flash.tomlfile import nearest
 
 CONTROLLERS: dict[str, type[ControllerBase]] = {
     controller.CHIP: controller
@@ -21,4 +25,15 @@ CONTROLLERS: dict[str, type[ControllerBase]] = {
 }
 """By the name a chip description uses."""
 
-__all__ = ["CONTROLLERS", "ControllerBase", "OptionEffects", "make", "rows_beside"]
+__all__ = ["CONTROLLERS", "ControllerBase", "OptionEffects", "make", "make_controller", "rows_beside"]
+
+
+def make_controller(name: str, world: World, main: FlashDevice) -> ControllerBase:
+    """The controller a chip description names, in front of ``main``, with rows fresh from the factory.
+
+    Raises BoardError with the nearest name.
+    """
+    controller = CONTROLLERS.get(name)
+    if controller is None:
+        raise BoardError(f"no flash controller named {name!r}{nearest(name, tuple(CONTROLLERS))}")
+    return make(controller, world, main)
