@@ -14,6 +14,8 @@ from emu.cpu.flash.nrf52840 import Nrf52840Flash
 from emu.cpu.flash.stm32f1 import Stm32F1Flash
 from emu.cpu.flash.stm32f4 import Stm32F4Flash
 from emu.cpu.flash.stm32g0 import Stm32G0B1Flash, Stm32G071Flash
+from emu.cpu.flash.stm32h5 import Stm32H5Flash
+from emu.cpu.flash.stm32l0 import Stm32L0Flash
 from emu.cpu.flash.stm32l4 import Stm32L4Flash
 from emu.errors import BoardError
 from flash.device import FlashDevice
@@ -21,7 +23,16 @@ from flash.tomlfile import nearest
 
 CONTROLLERS: dict[str, type[ControllerBase]] = {
     controller.CHIP: controller
-    for controller in (Stm32F1Flash, Stm32F4Flash, Stm32L4Flash, Stm32G071Flash, Stm32G0B1Flash, Nrf52840Flash)
+    for controller in (
+        Stm32F1Flash,
+        Stm32F4Flash,
+        Stm32L4Flash,
+        Stm32G071Flash,
+        Stm32G0B1Flash,
+        Stm32L0Flash,
+        Stm32H5Flash,
+        Nrf52840Flash,
+    )
 }
 """By the name a chip description uses."""
 

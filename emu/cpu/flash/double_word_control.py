@@ -1,6 +1,6 @@
 """The registers, erases, options and error correction of the flash controller the STM32L4 and G0 share.
 
-Neighbours: `double_word` adds what stores to flash do, and has the sources; `double_word_layout` has bits and what differs.
+Neighbours: `double_word` adds what stores to flash do, and has the sources; `double_word_layout` has the bits.
 """
 
 from __future__ import annotations

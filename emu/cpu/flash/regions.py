@@ -39,7 +39,8 @@ class Region:
 class Row:
     """A row beside the array. ``content``: as it leaves the factory. ``unit``: bytes of one program of it.
 
-    ``kind``, ``overwrite``, ``max_per_erase``: None: those of the array.
+    ``kind``, ``max_per_erase``: None: those of the array. ``overwrite_and``: any program is taken, whatever the cells
+    hold. ``erase_size``: bytes of one erase; 0: the row.
     """
 
     name: str
@@ -49,9 +50,11 @@ class Row:
     kind: PartKind | None = None
     overwrite_and: bool = False
     max_per_erase: int | None = None
+    erase_size: int = 0
 
     def part(self, main: Part) -> Part:
-        """The row as a part: one sector, erased and programmed as the array is."""
+        """The row as a part, erased and programmed as the array is, in the same times."""
+        erase_size = self.erase_size or self.size
         sector = main.geometry.smallest_sector_size
         erase_time = next(e.time_us for e in main.erase if e.size == sector)
         kind = main.kind if self.kind is None else self.kind
@@ -68,8 +71,8 @@ class Row:
             kind=kind,
             size=self.size,
             base=0,
-            sectors=(Runs(1, self.size),),
-            erase=(Erase(self.size, erase_time),),
+            sectors=(Runs(self.size // erase_size, erase_size),),
+            erase=(Erase(erase_size, erase_time),),
             program=program,
             ecc=main.ecc if kind == "mcu-ecc" else None,
             controller=None,

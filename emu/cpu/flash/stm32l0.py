@@ -1,7 +1,6 @@
 """The flash controller of the STM32L0 (L053, L072): cells that erase to zeros, three locks, half pages.
 
-Sources: RM0377/RM0367 as quoted, stm32l0xx_hal_driver, wolfBoot hal/stm32l0.c, Renode STM32L0_FlashController. PELOCK is
-opened first, then PRGLOCK for the array and OPTLOCK for option bytes; a wrong key, and one while it is open, is a bus
+Sources: RM0377/RM0367 as quoted, stm32l0xx_hal_driver, wolfBoot hal/stm32l0.c, Renode's model. PELOCK is opened first, then PRGLOCK for the array and OPTLOCK for option bytes; a wrong key, and one while it is open, is a bus
 error. A store decides what happens: a plain one programs its word, one with ERASE and PROG erases the page it points
 into whatever its data, and 16 of them with FPRG and PROG make one half page in the time of one word.
 
@@ -46,8 +45,8 @@ def _word(value: int) -> bytes:
     return (value | (value ^ 0xFFFF) << 16).to_bytes(4, "little")
 
 
-OPTIONS = Row("options", 20, 4, b"".join(map(_word, (0x00AA, 0x8070, 0, 0, 0))), "mcu-word", True, 0)
-EEPROM = Row("eeprom", 6144, 4, b"", "mcu-word", True, 0)
+OPTIONS = Row("options", 20, 4, b"".join(map(_word, (0x00AA, 0x8070, 0, 0, 0))), "mcu-word", True, 0, erase_size=4)
+EEPROM = Row("eeprom", 6144, 4, b"", "mcu-word", True, 0, erase_size=4)
 USER, FIRST_WRP = 4, 8
 
 
@@ -223,17 +222,17 @@ class Stm32L0Flash(ControllerBase):
 
     def _rewrite(self, device: FlashDevice, offset: int, held: bytes, word: bytes) -> None:
         """One word by itself: erased where it is not zero, then programmed where it is to be something else."""
-        duration = self.main.timing.program_us(0, 4, 0)
         if held != bytes(4):
-            timed(device, "erase", offset, 4, b"", duration)
+            erase(device, offset, 4)
         if word != bytes(4):
-            timed(device, "program", offset, 4, word, duration)
+            device.program(offset, word)
 
     def _erase_everything(self) -> None:
         """The array and the EEPROM, page by page: no document gives a time for all of it at once."""
         for sector in self.main.geometry.sectors_in(0, self.main.geometry.size):
             erase(self.main, sector.address, sector.size)
-        erase(self.rows["eeprom"], 0, EEPROM.size)
+        for at in range(0, EEPROM.size, 4):
+            erase(self.rows["eeprom"], at, 4)
 
     # -- flags ------------------------------------------------------------------------------------------------
 
