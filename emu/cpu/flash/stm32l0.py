@@ -1,8 +1,9 @@
 """The flash controller of the STM32L0 (L053, L072): cells that erase to zeros, three locks, half pages.
 
-Sources: RM0377/RM0367 as quoted, stm32l0xx_hal_driver, wolfBoot hal/stm32l0.c, Renode's model. PELOCK is opened first, then PRGLOCK for the array and OPTLOCK for option bytes; a wrong key, and one while it is open, is a bus
-error. A store decides what happens: a plain one programs its word, one with ERASE and PROG erases the page it points
-into whatever its data, and 16 of them with FPRG and PROG make one half page in the time of one word.
+Sources: RM0377/RM0367 as quoted, stm32l0xx_hal_driver, wolfBoot hal/stm32l0.c, Renode's model. PELOCK is opened first,
+then PRGLOCK for the array and OPTLOCK for option bytes; a wrong key, and one while it is open, is a bus error. A store
+decides what happens: a plain one programs its word; one with ERASE and PROG erases the page it points into, whatever
+its data; 16 of them with FPRG and PROG make one half page in the time of one word.
 
 - A word that is not zero is left as it is (NOTZEROERR): the manual's text is unclear, this is the reading of the part
   file.
