@@ -1,4 +1,5 @@
-/* A tiny application: it says its name, asks for an update if it is the old one, tests itself, commits, and runs on.
+/* A tiny application: it says its name, asks for an update, tests itself, commits, and then sleeps and feeds the watchdog
+ * ten times a second.
  *
  * APP_NAME, APP_VERSION. APP_SICK: it hangs before it would commit.
  */
@@ -17,8 +18,13 @@ static void stop(void)
         ;
 }
 
+/* Waking up is all it has to do. */
+static void tick(void)
+{
+}
+
 __attribute__((section(".vectors"), used)) static const void *const vectors[16] = {
-    &stack_top, app_main, stop, stop, stop, stop, stop, 0, 0, 0, 0, stop, stop, 0, stop, stop,
+    &stack_top, app_main, stop, stop, stop, stop, stop, 0, 0, 0, 0, stop, stop, 0, stop, tick,
 };
 
 __attribute__((section(".header"), used)) static const struct {
@@ -50,7 +56,11 @@ void app_main(void)
         boot->commit();
         uart_puts("committed\r\n");
     }
+    REG(0xE000E014u) = CPU_HZ / 10u - 1u; /* SysTick */
+    REG(0xE000E018u) = 0;
+    REG(0xE000E010u) = 7;
     for (;;) {
+        __asm volatile("wfi");
         wdt_feed();
     }
 }

@@ -23,6 +23,11 @@ struct config {
     uint32_t crc;
 };
 
+/* As a device leaves the factory: slot A, committed. Without a valid record nothing is started. */
+__attribute__((section(".factory"), used)) static const struct config factory = {
+    CONFIG_MAGIC, 0, 0, COMMITTED, 0, {0, 0}, 0xDD9C0730u,
+};
+
 static const uint32_t slots[2] = {SLOT_A, SLOT_B};
 static const uint32_t pages[2] = {STATE0, STATE1};
 
@@ -44,7 +49,7 @@ static bool slot_is_valid(uint32_t slot)
 #endif
 }
 
-/* The newest valid record into *config; returns the page it stands in, -1: there is none, and slot A is committed. */
+/* The newest valid record into *config; returns the page it stands in, -1: there is none. */
 static int load(struct config *config)
 {
     int newest = -1;
@@ -55,9 +60,6 @@ static int load(struct config *config)
             newest = page;
         }
     }
-    if (newest < 0) {
-        *config = (struct config){CONFIG_MAGIC, 0, 0, COMMITTED, 0, {0, 0}, 0};
-    }
     config->slot &= 1u;
     return newest;
 }
@@ -67,7 +69,7 @@ static void save(struct config *config, uint32_t slot, uint32_t state)
     struct config held;
     int newest = load(&held);
 #if BUG == 1 /* the page with the only valid record is erased to write the new one */
-    int page = newest < 0 ? 0 : newest;
+    int page = newest;
 #else
     int page = newest == 0 ? 1 : 0;
 #endif
@@ -81,6 +83,15 @@ static void save(struct config *config, uint32_t slot, uint32_t state)
     flash_lock();
 #endif
     write_record(pages[page], config, sizeof *config);
+}
+
+static void stop(const char *why) __attribute__((noreturn));
+
+static void stop(const char *why)
+{
+    uart_puts(why);
+    for (;;)
+        ;
 }
 
 static void enter(struct config *config)
@@ -100,7 +111,9 @@ void boot_main(void)
 {
     struct config config;
     port_init();
-    load(&config);
+    if (load(&config) < 0) {
+        stop("no config\r\n");
+    }
     if (config.state == ENTERED) {
         config.rejected = image_version(slots[config.slot]);
         save(&config, config.slot ^ 1u, COMMITTED);
@@ -117,9 +130,7 @@ void boot_main(void)
             image_run(slot);
         }
     }
-    uart_puts("no image\r\n");
-    for (;;)
-        ;
+    stop("no image\r\n");
 }
 
 static void update(void)

@@ -1,4 +1,4 @@
-/* Where everything stands in the flash of each chip. The linker scripts and the boards of the tests repeat these numbers.
+/* Where everything stands in the flash of each chip, and the clock it runs at out of reset. The linker scripts and the boards of the tests repeat these numbers.
  *
  * UNIT: bytes of one program. PAGE: bytes of one erase unit of a slot. SLOT_PAGES: erase units of a slot.
  * STATE0, STATE1: one erase unit each, for what a bootloader must remember. SCRATCH: one erase unit, for the swap.
@@ -7,6 +7,7 @@
 #define LAYOUT_H
 
 #if defined(CHIP_STM32F1)
+#define CPU_HZ 8000000u
 #define UNIT 2u
 #define PAGE 0x400u
 #define SLOT_PAGES 2u
@@ -17,6 +18,7 @@
 #define SLOT_B 0x08003000u
 #define LOADER 0x08000000u
 #elif defined(CHIP_STM32F4)
+#define CPU_HZ 16000000u
 #define UNIT 4u
 #define PAGE 0x20000u
 #define SLOT_PAGES 1u
@@ -27,6 +29,7 @@
 #define SLOT_B 0x08040000u
 #define LOADER 0x08000000u
 #elif defined(CHIP_STM32L4)
+#define CPU_HZ 4000000u
 #define UNIT 8u
 #define PAGE 0x800u
 #define SLOT_PAGES 2u
@@ -37,6 +40,7 @@
 #define SLOT_B 0x08005000u
 #define LOADER 0x08000000u
 #elif defined(CHIP_NRF52840)
+#define CPU_HZ 64000000u
 #define UNIT 4u
 #define PAGE 0x1000u
 #define SLOT_PAGES 2u
