@@ -3,9 +3,9 @@
 Peripherals, flash controllers among them, are written against this file alone: they know no core, no bus and no engine.
 `machine` makes the world and hands it to each of them at construction.
 
-Power may go in the middle of a call: `PowerLost` and `ResetAsserted` (flash.errors) pass through a peripheral untouched;
-the bus stops the core and raises them once the engine has returned. A HardwareFault, `BusFault` for one, is what the
-core sees as a precise bus fault of the instruction.
+Power may go in the middle of a call: `PowerLost` and `ResetAsserted` (flash.errors) pass through a peripheral
+untouched; the bus stops the core and raises them once the engine has returned. A HardwareFault, `BusFault` for one, is
+what the core sees as a precise bus fault of the instruction.
 """
 
 from __future__ import annotations
@@ -66,11 +66,12 @@ class Memory(Protocol):
 class Surroundings(World):
     """What peripherals other than a flash controller are given besides.
 
-    ``at(name, us, action)`` calls ``action`` when that time has come, replacing an entry of that name; ``cancel`` forgets
-    it. ``unknown(peripheral, offset, kind)`` counts a "read" or "write" of a register nobody has modelled. ``memory`` is
-    what DMA sees: RAM alone. ``set_clock`` tells the core its new frequency in Hz. ``cause`` asks why the last reset
-    happened: "power", "software", "pin", or the alarm that rang. ``send(peripheral, data)`` takes bytes that leave the
-    chip.
+    ``at(name, us, action)`` calls ``action`` when that time has come, replacing an entry of that name; ``cancel``
+    forgets it. ``unknown(peripheral, offset, kind)`` counts a "read" or "write" of a register nobody has modelled.
+    ``memory`` is what DMA sees: RAM alone. ``set_clock`` tells the core its new frequency in Hz, ``clock_hz`` asks for
+    it. ``cause`` asks why the last reset happened ("power", "software", "pin", or the alarm that rang), ``elapsed_us``
+    for the time from the reset before to it. ``send(peripheral, data)`` takes bytes that leave the chip. ``seed``: of
+    what is drawn.
     """
 
     at: Callable[[str, int, Callable[[], None]], None]
@@ -78,5 +79,8 @@ class Surroundings(World):
     unknown: Callable[[str, int, str], None]
     memory: Memory
     set_clock: Callable[[int], None]
+    clock_hz: Callable[[], int]
     cause: Callable[[], str]
+    elapsed_us: Callable[[], int]
     send: Callable[[str, bytes], None]
+    seed: int
