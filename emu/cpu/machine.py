@@ -238,7 +238,7 @@ class Machine:
     def _attach_peripherals(self) -> None:
         chip = self.chip
         self.peripherals: dict[str, Peripheral] = {}
-        self.bus.attach("FLASH", chip.flash.registers, 0x400, _Watched(self.controller, self.note_flash))
+        self.bus.attach("FLASH", chip.flash.registers, getattr(self.controller, "SIZE", 0x400), _Watched(self.controller, self.note_flash))
         for entry in chip.peripheral:
             make = MODELS.get(entry.model)
             if make is None:
