@@ -26,6 +26,7 @@ class Bench:
     """One controller in front of a blank array. ``interruption``: where its first power session is cut."""
 
     def __init__(self, chip: str, interruption: Interruption | None = None) -> None:
+        self.chip = chip
         self.clock = VirtualClock()
         self.main = FlashDevice(bundled_part(PARTS[chip]), clock=self.clock, journal=Journal(interruption))
         self.rows = rows_beside(CONTROLLERS[chip], self.main)
