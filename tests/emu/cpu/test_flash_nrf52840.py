@@ -14,6 +14,7 @@ from emu.cpu.flash.nrf52840 import (
     ERASEPAGEPARTIALCFG,
     ERASEPCR0,
     ERASEUICR,
+    ICACHECNF,
     READY,
     READYNEXT,
     WEN,
@@ -46,6 +47,14 @@ def erasing(bench: Bench) -> Bench:
 def test_registers_after_reset(bench: Bench) -> None:
     assert [bench.read(at) for at in (READY, READYNEXT, CONFIG, ERASEPAGEPARTIALCFG)] == [1, 1, 0, 10]
     assert bench.read(READY, 1) == 1
+
+
+def test_registers_that_do_nothing_keep_what_was_written(bench: Bench) -> None:
+    bench.write(ICACHECNF, 0x101)
+    bench.write(ICACHECNF, 0, size=1)
+    assert bench.read(ICACHECNF) == 0x100
+    bench.write(READY, 0)
+    assert bench.read(READY) == 1
 
 
 def test_a_word_is_written_in_41_us_twice_and_no_third_time(writing: Bench) -> None:

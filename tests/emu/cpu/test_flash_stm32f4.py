@@ -32,7 +32,7 @@ from emu.cpu.flash.stm32f4 import (
     WDG_SW,
     WRPERR,
 )  # fmt: skip
-from flash.errors import PowerLost
+from flash.errors import PowerLost, ResetAsserted
 from flash.journal import Interruption
 from flash.tears import TEAR_SETS, tear_named, tears_of
 from tests.emu.cpu.controller_bench import Bench
@@ -90,6 +90,7 @@ def test_two_words_make_one_program_at_x64(unlocked: Bench) -> None:
     unlocked.store(FLASH + 4, 0x2222_2222)
     assert unlocked.holds(FLASH, 8) == b"\x11" * 4 + b"\x22" * 4
     assert [operation.length for operation in unlocked.operations] == [8]
+    assert unlocked.clock.now_us == 16
     unlocked.store(FLASH + 8, 1)
     unlocked.store(FLASH + 20, 1)
     assert unlocked.read(SR) == PGAERR
@@ -251,6 +252,18 @@ def test_every_tear_of_a_narrow_program_stays_inside_it(unlocked: Bench) -> None
             assert held[1] & 0x5A == 0x5A, tear
             assert held[:1] + held[2:] == b"\xff" * 7, tear
     assert {"one-bit", "all-but-one-bit", "torn-word"} <= names
+
+
+def test_a_watchdog_inside_an_erase_tears_it(unlocked: Bench) -> None:
+    unlocked.fill(FLASH, bytes(range(256)) * 64)
+    unlocked.clock.set_alarm("iwdg", 200_000)
+    with pytest.raises(ResetAsserted, match="iwdg"):
+        unlocked.write(CR, SER | 0x200 | STRT)
+    (operation,) = unlocked.operations
+    assert operation.tear is not None
+    assert operation.end_us == 200_000
+    assert unlocked.holds(FLASH, 16 * K) == bytes(16 * K)  # the cells were programmed, and not erased yet
+    assert unlocked.main.in_flight == []
 
 
 def test_power_lost_inside_a_byte_program(bench: Bench) -> None:
