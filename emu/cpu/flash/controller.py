@@ -73,6 +73,14 @@ class ControllerBase(Registers):
     def load_options(self) -> None:
         """Take over what the option rows hold now."""
 
+    def kept(self) -> tuple[int, ...]:
+        """What a system reset leaves alone, volatile though it is: options that were loaded when power came. With the
+        cells, this is all a system reset begins from."""
+        return ()
+
+    def keep(self, state: tuple[int, ...]) -> None:
+        """Become one whose `kept` was ``state``; a reset is to follow."""
+
     @property
     def effects(self) -> OptionEffects:
         return OptionEffects()

@@ -80,8 +80,7 @@ class DoubleWordFlash(DoubleWordControl):
             self._done()
 
     def _may_program(self, offset: int, data: bytes, what: str) -> bool:
-        page = self.main.geometry.sector_index(offset)
-        if self._is_page_protected(*divmod(page, self._pages_per_bank)):
+        if self.main.geometry.sector_index(offset) in self._protected:
             self._error(WRPERR, what, "the page is write-protected (WRPERR)")
         elif not accepts(self.main, offset, data):
             self._error(PROGERR | PGSERR, what, "the double word was programmed since its erase (PROGERR)")

@@ -52,8 +52,7 @@ from emu.cpu.flash.double_word_options import (
     OptionLine,
     level_of,
     loaded,
-    pcrop_ranges,
-    protections,
+    protected_pages,
     rewrite,
 )
 from emu.cpu.flash.keys import Lock
@@ -73,6 +72,9 @@ class DoubleWordControl(ControllerBase):
         self._option_lock = Lock(OPTKEY1, OPTKEY2)
         self._stored_bits = PG | PER | MER1 | EOPIE | ERRIE | RDERRIE | FSTPG | (self.LAYOUT.page_bits << 3)
         self._stored_bits |= MER2 | self.LAYOUT.bank_bit if self.LAYOUT.second_bank else 0
+        # One register of error correction, or one per bank.
+        own = self.LAYOUT.second_bank and not self.LAYOUT.ecc_bank
+        self._correction_registers = (ECCR, ECC2R) if own else (ECCR,)
         return (Region("options", 0x1FFF_7800, self.rows["options"], 0, len(self.LINES) * 8),)
 
     # -- reset and options ----------------------------------------------------------------------------------
@@ -80,9 +82,22 @@ class DoubleWordControl(ControllerBase):
     def load_options(self) -> None:
         """At power-on and by OBL_LAUNCH; never by a plain reset."""
         self._options, self._mismatch = loaded(self.rows["options"], self.LINES)
+        self._put_in_force()
+
+    def _put_in_force(self) -> None:
         layout = self.LAYOUT
-        self._protections = protections(self._options, self.LINES, layout.wrp_shift, layout.wrp_mask)
-        self._pcrop = [r for r in pcrop_ranges(self._options, self.LINES) if r[1] <= r[2]]
+        self._protected = protected_pages(
+            self._options, self.LINES, layout.wrp_shift, layout.wrp_mask,
+            self._pages_per_bank, self.main.geometry.smallest_sector_size,
+        )  # fmt: skip
+
+    def kept(self) -> tuple[int, ...]:
+        return (int(self._mismatch), *(self._options[line.offset] for line in self.LINES))
+
+    def keep(self, state: tuple[int, ...]) -> None:
+        self._mismatch = bool(state[0])
+        self._options = {line.offset: value for line, value in zip(self.LINES, state[1:], strict=True)}
+        self._put_in_force()
 
     @property
     def effects(self) -> OptionEffects:
@@ -179,7 +194,7 @@ class DoubleWordControl(ControllerBase):
         per_bank = self._pages_per_bank
         bank = 1 if self.LAYOUT.second_bank and control & self.LAYOUT.bank_bit else 0
         page = (control >> 3 & self.LAYOUT.page_bits) % per_bank
-        if self._is_page_protected(bank, page):
+        if bank * per_bank + page in self._protected:
             self._error(WRPERR, f"erase of page {page} of bank {bank + 1}", "write-protected (WRPERR)")
             return
         size = self.main.geometry.smallest_sector_size
@@ -191,7 +206,7 @@ class DoubleWordControl(ControllerBase):
     def _erase_banks(self, banks: list[int]) -> None:
         per_bank = self._pages_per_bank
         for bank in banks:
-            if any(self._is_page_protected(bank, page) for page in range(per_bank)):
+            if not self._protected.isdisjoint(range(bank * per_bank, (bank + 1) * per_bank)):
                 self._error(WRPERR, f"mass erase of bank {bank + 1}", "a page is write-protected (WRPERR)")
                 return
         for bank in banks:
@@ -203,12 +218,6 @@ class DoubleWordControl(ControllerBase):
     @property
     def _pages_per_bank(self) -> int:
         return self.main.geometry.sector_count // (2 if self.LAYOUT.second_bank else 1)
-
-    def _is_page_protected(self, bank: int, page: int) -> bool:
-        if any(p.bank == bank and p.first <= page <= p.last for p in self._protections):
-            return True
-        lines = self.main.geometry.smallest_sector_size // 8
-        return any(b == bank and first < (page + 1) * lines and last >= page * lines for b, first, last in self._pcrop)
 
     # -- option bytes -----------------------------------------------------------------------------------------
 
@@ -235,12 +244,6 @@ class DoubleWordControl(ControllerBase):
         self._done()
 
     # -- error correction ---------------------------------------------------------------------------------------
-
-    @property
-    def _correction_registers(self) -> tuple[int, ...]:
-        """One, or one per bank."""
-        own = self.LAYOUT.second_bank and not self.LAYOUT.ecc_bank
-        return (ECCR, ECC2R) if own else (ECCR,)
 
     def _corrected(self, region: Region, offset: int) -> None:
         register, address = self._ecc_place(offset)
@@ -287,6 +290,8 @@ class DoubleWordControl(ControllerBase):
 
     def _drive(self) -> None:
         status, control = self._get(SR), self._get(CR)
-        operation = (status & EOP and control & EOPIE) or (status & OPERR and control & ERRIE)
-        corrections = [self._get(register) for register in self._correction_registers]
-        self._interrupt(bool(operation) or any(c & ECCC and c & ECCIE for c in corrections))
+        asserted = bool((status & EOP and control & EOPIE) or (status & OPERR and control & ERRIE))
+        for register in self._correction_registers:
+            correction = self._get(register)
+            asserted |= bool(correction & ECCC and correction & ECCIE)
+        self._interrupt(asserted)

@@ -37,15 +37,6 @@ class OptionLine:
     bank: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class WriteProtection:
-    """Pages of one bank that WRP registers protect, first and last included; none where first is behind last."""
-
-    bank: int
-    first: int
-    last: int
-
-
 def line_of(value: int) -> bytes:
     return value.to_bytes(4, "little") + (value ^ 0xFFFF_FFFF).to_bytes(4, "little")
 
@@ -76,22 +67,30 @@ def rewrite(row: FlashDevice, values: list[int]) -> None:
         row.program(index * LINE, line_of(value))
 
 
-def protections(
-    values: dict[int, int], lines: tuple[OptionLine, ...], shift: int, mask: int
-) -> tuple[WriteProtection, ...]:
-    """The page ranges the WRP registers protect. ``shift``, ``mask``: where the last page stands, and its width."""
-    return tuple(
-        WriteProtection(line.bank, values[line.offset] & mask, values[line.offset] >> shift & mask)
+def protected_pages(
+    values: dict[int, int], lines: tuple[OptionLine, ...], shift: int, mask: int, pages_per_bank: int, page_size: int
+) -> frozenset[int]:
+    """Pages that take no erase and no program, counted over the whole array.
+
+    A WRP register has the first page in its low bits and the last one from bit ``shift`` on, ``mask`` wide; a pair of
+    PCROP registers the first and last double word of code that cannot be read as data either. An end before its start
+    is no range.
+    """
+    ranges: list[tuple[int, int, int]] = [
+        (line.bank, values[line.offset] & mask, values[line.offset] >> shift & mask)
         for line in lines
         if line.kind == "wrp"
-    )
-
-
-def pcrop_ranges(values: dict[int, int], lines: tuple[OptionLine, ...]) -> list[tuple[int, int, int]]:
-    """(bank, first, last) of each range of code that can neither be read as data nor written, as registers have it."""
+    ]
     limits = [line for line in lines if line.kind == "pcrop"]
-    pairs = zip(limits[::2], limits[1::2], strict=True)
-    return [(start.bank, values[start.offset] & 0xFFFF, values[end.offset] & 0xFFFF) for start, end in pairs]
+    for start, end in zip(limits[::2], limits[1::2], strict=True):
+        first, last = values[start.offset] & 0xFFFF, values[end.offset] & 0xFFFF
+        if first <= last:
+            ranges.append((start.bank, first * LINE // page_size, last * LINE // page_size))
+    return frozenset(
+        bank * pages_per_bank + page
+        for bank, first, last in ranges
+        for page in range(first, min(last, pages_per_bank - 1) + 1)
+    )
 
 
 def level_of(options: int) -> ReadProtection:

@@ -81,6 +81,13 @@ class Stm32L0Flash(ControllerBase):
         self._options = halves[0] | halves[1] << 16
         self._write_protection = halves[2] | halves[3] << 16 | halves[4] << 32
 
+    def kept(self) -> tuple[int, ...]:
+        return int(self._mismatch), self._options, self._write_protection
+
+    def keep(self, state: tuple[int, ...]) -> None:
+        mismatch, self._options, self._write_protection = state
+        self._mismatch = bool(mismatch)
+
     @property
     def effects(self) -> OptionEffects:
         return OptionEffects(_level(self._options), hardware_watchdog=not self._options & WDG_SW)

@@ -242,3 +242,30 @@ def test_reading_registers_changes_nothing_and_lanes_agree(chip: str, data: st.D
 
 def test_every_controller_is_here() -> None:
     assert set(VOCABULARY) == set(PARTS)
+
+
+@pytest.mark.parametrize("chip", NAMES)
+@settings(max_examples=20, deadline=None)
+@given(data=st.data())
+def test_cells_and_what_is_kept_are_all_a_reset_begins_from(chip: str, data: st.DataObject) -> None:
+    used, other = Bench(chip), Bench(chip)
+    drive(used, data.draw(drivers(chip)))
+    drive(other, data.draw(drivers(chip)))
+    for mine, theirs in ((used.main, other.main), *zip(used.rows.values(), other.rows.values(), strict=True)):
+        theirs.restore(mine.snapshot())
+    other.controller.keep(used.controller.kept())
+    used.controller.reset()
+    other.controller.reset()
+    assert np.array_equal(used.controller.words, other.controller.words)
+    assert used.controller.effects == other.controller.effects
+    more = data.draw(drivers(chip))
+    before = len(used.main.journal.entries), len(other.main.journal.entries)
+    used.notes.clear(), other.notes.clear()
+    drive(used, more)
+    drive(other, more)
+    assert used.notes == other.notes
+    assert np.array_equal(used.controller.words, other.controller.words)
+    lately = [bench.main.journal.entries[n:] for bench, n in zip((used, other), before, strict=True)]
+    assert [type(entry) for entry in lately[0]] == [type(entry) for entry in lately[1]]
+    for mine, theirs in ((used.main, other.main), *zip(used.rows.values(), other.rows.values(), strict=True)):
+        assert np.array_equal(mine.cells.data, theirs.cells.data)
