@@ -221,7 +221,7 @@ class Core:
         for name in circle.moved:
             clock.clear_alarm(name)
         event = self.next_event
-        if event is None and not circle.moved:
+        if event is None and not any(kind == "write" for kind, _, _ in circle.accesses):
             return self._hangs(circle)
         end = self.time.cycles_at(limit_us)
         skipped_us = -clock.now_us
@@ -242,10 +242,10 @@ class Core:
         return None if stop.kind == "slice" else stop
 
     def _hangs(self, circle: Circle) -> Ending:
-        """For ever: nothing is to come."""
+        """For ever: nothing is to come. (A loop that writes is at work, for all we know: it goes on to the limit.)"""
         read = [address for kind, address, _ in circle.accesses if kind == "read"]
         if not read:
-            return self._ending("spinning", "a loop that changes nothing, and no interrupt will come")
+            return self._ending("spinning", "a loop that waits for nothing, and no interrupt will come")
         where = ", ".join(f"{address:#010x}" for address in sorted(set(read)))
         return self._ending("stalled", f"it polls {where} for ever, and nothing will change it", read[-1])
 
