@@ -9,6 +9,7 @@
 
 extern uint32_t stack_top;
 extern uint8_t image_size;
+void nmi_handler(void);
 
 void app_main(void) __attribute__((noreturn));
 
@@ -23,8 +24,10 @@ static void tick(void)
 {
 }
 
+void nmi_handler(void) __attribute__((weak, alias("stop")));
+
 __attribute__((section(".vectors"), used)) static const void *const vectors[16] = {
-    &stack_top, app_main, stop, stop, stop, stop, stop, 0, 0, 0, 0, stop, stop, 0, stop, tick,
+    &stack_top, app_main, nmi_handler, stop, stop, stop, stop, 0, 0, 0, 0, stop, stop, 0, stop, tick,
 };
 
 __attribute__((section(".header"), used)) static const struct {

@@ -36,7 +36,9 @@ static bool is_valid(const struct config *config)
 #if BUG == 2 /* the checksum of a record is not looked at */
     return config->magic == CONFIG_MAGIC;
 #else
-    return config->magic == CONFIG_MAGIC && crc32(0, config, sizeof *config - 4) == config->crc && config->slot < 2;
+    uint32_t faults = flash_faults();
+    bool is_whole = config->magic == CONFIG_MAGIC && crc32(0, config, sizeof *config - 4) == config->crc;
+    return is_whole && config->slot < 2 && flash_faults() == faults;
 #endif
 }
 

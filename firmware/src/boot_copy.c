@@ -15,7 +15,8 @@ static const uint32_t pending[2] = {0x444E4550u, ~0x444E4550u};
 
 static bool is_set(uint32_t address)
 {
-    return REG(address) == pending[0] && REG(address + 4) == pending[1];
+    uint32_t faults = flash_faults();
+    return REG(address) == pending[0] && REG(address + 4) == pending[1] && flash_faults() == faults;
 }
 
 static void clear_flag(void)

@@ -25,12 +25,14 @@ static uint32_t mark_address(uint32_t mark)
 
 static bool is_requested(void)
 {
-    return REG(STATE0) == request[0] && REG(STATE0 + 4) == request[1];
+    uint32_t faults = flash_faults();
+    return REG(STATE0) == request[0] && REG(STATE0 + 4) == request[1] && flash_faults() == faults;
 }
 
 static bool is_marked(uint32_t mark)
 {
-    return REG(mark_address(mark)) != 0xFFFFFFFFu;
+    uint32_t faults = flash_faults();
+    return REG(mark_address(mark)) != 0xFFFFFFFFu || flash_faults() != faults;
 }
 
 static void set_mark(uint32_t mark)

@@ -24,11 +24,18 @@ uint32_t crc32(uint32_t crc, const void *data, uint32_t length)
 bool image_is_valid(uint32_t slot)
 {
     const struct image *image = (const struct image *)slot;
+    uint32_t faults = flash_faults();
     if (image->magic != IMAGE_MAGIC || image->size < sizeof *image || image->size > SLOT_SIZE) {
         return false;
     }
     uint32_t crc = crc32(0, image, sizeof *image - sizeof image->crc);
-    return crc32(crc, image + 1, image->size - sizeof *image) == image->crc;
+    bool is_whole = crc32(crc, image + 1, image->size - sizeof *image) == image->crc;
+#if BUG == 8 /* that error correction could not repair a word is not looked at */
+    (void)faults;
+    return is_whole;
+#else
+    return is_whole && flash_faults() == faults;
+#endif
 }
 
 uint32_t image_version(uint32_t slot)

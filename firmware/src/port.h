@@ -22,6 +22,17 @@ void flash_lock(void);
 bool flash_erase(uint32_t address);                     /* the erase unit that begins there */
 bool flash_program(uint32_t address, const void *unit); /* UNIT bytes */
 
+/* How many reads error correction could not repair so far. What was read meanwhile is worth nothing, right bytes or not. */
+#if defined(CHIP_STM32L4)
+uint32_t flash_faults(void);
+void nmi_handler(void);
+#else
+static inline uint32_t flash_faults(void)
+{
+    return 0;
+}
+#endif
+
 /* common.c */
 void uart_puts(const char *text);
 void system_reset(void) __attribute__((noreturn));

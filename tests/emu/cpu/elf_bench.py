@@ -23,6 +23,7 @@ from flash.tears import TEAR_SETS, Tear, tears_of
 
 FIRMWARE = Path(__file__).parents[3] / "firmware"
 CHIPS = {"stm32f1": "STM32F103xB", "stm32f4": "STM32F405xG", "stm32l4": "STM32L476xG", "nrf52840": "nRF52840"}
+SLOT_A = {"stm32f1": 0x2000, "stm32f4": 0x2_0000, "stm32l4": 0x3000, "nrf52840": 0x4000}
 SLOT_B = {"stm32f1": 0x3000, "stm32f4": 0x4_0000, "stm32l4": 0x5000, "nrf52840": 0x6000}
 TAIL = {"stm32f1": 0x400, "stm32f4": 0x400, "stm32l4": 0x800, "nrf52840": 0x1000}
 ALLOWED = {"new": ("old", "new"), "sick": ("old",), "damaged": ("old",), "older": ("old",)}
@@ -65,8 +66,8 @@ class Device:
     def __init__(self, chip: str, loader: str, staged: str) -> None:
         self.machine = Machine(bundled_chip(CHIPS[chip]), make_controller)
         self.session = CpuSession(self.machine)
-        self.staged = staged
-        slot = "b" if loader.startswith("ab") else "a"
+        self.chip, self.staged, self.in_b = chip, staged, loader.startswith("ab")
+        slot = "b" if self.in_b else "a"
         self.session.load([elf(f"{chip}-{loader}"), elf(f"{chip}-app-old-a")])
         waiting = elf(f"{chip}-app-{'new' if staged == 'damaged' else staged}-{slot}").segments[0].data
         if staged == "damaged":
@@ -120,8 +121,20 @@ class Device:
         report = self.session.run(cause, LIMIT_US, journal=Journal(cut))
         assert report.ending.kind == "power-lost", report.ending
         self.become(self.state())
-        found = self.live().findings(self.staged, had_committed=committed or _has_committed(report))
+        life = self.live()
+        found = life.findings(self.staged, had_committed=committed or _has_committed(report))
+        if self.is_broken_under(life.names[-1]):
+            found.add("broken-ecc")
         return f"{cause} boot, entry {cut.entry}, {cut.tear}", found
+
+    def is_broken_under(self, name: str) -> bool:
+        """Whether error correction has given up somewhere under the image that runs, right bytes or not."""
+        if not name:
+            return False
+        in_b = self.in_b and name != "old"
+        at = SLOT_B[self.chip] if in_b else SLOT_A[self.chip]
+        size = len(elf(f"{self.chip}-app-old-a").segments[0].data)
+        return self.machine.flash.cells.first_broken(at, size) is not None
 
     def _tears(self, before: list[Snapshot], entries: list[Entry], index: int, tears: str) -> list[Tear]:
         entry = entries[index]

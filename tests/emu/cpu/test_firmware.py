@@ -18,6 +18,9 @@ DESIGNS = {
     "swap": ("new", "sick", "damaged", "older"),
 }
 
+FEW_CHIPS = [pytest.param(chip, marks=() if chip in ("stm32f1", "stm32l4") else pytest.mark.slow) for chip in CHIPS]
+"""All of them with -m slow."""
+
 
 class Mistake(NamedTuple):
     design: str
@@ -40,7 +43,7 @@ def test_every_bootloader_has_seven_mistakes_and_every_build_is_there() -> None:
     assert [(each.design, each.number) for each in table] == [(d, str(n)) for d in DESIGNS for n in range(1, 8)]
     loaders = [f"{design}-{build}" for design in DESIGNS for build in ("right", *(f"bug{n}" for n in range(1, 8)))]
     apps = [f"app-{name}" for name in ("old-a", "older-a", "new-a", "new-b", "sick-a", "sick-b")]
-    expected = {f"{chip}-{name}.elf" for chip in CHIPS for name in (*loaders, *apps)}
+    expected = {f"{chip}-{name}.elf" for chip in CHIPS for name in (*loaders, *apps)} | {"stm32l4-copy-bug8.elf"}
     assert {path.name for path in (FIRMWARE / "elf").iterdir()} == expected
     contents = [elf(name.removesuffix(".elf")).segments for name in expected]
     assert len(set(contents)) == len(contents)
@@ -82,7 +85,7 @@ def test_uncut_updates(chip: str, design: str) -> None:
         assert life.names == (["old", "sick", "old"] if tried else ["old", "new"] if staged == "new" else ["old"])
 
 
-@pytest.mark.parametrize("chip", CHIPS)
+@pytest.mark.parametrize("chip", FEW_CHIPS)
 @pytest.mark.parametrize("mistake", mistakes(), ids=lambda m: f"{m.design}{m.number}")
 def test_a_mistake_is_found_as_declared(chip: str, mistake: Mistake) -> None:
     device = Device(chip, f"{mistake.design}-bug{mistake.number}", mistake.staged)
@@ -92,6 +95,11 @@ def test_a_mistake_is_found_as_declared(chip: str, mistake: Mistake) -> None:
         return
     assert uncut == set()
     assert any(mistake.found_as in found for _, found in device.cut_lives(everywhere=mistake.design == "ab"))
+
+
+def test_right_bytes_over_a_broken_double_word_are_found() -> None:
+    lives = Device("stm32l4", "copy-bug8", "new").cut_lives(tears="T1-coarse", everywhere=False)
+    assert {"broken-ecc"} in (found for _, found in lives)
 
 
 def held(chip: str, design: str, staged: str, **how: object) -> int:
@@ -104,13 +112,13 @@ def held(chip: str, design: str, staged: str, **how: object) -> int:
 
 
 @pytest.mark.parametrize("staged", ["new", "sick"])
-@pytest.mark.parametrize("chip", CHIPS)
+@pytest.mark.parametrize("chip", FEW_CHIPS)
 def test_the_right_ab_bootloader_holds_at_every_cut(chip: str, staged: str) -> None:
     assert held(chip, "ab", staged) == {"stm32f1": 51, "stm32f4": 27, "stm32l4": 15, "nrf52840": 27}[chip]
 
 
 @pytest.mark.parametrize("design", ["copy", "swap"])
-@pytest.mark.parametrize("chip", CHIPS)
+@pytest.mark.parametrize("chip", FEW_CHIPS)
 def test_the_right_bootloaders_hold_beside_every_erase(chip: str, design: str) -> None:
     assert held(chip, design, "new", everywhere=False) > 5
 
@@ -129,4 +137,4 @@ def test_the_right_swap_bootloader_holds_at_every_cut_on_the_way_back(chip: str)
 @pytest.mark.parametrize(("design", "staged"), [("ab", "new"), ("ab", "sick"), ("copy", "new"), ("swap", "new")])
 @pytest.mark.parametrize("chip", CHIPS)
 def test_the_right_bootloaders_hold_at_every_tear_of_tier_1(chip: str, design: str, staged: str) -> None:
-    assert held(chip, design, staged, tears="T1") > 50
+    assert held(chip, design, staged, tears="T1") > 40

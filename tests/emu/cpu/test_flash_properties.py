@@ -197,7 +197,7 @@ def assert_replays(bench: Bench, entries: Iterable[Entry]) -> None:
 
 
 @pytest.mark.parametrize("chip", NAMES)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_the_journal_says_what_is_in_the_cells(chip: str, data: st.DataObject) -> None:
     bench = Bench(chip)
@@ -208,7 +208,7 @@ def test_the_journal_says_what_is_in_the_cells(chip: str, data: st.DataObject) -
 
 
 @pytest.mark.parametrize("chip", NAMES)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(data=st.data())
 def test_a_live_cut_leaves_the_prefix_of_the_journal(chip: str, data: st.DataObject) -> None:
     steps = data.draw(drivers(chip))
