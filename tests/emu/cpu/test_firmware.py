@@ -123,10 +123,6 @@ def test_the_right_bootloaders_hold_beside_every_erase(chip: str, design: str) -
     assert held(chip, design, "new", everywhere=False) > 5
 
 
-def test_the_right_swap_bootloader_holds_beside_every_erase_on_the_way_back() -> None:
-    assert held("stm32f4", "swap", "sick", everywhere=False) > 15
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("chip", CHIPS)
 def test_the_right_swap_bootloader_holds_at_every_cut_on_the_way_back(chip: str) -> None:
