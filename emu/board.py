@@ -32,12 +32,14 @@ NonNegative = Annotated[int, msgspec.Meta(ge=0)]
 U32 = Annotated[int, msgspec.Meta(ge=0, le=0xFFFF_FFFF)]
 Name = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 CheckName = Literal[
-    "boots", "whole", "durable", "reverts", "retries", "keeps-files", "in-place", "legal-flash", "steady", "wear"
+    "boots", "whole", "durable", "reverts", "retries", "truthful", "keeps-files", "in-place", "legal-flash", "steady",
+    "wear",
 ]  # fmt: skip
 Applied = Annotated[tuple[CheckName, ...], msgspec.Meta(min_length=1)]
 MAX_KEY_SIZE = 1 << 16
 ALL_CHECKS: tuple[CheckName, ...] = (
-    "boots", "whole", "durable", "reverts", "retries", "keeps-files", "in-place", "legal-flash", "steady", "wear",
+    "boots", "whole", "durable", "reverts", "retries", "truthful", "keeps-files", "in-place", "legal-flash", "steady",
+    "wear",
 )  # fmt: skip
 
 

@@ -15,6 +15,10 @@
 | retained | key, value | retained RAM was written |
 | offered | key, value | from here on ``key`` may hold ``value``: somebody asked for it |
 | told | key, value | the firmware told its user what ``key`` holds: from here on nothing else will do |
+| frame | sender, what it is, what the network does to it | a frame is sent; ``sender`` is "peer" or "device" |
+| outside | value | what `DeviceState.outside` is from here on |
+| claimed | what, backed | the other side takes it that the update is `APPLIED`, or `KEPT`; backed: flash named the
+new image as the one to run next when the device sent what led to it |
 | note | text | a line for the reader |
 
 Neighbours: rigs write them, `campaign` reads them. Knows nothing else.
@@ -31,7 +35,14 @@ MERGED, MERGE_FAILED, FILES = "merged", "merge-failed", "files"
 ARMED, STOPPED, FED = "timer-armed", "timer-stopped", "timer-fed"
 RETAINED = "retained"
 OFFERED, TOLD = "offered", "told"
+FRAME, OUTSIDE, CLAIMED = "frame", "outside", "claimed"
 NOTE = "note"
+
+APPLIED, KEPT = "applied", "kept"
+"""What the other side takes for granted: the new image is going to run; it runs, and stays."""
+
+DETOURS: Final = ("frame-lost", "frame-doubled", "frame-late", "link-stalled", "link-broken")
+"""What a network does to a frame instead of carrying it, and to the link with it."""
 
 OLD, NEW, UNKNOWN = "old", "new", "unknown"
 """What a hand-over says about the image: one of the two known ones, byte for byte, or none."""

@@ -9,8 +9,9 @@ ends. Knows no campaign.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from bootloader.decision import Decision
 from bootloader.layout import Slot
@@ -21,9 +22,7 @@ from emu.events import (
     ATTEMPT,
     COMMIT_BEGUN,
     COMMIT_RETURNED,
-    DECIDED,
     FILES,
-    HANDOVER,
     MERGE_FAILED,
     MERGED,
     NEW,
@@ -33,6 +32,7 @@ from emu.events import (
 )  # fmt: skip
 from emu.firmware import ModelFirmware
 from emu.freezer import Held, freeze, thaw
+from emu.handover import hand_over
 from emu.rig import Files, Outcome
 from updater.reception import UpdaterContext, UpdateState
 
@@ -40,14 +40,30 @@ from updater.reception import UpdaterContext, UpdateState
 @dataclass(frozen=True)
 class Plot:
     """What stays the same in every session: the code under test, what the new application does, the update as it is
-    sent, and how to tell which image stands in a slot, and which files (None: nobody knows which there should be)."""
+    sent; how to tell which image stands in a slot, given by its number, and which files (None: nobody knows which there
+    should be)."""
 
     firmware: ModelFirmware
     app: AppModel
     bundle: bytes
-    image_in: Callable[[Slot], str]
+    image_in: Callable[[int], str]
     asked_for_attempts: Callable[[], None] = lambda: None
     files_in: Callable[[Slot], tuple[Files, str] | None] = lambda slot: None
+
+
+class SessionLife(Protocol):
+    """One session of a device with something to do. ``attempts_left``, ``frozen`` and ``outside``: as in the
+    `DeviceState` it leaves."""
+
+    attempts_left: int
+    frozen: bytes
+
+    @property
+    def outside(self) -> Hashable: ...
+
+    def outcome(self, frozen: bytes = b"") -> Outcome:
+        """Run the session to its end, whatever that is; from the reset vector, or on from a waypoint."""
+        ...
 
 
 class Life:
@@ -63,9 +79,9 @@ class Life:
         self._now = Held("boot")
         self.attempts_left = attempts_left
         self.frozen = b""
+        self.outside: Hashable = None
 
     def outcome(self, frozen: bytes = b"") -> Outcome:
-        """Run the session to its end, whatever that is; from the reset vector, or on from a waypoint."""
         if frozen:
             self._now = thaw(frozen, self._session, self._plot.firmware)
         return ended(self._session, self._live, MODEL_CRASHES)
@@ -84,13 +100,9 @@ class Life:
 
     def _boot(self) -> Outcome | None:
         session, plot = self._session, self._plot
-        decision = plot.firmware.boot(session).decision
-        session.log.note(DECIDED, decision.rule, -1 if decision.slot is None else decision.slot, decision.why)
+        decision, image = hand_over(session, plot.firmware, plot.image_in)
         if decision.slot is None:
             return Outcome("halted", detail=decision.why)
-        image = plot.image_in(session.device.layout.slots[decision.slot])
-        session.log.note(HANDOVER, decision.slot, image, decision.trial)
-        session.running_slot = decision.slot
         committed = not decision.trial
         if decision.trial:
             self._merge(decision)

@@ -31,7 +31,19 @@ from emu.events import HANG, NEW
 from emu.known_images import KnownImages
 from emu.oracle import Oracle
 from emu.reset import Reset, World
-from emu.rig import Capabilities, DeviceState, Input, KnownFiles, Outcome, Place, Places, Region, Run
+from emu.rig import (
+    NOBODY_IS_TOLD,
+    Capabilities,
+    Detour,
+    DeviceState,
+    Input,
+    KnownFiles,
+    Outcome,
+    Place,
+    Places,
+    Region,
+    Run,
+)  # fmt: skip
 from emu.scenario import Scenario, Window
 from emu.scenario_types import check_types, checks_of
 from emu.source import Source
@@ -139,7 +151,7 @@ class PlainRig:
     @property
     def lacks(self) -> Mapping[str, str]:
         """The checks that mean nothing here, each with the reason."""
-        reasons = {"keeps-files": "nobody knows a filesystem of the firmware"}
+        reasons = {"keeps-files": "nobody knows a filesystem of the firmware", "truthful": NOBODY_IS_TOLD}
         if not self.images:
             return reasons | dict.fromkeys(("whole", "reverts", "retries"), "the firmware has no images")
         if not self.scenario.commits:
@@ -212,6 +224,10 @@ class PlainRig:
 
     def stretch(self, state: DeviceState, *, resolution: str | None = None) -> Run:
         return self.run(state, resolution=resolution)
+
+    def detours(self, state: DeviceState, run: Run) -> Sequence[Detour]:
+        """None: nothing but the device decides what happens."""
+        return ()
 
     def remainder(self, state: DeviceState) -> Run:
         """What is left of a session: without waypoints, all of it."""

@@ -13,7 +13,7 @@ knows this contract and no rig. Knows no check.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -42,24 +42,36 @@ class Capabilities:
     is_ours: bool = True
 
 
+Plan = tuple[tuple[int, str], ...]
+"""By number, counted from 0 in the session: what becomes of something that the world would do, one of
+`emu.events.DETOURS`."""
+
+
 @dataclass(frozen=True)
 class DeviceState:
     """Everything that can influence what follows: non-volatile content, the reset about to happen, what is left
     of the workload, retained RAM (empty after a power cut). ``volatile``: at a waypoint, all that the processor and its
-    peripherals hold, and ``cause`` is how the session began; b"" at a reset."""
+    peripherals hold, and ``cause`` is how the session began; b"" at a reset. ``outside``: who talks to the device and
+    what is on its way between them, as a value with a `repr` that says all of it; None: nobody does. ``plan``: what the
+    world does in the session that begins instead of what it would do, as `Detour` has it."""
 
     memory: tuple[Snapshot, ...]
     cause: ResetCause
     attempts_left: int
     ram: tuple[tuple[str, int], ...] = ()
     volatile: bytes = b""
+    outside: Hashable = None
+    plan: Plan = ()
 
     @property
     def key(self) -> bytes:
         """128 bits over all of it (erase counts left out: nothing in a campaign depends on them)."""
-        rest = f"{self.cause}|{self.attempts_left}|{self.ram}|".encode() + self.volatile
+        rest = f"{self.cause}|{self.attempts_left}|{self.ram}|{self.outside!r}|{self.plan}|".encode() + self.volatile
         return hashlib.sha256(b"".join([s.key for s in self.memory]) + rest).digest()[:KEY_BYTES]
 
+
+NOBODY_IS_TOLD = "nobody talks to the device: the update is handed to it"
+"""Why `truthful` means nothing where there is nothing outside."""
 
 OutcomeKind = Literal["settled", "reset", "halted", "hung", "cut", "waypoint"]
 
@@ -109,6 +121,16 @@ class Run:
     end_us: int = 0
     trace: Trace | None = None
     met_weak: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Detour:
+    """Another way a session can go without anything happening to the device: at entry ``entry`` the world does ``how``,
+    one of `emu.events.DETOURS`. It is the session that begins in the same state but for ``plan``."""
+
+    entry: int
+    how: str
+    plan: Plan
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +251,11 @@ class Rig(Protocol):
     def stretch(self, state: DeviceState, *, resolution: str | None = None) -> Run:
         """From ``state`` (at a reset or a waypoint) to the next waypoint or the session's end. A rig that cannot say
         what its processor holds has no waypoints: then this is `run`."""
+        ...
+
+    def detours(self, state: DeviceState, run: Run) -> Sequence[Detour]:
+        """The detours of the session ``run`` from ``state``, in the order of their entries; none where nothing but the
+        device decides what happens."""
         ...
 
 

@@ -20,15 +20,17 @@ from bootloader.image import HEADER_SIZE, ImageHeader, header_for, parse_header,
 from bootloader.layout import Slot
 from emu.app import APP_MODELS, AppModel
 from emu.board import Board, CheckEntry
-from emu.device import EmulatedDevice
+from emu.device import EmulatedDevice, Session
 from emu.errors import ScenarioError
 from emu.events import NEW, OLD, UNKNOWN
 from emu.factory import SlotImage, behind, install
 from emu.firmware import ModelFirmware
-from emu.life import Life, Plot
+from emu.life import Life, Plot, SessionLife
 from emu.oracle import Oracle
 from emu.rig import (
+    NOBODY_IS_TOLD,
     Capabilities,
+    Detour,
     DeviceState,
     Files,
     Input,
@@ -186,12 +188,13 @@ class UpdateRig:
     @property
     def lacks(self) -> Mapping[str, str]:
         """The checks that mean nothing here, each with the reason."""
+        lacks = {"truthful": NOBODY_IS_TOLD}
         if self._truth is not None:
-            return {}
+            return lacks
         if not self.board.document.layout.fs_size:
-            return {"keeps-files": "the board has no filesystem: layout.fs_size is 0"}
+            return lacks | {"keeps-files": "the board has no filesystem: layout.fs_size is 0"}
         without = "the update brings no filesystem" if self.images.old_fs else "the old image has no filesystem"
-        return {"keeps-files": f"{without}: there is nothing to carry over"}
+        return lacks | {"keeps-files": f"{without}: there is nothing to carry over"}
 
     def bench_cells(self) -> list[Cells]:
         benches = [Cells(part) for part in self.parts]
@@ -230,11 +233,7 @@ class UpdateRig:
         journal, trace = Journal(interruption), Trace(self.grids) if self._traced else None
         ram = dict(state.ram)
         session = self.device.reset(state.cause, journal, trace, ram)
-        plot = Plot(
-            self.firmware, self.app, self.bundle, lambda slot: self.image_in(slot, trace),
-            (lambda: None) if trace is None else trace.asked_for_attempts, lambda slot: self.files_in(slot, trace),
-        )  # fmt: skip
-        life = Life(plot, session, state.attempts_left, pausing=pausing)
+        life = self._life(state, session, trace, pausing=pausing)
         outcome = life.outcome(state.volatile)
         keeps_ram = outcome.kind in ("reset", "waypoint")
         cause = {"reset": outcome.cause, "waypoint": state.cause}.get(outcome.kind, "power")
@@ -244,9 +243,24 @@ class UpdateRig:
             life.attempts_left,
             tuple(sorted(ram.items())) if keeps_ram else (),
             life.frozen,
+            life.outside,
         )
         met_weak = any(chip.cells.weak is not None and chip.cells.weak.was_undecided for chip in self.device.chips)
         return Run(journal.entries, outcome, end, session.clock.now_us, trace, met_weak)
+
+    def _life(self, state: DeviceState, session: Session, trace: Trace | None, *, pausing: bool) -> SessionLife:
+        return Life(self._plot(trace), session, state.attempts_left, pausing=pausing)
+
+    def _plot(self, trace: Trace | None) -> Plot:
+        slots = self.device.layout.slots
+        return Plot(
+            self.firmware, self.app, self.bundle, lambda slot: self.image_in(slots[slot], trace),
+            (lambda: None) if trace is None else trace.asked_for_attempts, lambda slot: self.files_in(slot, trace),
+        )  # fmt: skip
+
+    def detours(self, state: DeviceState, run: Run) -> Sequence[Detour]:
+        """None: nothing but the device decides what happens."""
+        return ()
 
     def remainder(self, state: DeviceState) -> Run:
         """What is left of a session from a waypoint, in one piece and without a footprint."""

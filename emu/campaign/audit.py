@@ -10,7 +10,7 @@ Neighbours: reads the graph of a `closure` when it is complete; runs the rig its
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from emu.campaign.blame import two_ways
@@ -131,10 +131,8 @@ class Auditor:
         node, state = dropped.node, child.state
         monitor = dropped.stop.judged.monitors[dropped.stop.at + dropped.entry].at_reset
         self._same(monitor == node.monitor, dropped, "another past")
-        same = (state.cause, state.attempts_left, state.ram) == (
-            node.state.cause, node.state.attempts_left, node.state.ram
-        )  # fmt: skip
-        self._same(same, dropped, "another reset, another RAM or other attempts left")
+        same = replace(state, memory=()) == replace(node.state, memory=())
+        self._same(same, dropped, "another reset, another RAM, other attempts left or another world outside")
         for reading, resolution in enumerate(node.resolutions):
             run = self._rig.run(child.state, resolution=resolution)
             session, judged = node.sessions[reading], node.judged[reading]

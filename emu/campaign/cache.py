@@ -187,7 +187,9 @@ class RunCache:
         return self.learn(state, self._rig.stretch(state, resolution=resolution), offset, resolution)
 
     def _tree(self, state: DeviceState, resolution: str | None) -> _Tree:
-        return self._trees.setdefault((state.cause, state.ram, state.volatile, resolution), _Tree())
+        return self._trees.setdefault(
+            (state.cause, state.ram, state.volatile, state.outside, state.plan, resolution), _Tree()
+        )
 
     def _left(self, number: int, before: Snapshot, chip: _Chip) -> Snapshot:
         changed = chip.left

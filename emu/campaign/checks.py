@@ -9,32 +9,22 @@ Neighbours: `monitor` remembers, `explore` asks. Knows journals and outcomes; ru
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from bootloader.config import RECORD_SIZE, Configs, CopyReading, newest_of, read_config
+from bootloader.config import RECORD_SIZE
 from emu.board import CheckEntry
+from emu.campaign.breach import Breach
+from emu.campaign.config_watch import ConfigWatch
 from emu.campaign.monitor import Monitor
-from emu.events import COMMIT_RETURNED, FILES, HANDOVER, NEW, OLD, TOLD, UNKNOWN
+from emu.campaign.wear import erases_of
+from emu.events import APPLIED, CLAIMED, COMMIT_RETURNED, FILES, HANDOVER, KEPT, NEW, OLD, TOLD, UNKNOWN
 from emu.oracle import Oracle
 from emu.rig import DeviceState, Files, Place, Places, Rig, Run
-from flash.cells import combined
-from flash.errors import EccFault, UnsteadyRead
 from flash.journal import Event, Misuse, Operation
-from flash.peek import read_snapshot
 
 SHOWN_FILES = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Breach:
-    """A check that did not hold, at an entry of the session's journal."""
-
-    check: str
-    entry: int
-    message: str
 
 
 @dataclass(frozen=True)
@@ -121,6 +111,32 @@ def _reverts(scene: Scene) -> Iterator[Breach]:
         yield Breach("reverts", scene.end, f"the {outcome.image} image stays without commit; no timer resets the board")
     if scene.hangs_on_probation:
         yield Breach("reverts", scene.end, "the uncommitted image hangs and no timer resets the board")
+
+
+def _truthful(scene: Scene) -> Iterator[Breach]:
+    """A claim that the update is applied is true when flash names the new image: a power cut may spend its trial before
+    it is entered, and no device can know."""
+    for index, event, monitor in scene.events(HANDOVER):
+        if event.facts[1] != NEW and _is_false(monitor):
+            yield Breach("truthful", index, f"{_CLAIMS[monitor.claimed]}, and the {event.facts[1]} image runs")
+    monitor, outcome = scene.monitors[-1], scene.run.outcome
+    if outcome.kind != "settled" or not monitor.claimed:
+        return
+    if outcome.image != NEW and _is_false(monitor):
+        yield Breach("truthful", scene.end, f"{_CLAIMS[monitor.claimed]}, and the {outcome.image} image stays")
+    elif monitor.claimed == KEPT and not outcome.committed:
+        yield Breach("truthful", scene.end, f"{_CLAIMS[KEPT]}, and it is not committed")
+
+
+def _is_false(monitor: Monitor) -> bool:
+    """Whether the other side is wrong when the new image does not run."""
+    return monitor.claimed == KEPT or (monitor.claimed == APPLIED and not (monitor.entered or monitor.is_backed))
+
+
+_CLAIMS = {
+    APPLIED: "the other side was told that the update is applied",
+    KEPT: "the other side was told that the new image stays",
+}
 
 
 def _in_place(scene: Scene) -> Iterator[Breach]:
@@ -231,6 +247,10 @@ def _on_probation(scene: Scene) -> int:
     return sum(monitor.on_probation for _, _, monitor in scene.events(HANDOVER)) + scene.monitors[-1].entered
 
 
+def _claims(scene: Scene) -> int:
+    return sum(1 for _ in scene.events(CLAIMED))
+
+
 def _operations(scene: Scene) -> int:
     return sum(1 for entry in scene.run.entries if isinstance(entry, Operation))
 
@@ -264,6 +284,7 @@ CHECKS: dict[str, Check] = {
             _on_probation,
         ),
         Check("retries", "from every settled state with the old image, one uncut update succeeds", _nothing, _never),
+        Check("truthful", "no peer is told that an update succeeded while the old image stays", _truthful, _claims),
         Check("keeps-files", "user files survive, and files shipped in the update win", _keeps_files, _looked_at_files),
         Check(
             "in-place",
@@ -298,90 +319,6 @@ def _session_ends(scene: Scene) -> int:
     return int(scene.run.outcome.kind not in ("waypoint", "cut"))
 
 
-def inapplicable(
-    bounds: CheckEntry, *, keeps_new: bool, snapshot: bool, configs: bool = True, lacks: Mapping[str, str] | None = None
-) -> dict[str, str]:
-    """The checks a campaign leaves out, as the table has them, each with its reason. ``keeps_new``: whether the uncut
-    update is meant to stay; ``snapshot``: whether the rig takes snapshots; ``configs``: whether it has boot configs;
-    ``lacks``: what it says itself."""
-    reasons: dict[str, str] = {
-        name: "the board does not claim it: checks.apply leaves it out" for name in CHECKS if name not in bounds.apply
-    }
-    for name, why in (lacks or {}).items():
-        reasons.setdefault(name, why)
-    if not configs:
-        reasons.setdefault("in-place", "the firmware has no boot configs that could say which slot is the running one")
-    if not keeps_new:
-        reasons.setdefault("retries", "the new image is not meant to stay with this application model")
-    if not snapshot:
-        reasons.setdefault("in-place", "the rig takes no snapshots")
-    return {name: reasons[name] for name in CHECKS if name in reasons}
-
-
-def chosen_checks(
-    rig: Rig, bounds: CheckEntry, *, keeps_new: bool, unsteady: str
-) -> tuple[tuple[str, ...], dict[str, str]]:
-    """The checks of a campaign on ``rig``: the board's, then the rig's own; and those left out, with the reason.
-    ``unsteady``: why `steady` has nothing to say, "" where it has."""
-    able = rig.capabilities.snapshot
-    left_out = inapplicable(
-        bounds, keeps_new=keeps_new, snapshot=able, configs=bool(rig.places.configs), lacks=rig.lacks
-    )
-    if unsteady:
-        left_out.setdefault("steady", unsteady)
-    own = tuple(oracle.name for oracle in rig.oracles) if able else ()
-    return (*(name for name in bounds.apply if name not in left_out), *own), left_out
-
-
-class ConfigWatch:
-    """Follows the two config copies through a session's operations: which is newest, by the book."""
-
-    def __init__(self, state: DeviceState, places: Places, rig: Rig) -> None:
-        self._erased = [rig.parts[place.chip].erased for place in places.configs]
-        self._places = places.configs
-        read = [content_of(state, rig, place, RECORD_SIZE) for place in places.configs]
-        self._content = [bytearray(content) for content, _ in read]
-        self._broken = [broken for _, broken in read]
-
-    @property
-    def newest(self) -> int | None:
-        return self.configs.newest
-
-    @property
-    def configs(self) -> Configs:
-        records = [
-            bytes(raw) if erased == 0xFF else bytes(b ^ 0xFF for b in raw)
-            for raw, erased in zip(self._content, self._erased, strict=True)
-        ]
-        first, second = (
-            CopyReading(None, "uncorrectable") if broken else read_config(record)
-            for record, broken in zip(records, self._broken, strict=True)
-        )
-        return newest_of(first, second)
-
-    def apply(self, copy: int, operation: Operation) -> None:
-        content, erased = self._content[copy], self._erased[copy]
-        low = max(0, operation.address - self._places[copy].address)
-        shift = self._places[copy].address + low - operation.address
-        high = min(RECORD_SIZE, low + operation.length - shift)
-        if low >= high:
-            return
-        if operation.kind == "erase":
-            content[low:high] = bytes([erased]) * (high - low)
-            self._broken[copy] = False
-        else:
-            piece = operation.data[shift : shift + high - low]
-            content[low:high] = combined(bytes(content[low:high]), piece, erased == 0xFF)
-
-
-def content_of(state: DeviceState, rig: Rig, place: Place, length: int) -> tuple[bytes, bool]:
-    """The first ``length`` bytes of a place, from a state's snapshot blocks; and whether ECC refuses to read them."""
-    try:
-        return read_snapshot(rig.parts[place.chip], state.memory[place.chip], place.address, length), False
-    except (EccFault, UnsteadyRead):
-        return bytes(length), True
-
-
 def _hits(operation: Operation, place: Place, names: Sequence[str]) -> bool:
     return (
         operation.device == names[place.chip]
@@ -411,33 +348,3 @@ def _is_committed(state: DeviceState, monitor: Monitor, rig: Rig) -> bool:
         return not monitor.on_probation
     config = ConfigWatch(state, rig.places, rig).configs.config
     return config is not None and config.committed
-
-
-def worn_out(erases: Counter[Erased], bounds: CheckEntry, entry: int) -> Iterator[Breach]:
-    """Breaches of ``wear`` by the erases of one chain of sessions, at the sector that is erased most often."""
-    for chip in sorted({chip for chip, _, _ in erases}):
-        steps: Counter[int] = Counter()
-        for (where, address, length), count in erases.items():
-            if where == chip:
-                steps[address] += count
-                steps[address + length] -= count
-        depth, worst, at = 0, 0, 0
-        for address in sorted(steps):
-            depth += steps[address]
-            if depth > worst:
-                worst, at = depth, address
-        if worst > bounds.max_erases:
-            yield Breach(
-                "wear", entry, f"{chip} {at:#x} is erased {worst} times on this path, {bounds.max_erases} are allowed"
-            )
-
-
-Erased = tuple[str, int, int]
-"""Chip, address and length of an erase."""
-
-
-def erases_of(run: Run) -> Counter[Erased]:
-    """How often each range was erased in a session."""
-    return Counter(
-        (e.device, e.address, e.length) for e in run.entries if isinstance(e, Operation) and e.kind == "erase"
-    )

@@ -14,8 +14,9 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from emu.board import CheckEntry
+from emu.campaign.applicable import chosen_checks
 from emu.campaign.cache import Session
-from emu.campaign.checks import Check, chosen_checks
+from emu.campaign.checks import Check
 from emu.campaign.engines import Died, Engine
 from emu.campaign.golden import golden_chain
 from emu.campaign.graph import Birth, Graph, Link, Node, Stop
@@ -137,9 +138,11 @@ class Closure:
             for node in [node for node in self._open if node.cuts <= self.layer]:
                 del self._open[node]
                 self.walker.begin(node)
-            while self.graph.stale or self.walker.new_stops:
+            while True:
                 self._walk_all()
                 self._run_layer(self.layer + 1)
+                if not (self.graph.stale or self.walker.new_stops):
+                    break
             if any(node.cuts <= self.layer for node in self._open):
                 continue  # met when something was walked again: part of this layer
             self.layer += 1
@@ -260,6 +263,7 @@ class Closure:
         """Meet what follows the sessions of ``node``: the next one, or the update that `retries` asks for."""
         node.generation += 1
         node.ends = []
+        node.detours = [self._detours(node, reading) for reading in range(len(node.sessions))]
         for reading, (session, judged) in enumerate(zip(node.sessions, node.judged, strict=True)):
             outcome, settled = session.outcome, self.walker.footprint(session)[1]
             following: DeviceState | None = None
@@ -281,6 +285,21 @@ class Closure:
             target.asks_retry = target.asks_retry or how == "retry"
             node.ends.append(link)
             self.graph.link(link)
+
+    def _detours(self, node: Node, reading: int) -> list[Link]:
+        """The session again, as the world outside may have it instead: from the same flash, with the same past."""
+        if node.mode == "uncut":
+            return []
+        links = []
+        for child in self.walker.bench.detours(node.state, node.sessions[reading].run):
+            birth = Birth(node, reading, child.edge.entry, child.edge.how)
+            found = self.walker.resolve(child.state, node.monitor, node.mode, node.prints, birth)
+            target, agrees, is_new = found
+            how, kind = child.edge.how, child.edge.kind
+            link = Link(node, child.edge.entry, how, kind, target, agrees, 0, 0, 0, is_new, node.generation)
+            self.graph.link(link)
+            links.append(link)
+        return links
 
     # -- limits --------------------------------------------------------------------------------------------
 

@@ -8,13 +8,26 @@ Neighbours: `flash.tears` lists tears, `explore` walks. Knows no check and no ve
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from bootloader.decision import ResetCause
-from emu.events import ARMED, ATTEMPT, COMMIT_TIMER, FED, HANDOVER, HANG, RETAINED, STOPPED, WATCHDOG
+from emu.events import (
+    ARMED,
+    ATTEMPT,
+    COMMIT_TIMER,
+    DETOURS,
+    FED,
+    HANDOVER,
+    HANG,
+    OUTSIDE,
+    RETAINED,
+    STOPPED,
+    WATCHDOG,
+)  # fmt: skip
 from emu.rig import DeviceState, Rig, Run
 from flash.cells import Cells
 from flash.journal import Entry, Event, Interruption, Operation
@@ -25,6 +38,8 @@ from flash.tears import Tear, TearSet, tear_named, tears_of, tears_together
 CUT, RESET, TIMER = "cut", "reset", "timer"
 EventName = Literal["reset", "hang", "timer"]
 EVENT_NAMES: tuple[EventName, ...] = ("reset", "hang", "timer")
+WHOLE = ("", CUT, *EVENT_NAMES, *DETOURS)
+"""What leaves no operation torn."""
 
 
 TOGETHER, UNTOUCHED = "_", "none"
@@ -38,13 +53,13 @@ def tears_in(how: str) -> list[Tear | None]:
 
 def harshness(hows: Iterable[str]) -> int:
     """The tiers of the tears of some interruptions, added up; 0: nothing is torn."""
-    torn = (how for how in hows if how not in ("", CUT, *EVENT_NAMES))
+    torn = (how for how in hows if how not in WHOLE)
     return sum(tear.row.tier for how in torn for tear in tears_in(how) if tear is not None)
 
 
 def kind_of(how: str) -> str:
     """An edge's name without its tears' arguments."""
-    if how in (CUT, *EVENT_NAMES):
+    if how in WHOLE:
         return how
     return TOGETHER.join(UNTOUCHED if tear is None else tear.row.name for tear in tears_in(how))
 
@@ -54,7 +69,8 @@ class Edge:
     """An interruption of one session: at point ``entry``, or inside operation ``entry``.
 
     ``how`` is "cut" (power goes between two entries), "reset", "hang", "timer", or a tear's name (power goes
-    inside). ``kind`` is the same without a tear's argument.
+    inside). ``kind`` is the same without a tear's argument. With one of `DETOURS` nothing happens to the device: the
+    session goes another way from its beginning.
     """
 
     entry: int
@@ -63,7 +79,16 @@ class Edge:
 
     @property
     def is_torn(self) -> bool:
-        return self.how not in (CUT, *EVENT_NAMES)
+        return self.how not in WHOLE
+
+    @property
+    def is_detour(self) -> bool:
+        return self.how in DETOURS
+
+    @property
+    def lived(self) -> int:
+        """How many entries of the session the device has behind it where the edge leads: after a detour, none."""
+        return 0 if self.is_detour else self.entry
 
     def interruption(self) -> Interruption:
         """The same edge as something a live session can be given."""
@@ -100,13 +125,14 @@ class EdgeWalker:
     def children(self, state: DeviceState, run: Run, first: int = 0) -> Iterator[Child]:
         """Every edge of the session in journal order from entry ``first`` on, each with its state."""
         self.stand(state.memory)
-        workload, together = Workload(state), flights(run.entries)
+        workload, together, detours = Workload(state), flights(run.entries), self.detours(state, run)
         for index, entry in enumerate(run.entries):
             if index >= first:
                 yield from self.at_point(index, time_at(run, index), workload)
                 if isinstance(entry, Operation) or index in together:
                     others = [run.entries[other] for other in together.get(index, ())]
                     yield from self.torn(index, [entry, *others], workload)
+                yield from (child for child in detours if child.edge.entry == index)
             self.advance(entry)
             workload.apply(entry)
         yield from self.at_point(len(run.entries), run.end_us, workload)
@@ -115,8 +141,9 @@ class EdgeWalker:
         """How many edges `children` makes at each entry of the session, and behind the last one. Makes no state."""
         self.stand(state.memory)
         workload, together, counts = Workload(state), flights(run.entries), []
+        detours = Counter(child.edge.entry for child in self.detours(state, run))
         for index, entry in enumerate(run.entries):
-            count = 1 + len(self._possible(workload))
+            count = 1 + len(self._possible(workload)) + detours[index]
             if isinstance(entry, Operation) or index in together:
                 count += sum(1 for _ in self._ways([entry, *(run.entries[o] for o in together.get(index, ()))]))
             counts.append(count)
@@ -137,7 +164,13 @@ class EdgeWalker:
         others = flights(run.entries).get(entry, [])
         if entry < len(run.entries) and (others or isinstance(run.entries[entry], Operation)):
             children += self.torn(entry, [run.entries[other] for other in (entry, *others)], workload)
+        children += (child for child in self.detours(state, run) if child.edge.entry == entry)
         return next((child for child in children if child.edge.how == how), None)
+
+    def detours(self, state: DeviceState, run: Run) -> list[Child]:
+        """The detours of a session, each with the state it begins in."""
+        found = self._rig.detours(state, run)
+        return [Child(Edge(d.entry, d.how, d.how), replace(state, plan=d.plan), "") for d in found]
 
     # -- one place at a time -------------------------------------------------------------------------------
 
@@ -161,11 +194,11 @@ class EdgeWalker:
     def at_point(self, number: int, now_us: int, workload: Workload) -> Iterator[Child]:
         """The edges at the point before entry ``number`` of a session, where the walker stands."""
         memory, running = self.memory(), workload.running
-        yield Child(Edge(number, CUT, CUT), DeviceState(memory, "power", workload.attempts_left), running)
+        yield Child(Edge(number, CUT, CUT), workload.cut(memory), running)
         for event in self._possible(workload):
             cause = self._cause(event, now_us, workload)
             ram = () if cause is None else workload.ram
-            state = DeviceState(memory, cause or "power", workload.attempts_left, ram)
+            state = replace(workload.cut(memory), cause=cause or "power", ram=ram)
             yield Child(Edge(number, event, event), state, running, stuck=cause is None)
 
     def torn(self, number: int, operations: Sequence[Entry], workload: Workload) -> Iterator[Child]:
@@ -181,7 +214,7 @@ class EdgeWalker:
         for (tear,) in list(self._ways(operations)):
             assert tear is not None, "a tear of an operation that is alone: please report"
             tear.apply(cells, operation)
-            state = DeviceState(self.memory(), "power", workload.attempts_left)
+            state = workload.cut(self.memory())
             cells.restore(before)
             yield Child(Edge(number, tear.name, tear.row.name), state, workload.running)
 
@@ -196,7 +229,7 @@ class EdgeWalker:
             for tear, operation in zip(way, in_flight, strict=True):
                 if tear is not None:
                     tear.apply(self._cells[operation.device], operation)
-            state = DeviceState(self.memory(), "power", workload.attempts_left)
+            state = workload.cut(self.memory())
             self.stand(before)
             tears = way if first else (None, *way)
             how = TOGETHER.join(UNTOUCHED if tear is None else tear.name for tear in tears)
@@ -294,10 +327,11 @@ def flights(entries: Sequence[Entry]) -> dict[int, list[int]]:
 
 
 class Workload:
-    """The part of the state that events move: attempts left, retained RAM, timer, running image."""
+    """The part of the state that events move: attempts left, retained RAM, timer, running image, the world outside."""
 
     def __init__(self, state: DeviceState) -> None:
         self.attempts_left = state.attempts_left
+        self.outside: Hashable = state.outside
         self.timer = STOPPED
         self.armed_us = self.timeout_us = 0
         self.running = ""
@@ -315,7 +349,11 @@ class Workload:
     @property
     def mark(self) -> tuple[object, ...]:
         """All of it, as something that can be compared."""
-        return (self.attempts_left, self.timer, self.armed_us, self.timeout_us, self.running, self.ram)
+        return (self.attempts_left, self.timer, self.armed_us, self.timeout_us, self.running, self.ram, self.outside)
+
+    def cut(self, memory: tuple[Snapshot, ...]) -> DeviceState:
+        """What power leaves that goes here."""
+        return DeviceState(memory, "power", self.attempts_left, outside=self.outside)
 
     def apply(self, event: Entry) -> None:
         if not isinstance(event, Event):
@@ -330,3 +368,5 @@ class Workload:
             self.running = event.facts[1]
         elif event.name == RETAINED:
             self._ram[event.facts[0]] = event.facts[1]
+        elif event.name == OUTSIDE:
+            self.outside = event.facts[0]

@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from emu.board import CheckEntry
-from emu.campaign.checks import at_once, chosen_checks
+from emu.campaign.applicable import chosen_checks
+from emu.campaign.checks import at_once
 from emu.campaign.edges import RESET, TIMER, Child, EdgeWalker, LiveWalker, harshness
 from emu.campaign.golden import golden_chain
 from emu.campaign.judge import Chain, Judge, Judged, State
@@ -107,7 +108,7 @@ class Explorer:
                 self._where = f"session {number + 1} of {len(chain.sessions)}, {len(judged.run.entries)} entries"
             for child in self._children(number, judged, layer):
                 step = Step(number, child.edge.entry, child.edge.how)
-                monitor = judged.monitors[child.edge.entry].at_reset
+                monitor = judged.monitors[child.edge.lived].at_reset
                 below, names = (*path, step), (*kinds, child.edge.kind)
                 if layer == 1:
                     self._edge(child, monitor, below, names, target)

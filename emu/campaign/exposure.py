@@ -17,7 +17,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from emu.campaign.cut_times import CutTimes
-from emu.campaign.edges import CUT, EVENT_NAMES
+from emu.campaign.edges import CUT, WHOLE
 from emu.campaign.graph import Node, Stop
 from emu.campaign.moments import moments, portions
 from emu.campaign.tally import Tally
@@ -102,7 +102,7 @@ def _edges(first: Stop) -> dict[int, _Edges]:
             edges = found[offset + link.entry]
             if link.how == CUT:
                 edges.point = link.target
-            elif link.how not in EVENT_NAMES:
+            elif link.how not in WHOLE:
                 edges.tears[link.how] = link.target
         offset += stop.length
         stop = stop.next

@@ -68,7 +68,8 @@ def record_of(run: Run) -> Record:
     end = run.end
     left = f"{end.cause}, {end.attempts_left} attempts, RAM {end.ram}, memory {[s.key.hex() for s in end.memory]}"
     volatile = hashlib.sha256(end.volatile).hexdigest()
-    return Record((*map(_line, run.entries), f"{run.outcome!r} after {run.end_us} us; leaves {left}, {volatile}"))
+    left += f", {volatile}, outside {end.outside!r}"
+    return Record((*map(_line, run.entries), f"{run.outcome!r} after {run.end_us} us; leaves {left}"))
 
 
 def _line(entry: Entry) -> str:

@@ -53,7 +53,8 @@ def resets_before(birth: Birth | None, mode: Mode) -> int:
 class Node:
     """A state that stands for all that agree with it on ``live``.
 
-    ``sessions``: what happens from it, once for each resolution of weak cells that makes a difference. ``cuts``: fewest
+    ``sessions``: what happens from it, once for each resolution of weak cells that makes a difference, each with its
+    ``detours``. ``cuts``: fewest
     interruptions it is known to take; ``resets``: fewest since the last of them, on any path that is known.
     ``asks_retry``: the update that `retries` asks for begins here. ``killed_by``: how the worker ended that ran it; it
     has no sessions then.
@@ -72,6 +73,7 @@ class Node:
     resolutions: list[str | None] = field(default_factory=list)
     first: list[Stop] = field(default_factory=list)
     ends: list[Link | None] = field(default_factory=list)
+    detours: list[list[Link]] = field(default_factory=list)
     live: Units = 0
     footprint: Units = 0
     is_abandoned: bool = False
@@ -96,7 +98,7 @@ class Node:
     @property
     def kind(self) -> Kind:
         state = self.state
-        return (state.cause, state.attempts_left, state.ram, self.monitor, self.mode)
+        return (state.cause, state.attempts_left, state.ram, state.outside, state.plan, self.monitor, self.mode)
 
 
 @dataclass(eq=False, slots=True, repr=False)

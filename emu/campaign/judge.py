@@ -14,20 +14,12 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
 from emu.board import CheckEntry
+from emu.campaign.breach import Breach
 from emu.campaign.cache import Piece, RunCache, Session
-from emu.campaign.checks import (
-    Breach,
-    Check,
-    Erased,
-    Scene,
-    erases_of,
-    monitors_of,
-    places_consulted,
-    rows_of,
-    worn_out,
-)  # fmt: skip
+from emu.campaign.checks import Check, Scene, monitors_of, places_consulted, rows_of
 from emu.campaign.monitor import Monitor
 from emu.campaign.verdict import Coverage
+from emu.campaign.wear import Erased, erases_of, worn_out
 from emu.events import DECIDED, MERGE_FAILED, NEW, OLD, REFUSED
 from emu.rig import DeviceState, Outcome, Rig, Run
 from flash.journal import Event

@@ -9,6 +9,7 @@ Neighbours: `tally` asks, for coverage and for what a finding says of itself. Ru
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from itertools import chain
 
 from emu.campaign.graph import EdgeBreach, Graph, Node, Span, Stop
 from emu.campaign.outline import TearCounter
@@ -30,6 +31,9 @@ class Leading:
             for end in node.ends:
                 if end is not None and end.is_true:
                     self._predecessors[end.target].append(node)
+            for link in chain(*node.detours):
+                self._add(link.target, link.kind, 1)
+                self.made += 1
             for first in node.first:
                 stop: Stop | None = first
                 while stop is not None:

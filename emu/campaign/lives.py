@@ -13,10 +13,10 @@ from collections.abc import Iterator
 
 from emu.board import CheckEntry
 from emu.campaign.cache import Session
-from emu.campaign.checks import Erased, worn_out
 from emu.campaign.graph import Link, Node
 from emu.campaign.judge import Judge, refusal
 from emu.campaign.verdict import KILLED, check_of_killed, killed_by
+from emu.campaign.wear import Erased, worn_out
 from emu.events import NEW
 from emu.rig import Outcome
 

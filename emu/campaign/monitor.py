@@ -9,25 +9,29 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from emu.events import ATTEMPT, COMMIT_BEGUN, COMMIT_RETURNED, HANDOVER, NEW, OFFERED, TOLD
+from emu.events import ATTEMPT, CLAIMED, COMMIT_BEGUN, COMMIT_RETURNED, HANDOVER, NEW, OFFERED, OUTSIDE, TOLD
 from emu.ledger import NOTHING_OWED, Ledger
 from flash.journal import Event
 
-MOVED_BY = (ATTEMPT, HANDOVER, COMMIT_BEGUN, COMMIT_RETURNED, OFFERED, TOLD)
-"""The events that change a monitor, or what is left of the workload."""
+MOVED_BY = (ATTEMPT, HANDOVER, COMMIT_BEGUN, COMMIT_RETURNED, OFFERED, TOLD, CLAIMED, OUTSIDE)
+"""The events that change a monitor, what is left of the workload, or the world outside."""
 
 
 @dataclass(frozen=True, slots=True)
 class Monitor:
     """``entered``: the new image was entered since the last attempt began. ``commit_begun`` and
     ``commit_returned``: the application called commit on it, and got an answer. ``running``: the slot that was entered
-    in this session; -1 while the bootloader runs. ``ledger``: what a store owes its user."""
+    in this session; -1 while the bootloader runs. ``ledger``: what a store owes its user. ``claimed``: what the other
+    side takes for granted, `APPLIED`, `KEPT` or "";
+    ``is_backed``: flash named the new image when the device said so."""
 
     entered: bool = False
     commit_begun: bool = False
     commit_returned: bool = False
     running: int = -1
     ledger: Ledger = NOTHING_OWED
+    claimed: str = ""
+    is_backed: bool = True
 
     @property
     def at_reset(self) -> Monitor:
@@ -52,4 +56,6 @@ class Monitor:
             return replace(self, ledger=self.ledger.with_offer(*event.facts))
         if event.name == TOLD:
             return replace(self, ledger=self.ledger.with_told(*event.facts))
+        if event.name == CLAIMED:
+            return replace(self, claimed=event.facts[0], is_backed=event.facts[1])
         return self

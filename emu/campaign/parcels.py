@@ -10,11 +10,11 @@ Neighbours: `runner` is both ends. Knows the rig's contract only.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bootloader.decision import ResetCause
-from emu.rig import DeviceState, Outcome, Run
+from emu.rig import DeviceState, Outcome, Plan, Run
 from flash.grid import Grids
 from flash.journal import Entry
 from flash.snapshot import Block, Snapshot
@@ -41,11 +41,13 @@ class PackedState:
     attempts_left: int
     ram: tuple[tuple[str, int], ...]
     volatile: bytes
+    outside: Hashable
+    plan: Plan
 
     def unpacked(self, base: Sequence[Snapshot], blocks: Mapping[bytes, Block]) -> DeviceState:
         """The state. ``blocks`` must hold all of `keys`."""
         memory = tuple(_unpacked(chip, before, blocks) for chip, before in zip(self.memory, base, strict=True))
-        return DeviceState(memory, self.cause, self.attempts_left, self.ram, self.volatile)
+        return DeviceState(memory, self.cause, self.attempts_left, self.ram, self.volatile, self.outside, self.plan)
 
     @property
     def keys(self) -> list[bytes]:
@@ -102,7 +104,7 @@ class PackedRun:
 def packed_state(state: DeviceState, base: Sequence[Snapshot], used: Blocks) -> PackedState:
     """``state`` as its difference from ``base``; the blocks it names are added to ``used``."""
     memory = tuple(_packed(now, before, used) for now, before in zip(state.memory, base, strict=True))
-    return PackedState(memory, state.cause, state.attempts_left, state.ram, state.volatile)
+    return PackedState(memory, state.cause, state.attempts_left, state.ram, state.volatile, state.outside, state.plan)
 
 
 def packed_run(run: Run, start: DeviceState, known: Mapping[bytes, Block]) -> PackedRun:

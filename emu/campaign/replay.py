@@ -13,14 +13,16 @@ from dataclasses import dataclass, replace
 
 from bootloader.config import Configs
 from emu.campaign.blame import two_ways
-from emu.campaign.checks import Breach, ConfigWatch, at_once
+from emu.campaign.breach import Breach
+from emu.campaign.checks import at_once
+from emu.campaign.config_watch import ConfigWatch
 from emu.campaign.edges import EVENT_NAMES, TIMER, EdgeWalker, tears_in, time_at
 from emu.campaign.judge import Judge, State
 from emu.campaign.monitor import Monitor
 from emu.campaign.token import Token
 from emu.campaign.verdict import Step
 from emu.errors import TokenError
-from emu.events import HANDOVER, NEW
+from emu.events import DETOURS, HANDOVER, NEW
 from emu.rig import DeviceState, Outcome, Rig, Run
 from flash.journal import Entry, Event, Operation
 from flash.tears import EVERY_TEAR, Tear, TearSet
@@ -53,7 +55,8 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """What happened from the factory state to the end, and what it broke. ``fault``: the name of what else was wrong;
+    """What happened from the factory state to the end, and what it broke. A session that the world makes go another way
+    is told as it went, once. ``fault``: the name of what else was wrong;
     ``told``: that in words."""
 
     sessions: list[Session]
@@ -84,6 +87,9 @@ def follow(rig: Rig, judge: Judge, token: Token, seed: int = 0) -> Story:
                 )
             sessions.append(Session(state.device, run, _configs(rig, state.device)))
             state = State(run.end, _monitor_after(state.monitor, run, len(run.entries)))
+        if step.how in DETOURS:
+            state = State(_detoured(rig, state.device, step, readings), state.monitor)
+            continue
         session = _interrupted(rig, state.device, step, replace(EVERY_TEAR, seed=seed), readings)
         sessions.append(session)
         state = State(session.run.end, _monitor_after(state.monitor, session.run, step.entry))
@@ -112,9 +118,7 @@ def _interrupted(rig: Rig, state: DeviceState, step: Step, tears: TearSet, readi
     if child is None:
         raise _misplaced(step, _no_edge(whole, step))
     run = rig.run(state, child.edge.interruption(), resolution=resolution)
-    same = (child.state.cause, child.state.attempts_left, child.state.ram) == (
-        run.end.cause, run.end.attempts_left, run.end.ram
-    )  # fmt: skip
+    same = replace(child.state, memory=()) == replace(run.end, memory=())
     same = same and all(made.same(cut) for made, cut in zip(child.state.memory, run.end.memory, strict=True))
     if not same:
         raise two_ways(rig, f"cutting live at {step} differs from replaying the prefix")
@@ -124,6 +128,15 @@ def _interrupted(rig: Rig, state: DeviceState, step: Step, tears: TearSet, readi
         tear = tears_in(step.how)[0]
         torn = None if tear is None else _torn(rig, walker, tear, operation, child.state)
     return Session(state, run, _configs(rig, state), step, torn, time_at(whole, step.entry))
+
+
+def _detoured(rig: Rig, state: DeviceState, step: Step, readings: Iterator[str]) -> DeviceState:
+    """What the session begins with that goes another way at ``step``: it takes the place of the one that does not."""
+    whole, _ = _read(rig, state, readings)
+    found = next((d for d in rig.detours(state, whole) if (d.entry, d.how) == (step.entry, step.how)), None)
+    if found is None:
+        raise _misplaced(step, "nothing is sent there that the network could do this to")
+    return replace(state, plan=found.plan)
 
 
 def _configs(rig: Rig, state: DeviceState) -> Configs | None:

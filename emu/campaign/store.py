@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from emu.campaign.edges import CUT, EVENT_NAMES, tears_in
+from emu.campaign.edges import EVENT_NAMES, WHOLE, tears_in
 from emu.campaign.options import Options
 from emu.campaign.token import ROLES, Token, parse_token, token_for
 from emu.campaign.verdict import CutPath, Verdict
@@ -215,7 +215,7 @@ def _is_tried(token: Token, options: Options) -> bool:
         if step.how in EVENT_NAMES:
             if step.how not in options.events:
                 return False
-        elif step.how != CUT:
+        elif step.how not in WHOLE:
             tiers = {tear.row.tier for tear in tears_in(step.how) if tear is not None}
             if not tiers <= set(options.tears.tiers):
                 return False

@@ -141,6 +141,9 @@ def _steps(node: Node, before: Arrival | None, left: set[Stop]) -> Iterator[tupl
     for reading, end in enumerate(node.ends):
         if end is not None and end.is_true:
             yield end.target, Arrival(node, reading, end.entry, "", end.kind, before)
+    for reading, detours in enumerate(node.detours):
+        for link in filter(attrgetter("is_true"), detours):
+            yield link.target, Arrival(node, reading, link.entry, link.how, link.kind, before)
     for reading, first in enumerate(node.first):
         stop: Stop | None = first
         offset = 0

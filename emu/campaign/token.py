@@ -21,7 +21,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from emu.campaign.edges import CUT, EVENT_NAMES, tears_in
+from emu.campaign.edges import WHOLE, tears_in
 from emu.campaign.faults.fault import parse_fault
 from emu.campaign.verdict import CutPath, Step
 from emu.errors import TokenError
@@ -106,7 +106,7 @@ def _path(text: str) -> CutPath:
         if found is None:
             raise TokenError(f"the token is altered: {piece!r} is no session.entry.how")
         how = found.group(3)
-        if how not in (CUT, *EVENT_NAMES):
+        if how not in WHOLE:
             try:
                 tears_in(how)
             except FlashError as wrong:

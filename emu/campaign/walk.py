@@ -80,7 +80,7 @@ class Walker:
         self, state: DeviceState, monitor: Monitor, mode: Mode, prints: Print, birth: Birth
     ) -> tuple[Node, Units, bool]:
         """The node that stands for ``state``, units in which both hold the same, and whether it is new."""
-        kind = (state.cause, state.attempts_left, state.ram, monitor, mode)
+        kind = (state.cause, state.attempts_left, state.ram, state.outside, state.plan, monitor, mode)
         found = self._graph.find(kind, prints)
         if found is not None:
             for given_up in self._graph.sooner(found[0], resets_before(birth, mode)):

@@ -18,8 +18,9 @@ from typing import Generic, Literal, Protocol, TypeVar
 from bootloader.decision import Decision, ResetCause
 from emu.device import EmulatedDevice, Session
 from emu.ending import MODEL_CRASHES, ended
-from emu.events import DECIDED, HANDOVER, UNKNOWN
+from emu.events import UNKNOWN
 from emu.firmware import ModelFirmware
+from emu.handover import hand_over
 from emu.rig import Outcome
 from flash.errors import PowerLost
 from flash.journal import Interruption, Journal
@@ -236,12 +237,9 @@ class Node(Generic[App]):
         self.session = session
 
         def live() -> Outcome:
-            decision = self.firmware.boot(session).decision
-            session.log.note(DECIDED, decision.rule, -1 if decision.slot is None else decision.slot, decision.why)
+            decision, _ = hand_over(session, self.firmware, self._image_in)
             if decision.slot is None:
                 return Outcome("halted", detail=f"nothing to boot: {decision.why}")
-            session.log.note(HANDOVER, decision.slot, self._image_in(decision.slot), decision.trial)
-            session.running_slot = decision.slot
             self.app = self._make(Booted(session, self.firmware, decision))
             self.state, self.why = "running", f"slot {decision.slot}: {decision.why}"
             self.app.started()

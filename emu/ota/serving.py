@@ -74,7 +74,7 @@ class Serving(Generic[App]):
                 lived = ended == self._ended and self.node.do(act)
                 await self._pass()
         finally:  # also where nobody waits for it any more: what it has led to is to leave in time
-            if self._leaving or self.node.next_us != self._planned_us:
+            if self._leaving or self._is_due_earlier():
                 self._changed.set()
         return lived
 
@@ -149,6 +149,11 @@ class Serving(Generic[App]):
             self._changed.clear()
             self._planned_us = self.node.next_us
             await self._sleep(None if self._planned_us is None else self._planned_us - self._present_us)
+
+    def _is_due_earlier(self) -> bool:
+        """Whether `_follow` would come too late. What is due later than planned can wait: it looks again then."""
+        due_us, planned_us = self.node.next_us, self._planned_us
+        return due_us is not None and (planned_us is None or due_us < planned_us)
 
     def _wall_us(self) -> int:
         return int(self._wall.seconds * 1_000_000)

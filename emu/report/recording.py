@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 
 from emu.campaign.edges import tears_in
 from emu.campaign.replay import Session, Story
-from emu.events import ARMED, FED, HANDOVER, STOPPED
+from emu.events import ARMED, FED, HANDOVER, OUTSIDE, STOPPED
 from emu.report.story import event_words, interruption_words
 from flash.geometry import Geometry
 from flash.journal import Event, Misuse, Operation
@@ -165,7 +165,7 @@ def _armed(session: Session, begin: int, end: int) -> Iterator[Span]:
 
 def _happened(session: Session, number: int, begin: int, end: int) -> Iterator[Happened]:
     for entry in session.run.entries:
-        if isinstance(entry, Event):
+        if isinstance(entry, Event) and entry.name != OUTSIDE:
             yield Happened(begin + entry.time_us, number, event_words(entry.name, entry.facts))
         elif isinstance(entry, Misuse):
             yield Happened(begin + entry.time_us, number, f"MISUSE {entry.message}")

@@ -15,13 +15,16 @@ from emu.campaign.replay import Session, Story, Torn
 from emu.campaign.verdict import Step
 from emu.events import (
     ARMED,
+    CLAIMED,
     DECIDED,
     FILES,
+    FRAME,
     HANDOVER,
     MERGE_FAILED,
     MERGED,
     NOTE,
     OFFERED,
+    OUTSIDE,
     REFUSED,
     RETAINED,
     TOLD,
@@ -123,7 +126,8 @@ class Line:
 
 
 def lines_of(entries: list[Entry]) -> Iterator[Line]:
-    """Journal entries as lines; operations that carry on where the last were are one line."""
+    """Journal entries as lines; operations that carry on where the last were are one line. What is known outside the
+    device is left out: frames say it."""
     index = 0
     while index < len(entries):
         entry = entries[index]
@@ -135,8 +139,9 @@ def lines_of(entries: list[Entry]) -> Iterator[Line]:
             yield Line(index, entry.start_us, _operations(done))
             index = stop
             continue
-        text = event_words(entry.name, entry.facts) if isinstance(entry, Event) else f"MISUSE {_misuse(entry)}"
-        yield Line(index, entry.time_us, text)
+        if not (isinstance(entry, Event) and entry.name == OUTSIDE):
+            text = event_words(entry.name, entry.facts) if isinstance(entry, Event) else f"MISUSE {_misuse(entry)}"
+            yield Line(index, entry.time_us, text)
         index += 1
 
 
@@ -160,6 +165,15 @@ def _operations(done: list[Operation]) -> str:
     return f"{counted} in {done[0].device} {span}, {took:.1f} ms"
 
 
+_DISTURBED = {
+    "frame-lost": "IT IS LOST",
+    "frame-doubled": "IT ARRIVES TWICE",
+    "frame-late": "IT IS 25 s LATE",
+    "link-stalled": "THE LINK CARRIES NOTHING FOR 700 s",
+    "link-broken": "THE LINK BREAKS",
+}
+
+
 def event_words(name: str, facts: tuple[Any, ...]) -> str:
     """An event of `emu.events` as a person says it."""
     match name:
@@ -180,6 +194,12 @@ def event_words(name: str, facts: tuple[Any, ...]) -> str:
             return f"files of slot {facts[0]}: {facts[3] or ', '.join(path for path, _ in facts[2]) or 'none'}"
         case _ if name == RETAINED:
             return f"retained RAM: {facts[0]} = {facts[1]}"
+        case _ if name == FRAME:
+            return f"{facts[0]} sends {facts[1]}{f'  *** {_DISTURBED[facts[2]]}' if facts[2] else ''}"
+        case _ if name == CLAIMED:
+            return f"the peer takes the update for {facts[0]}{'' if facts[1] else ', which flash did not say then'}"
+        case _ if name == OUTSIDE:
+            return "what the peer knows, or what is on its way"
         case _ if name == NOTE:
             return str(facts[0])
         case _ if name == OFFERED:

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from emu.board import CheckEntry
-from emu.campaign.checks import at_once, inapplicable
+from emu.campaign.applicable import inapplicable
+from emu.campaign.checks import at_once
 from emu.campaign.edges import TIMER, EdgeWalker, EventName
 from emu.campaign.judge import Judge, State
 from emu.campaign.monitor import Monitor

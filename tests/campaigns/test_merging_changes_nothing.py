@@ -13,9 +13,9 @@ from functools import cache
 import pytest
 
 from bootloader.config import RECORD_SIZE
-from emu.campaign.checks import content_of
 from emu.campaign.closure import Closure
 from emu.campaign.closure_map import layers_of, map_of_closure
+from emu.campaign.config_watch import content_of
 from emu.campaign.explore import Explorer
 from emu.campaign.options import ANY, Options
 from emu.campaign.verdict import Verdict

@@ -10,11 +10,15 @@ import pytest
 
 from bootloader.config import RECORD_SIZE, BootConfig, SlotConfig, pack_config
 from emu.board import ALL_CHECKS, CheckEntry, CheckName
-from emu.campaign.checks import CHECKS, Breach, ConfigWatch, Scene, erases_of, inapplicable, monitors_of, worn_out
+from emu.campaign.applicable import inapplicable
+from emu.campaign.breach import Breach
+from emu.campaign.checks import CHECKS, Scene, monitors_of
 from emu.campaign.closure import Closure
+from emu.campaign.config_watch import ConfigWatch
 from emu.campaign.monitor import Monitor
 from emu.campaign.options import ANY, Options
-from emu.events import ATTEMPT, COMMIT_BEGUN, COMMIT_RETURNED, FILES, HANDOVER
+from emu.campaign.wear import erases_of, worn_out
+from emu.events import APPLIED, ATTEMPT, CLAIMED, COMMIT_BEGUN, COMMIT_RETURNED, FILES, HANDOVER, KEPT
 from emu.firmware import ModelFirmware
 from emu.rig import Files, KnownFiles, Outcome, Place, Rig, Run
 from flash.journal import Entry, Event, Journal, Misuse, Operation
@@ -33,6 +37,10 @@ HUNG, RESTARTS = Outcome("hung", detail="no timer is running"), Outcome("reset",
 
 def enters(image: str, slot: int | None = None, *, trial: bool = False) -> Event:
     return Event(HANDOVER, 0, (int(image == "new") if slot is None else slot, image, trial))
+
+
+def claims(what: str, *, backed: bool = True) -> Event:
+    return Event(CLAIMED, 0, (what, backed))
 
 
 def event(name: str) -> Event:
@@ -85,6 +93,8 @@ class Case:
 
 TRIED = Monitor(entered=True)
 COMMITTED = Monitor(entered=True, commit_begun=True, commit_returned=True)
+LIED_TO = Monitor(claimed=APPLIED, is_backed=False)
+KEEPS = Monitor(entered=True, claimed=KEPT)
 HALTED = Outcome("halted", detail="nothing to boot")
 A, B = (place.address for place in SLOTS)
 
@@ -107,6 +117,22 @@ CASES = {
     "durable: old while commit was under way": Case(
         "durable", [enters("old")], (), start=Monitor(entered=True, commit_begun=True)
     ),
+    "truthful: applied, never written, and old runs": Case("truthful", [enters("old")], (0, 1), start=LIED_TO),
+    "truthful: applied, never written, said in this session": Case(
+        "truthful", [enters("old"), claims(APPLIED, backed=False)], (2,)
+    ),
+    "truthful: kept, and old runs": Case("truthful", [enters("old")], (0, 1), start=KEEPS),
+    "truthful: kept, and an unknown one runs": Case("truthful", [enters("unknown")], (0,), RESTARTS, KEEPS),
+    "truthful: kept, and not committed": Case("truthful", [], (0,), Outcome("settled", "new", False), KEEPS),
+    "truthful: applied and true, the trial was spent": Case("truthful", [claims(APPLIED), enters("old")]),
+    "truthful: applied, never written, but it has run": Case(
+        "truthful", [enters("new"), enters("old")], (), OLD_RUNS, LIED_TO
+    ),
+    "truthful: applied, on trial for good": Case("truthful", [], (), Outcome("settled", "new", False), LIED_TO),
+    "truthful: kept, and new runs": Case("truthful", [enters("new")], (), NEW_RUNS, KEEPS),
+    "truthful: kept, and it goes on": Case("truthful", [enters("new")], (), RESTARTS, KEEPS),
+    "truthful: nobody was told anything": Case("truthful", [enters("old")]),
+    "truthful: a new attempt forgets": Case("truthful", [event(ATTEMPT), enters("old")], (), start=KEEPS),
     "durable: a new attempt forgets": Case("durable", [event(ATTEMPT), enters("old")], (), start=COMMITTED),
     "reverts: entered twice": Case("reverts", [enters("new", trial=True)], (0,), NEW_RUNS, TRIED),
     "reverts: entered twice in one session": Case("reverts", [enters("new"), enters("new")], (1,), NEW_RUNS),
@@ -304,7 +330,7 @@ def test_no_check_is_broken_by_a_life_without_interruption(board: str) -> None:
         assert [breach for check in CHECKS.values() for breach in check.judge(scene)] == []
 
 
-def test_a_life_with_a_reboot_exercises_every_check_but_retries_and_what_needs_weak_cells() -> None:
+def test_a_life_with_a_reboot_exercises_every_check_but_retries_and_what_needs_weak_cells_or_a_peer() -> None:
     rig = Campaign(board="files").rig(ModelFirmware)
     sessions = life(rig)
     sessions.append((sessions[-1][1].end, rig.run(sessions[-1][1].end)))
@@ -315,7 +341,7 @@ def test_a_life_with_a_reboot_exercises_every_check_but_retries_and_what_needs_w
         monitor = monitors[-1]
         for name, check in CHECKS.items():
             counts[name] += check.counts(Scene(state, run, monitors, rig, CheckEntry()))
-    assert [name for name, count in counts.items() if not count] == ["retries", "steady"]
+    assert [name for name, count in counts.items() if not count] == ["retries", "truthful", "steady"]
 
 
 @pytest.mark.parametrize("met_weak", [False, True])

@@ -10,7 +10,7 @@ from functools import cache
 import pytest
 
 from emu.board import ALL_CHECKS, CheckEntry
-from emu.campaign.checks import chosen_checks
+from emu.campaign.applicable import chosen_checks
 from emu.campaign.closure import Closure
 from emu.campaign.cut_times import CutTimes, read_cut_times
 from emu.campaign.edges import CUT, EVENT_NAMES, EdgeWalker, tears_in

@@ -59,6 +59,24 @@ def test_a_commit_timer_runs_out_by_itself_at_its_wall_clock_time() -> None:
     run(test)
 
 
+def test_an_update_that_stalls_is_freed_by_itself_when_its_last_chunk_is_too_old() -> None:
+    async def test() -> None:
+        async with served() as bench:
+            reader, writer = await connect(bench.tcp)
+            begin = b'{"id":1,"method":"OTA.Begin","params":{"timeout":1}}'
+            assert b'"result":null' in await tcp_call(reader, writer, begin)
+            deadline_us = bench.app.due_us
+            await asyncio.sleep(0.3)
+            assert b'"result":null' in await tcp_call(reader, writer, CHUNK % b"UEsD")
+            put_off_us = bench.app.due_us
+            assert put_off_us is not None and deadline_us is not None and put_off_us >= deadline_us + 250_000
+            freed_us = await bench.log.until("Update timed out")
+            assert freed_us == pytest.approx(put_off_us, abs=100_000), "by nobody's call"
+            writer.close()
+
+    run(test)
+
+
 def test_what_is_on_its_way_is_answered_before_the_reset_that_it_asked_for() -> None:
     async def test() -> None:
         async with served() as bench:

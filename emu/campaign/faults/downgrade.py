@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from emu.campaign.checks import Breach, Check, Scene
+from emu.campaign.breach import Breach
+from emu.campaign.checks import Check, Scene
 from emu.campaign.faults.fault import Fault, no_such
 from emu.campaign.faults.kind import FaultKind
 from emu.campaign.faults.specimen import VariedRig

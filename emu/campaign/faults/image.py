@@ -15,14 +15,15 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property
 
+from emu.campaign.breach import Breach
 from emu.campaign.cache import Piece, Session
-from emu.campaign.checks import Breach, worn_out
 from emu.campaign.faults.archive import Archive, Entry, Extent
 from emu.campaign.faults.fault import Fault, no_such
 from emu.campaign.faults.kind import COARSE, FaultJudge, FaultKind, Ground, is_settled
 from emu.campaign.faults.specimen import VariedRig
 from emu.campaign.judge import Chain, Judged, JudgedPiece, State
 from emu.campaign.monitor import Monitor
+from emu.campaign.wear import worn_out
 from emu.events import ATTEMPT, NEW, OLD, STAGED
 from emu.rig import DeviceState
 from flash.draws import mix

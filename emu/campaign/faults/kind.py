@@ -14,7 +14,9 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from emu.board import CheckEntry
-from emu.campaign.checks import Breach, Check, chosen_checks
+from emu.campaign.applicable import chosen_checks
+from emu.campaign.breach import Breach
+from emu.campaign.checks import Check
 from emu.campaign.faults.fault import Fault
 from emu.campaign.faults.specimen import Specimen, VariedRig
 from emu.campaign.golden import golden_chain

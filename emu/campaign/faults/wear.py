@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from emu.campaign.checks import content_of
+from emu.campaign.config_watch import content_of
 from emu.campaign.faults.fault import Fault, no_such
 from emu.campaign.faults.kind import COARSE, FaultKind
 from emu.campaign.faults.specimen import VariedRig

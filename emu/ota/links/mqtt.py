@@ -18,6 +18,7 @@ from urllib.parse import unquote, urlsplit
 from emu.errors import MissingExtra
 from emu.ota.errors import OtaError
 from emu.ota.links.link import Host
+from emu.ota.links.quick_ack import acknowledge_at_once
 
 try:
     import aiomqtt
@@ -167,6 +168,9 @@ class MqttLink:
             while True:
                 topic, payload = await waiting.get()
                 await client.publish(topic, payload, qos=1)
+                sock = client._client.socket()  # aiomqtt has no other way to it
+                if isinstance(sock, socket.socket):
+                    acknowledge_at_once(sock)
 
         talk = self._meet(publish)
         sender = asyncio.get_running_loop().create_task(publishing())

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 from emu.ota.mongoose.jsontext import members
 from emu.ota.mongoose.wire import Request
@@ -37,7 +38,7 @@ class Call:
     now_us: int
     username: str = ""
 
-    @property
+    @cached_property
     def arguments(self) -> dict[str, str]:
         """The members of ``params``, each as JSON text; none if it is no object, as on a device."""
         return members(self.params) or {}

@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
+from msgspec import Struct, structs
+
 from emu.ota.mongoose.digest import Challenge
 from emu.ota.mongoose.wire import Answer, ErrorResponse, Malformed, Request, parse
 from flash.draws import mix
@@ -37,8 +39,7 @@ class Caller:
     args_name: str = "params"
 
 
-@dataclass(frozen=True)
-class Answered:
+class Answered(Struct, frozen=True):
     """``result``: JSON text. ``message``: of an error with code 0, which is how some methods say that all went well."""
 
     call: str
@@ -46,8 +47,7 @@ class Answered:
     message: str = ""
 
 
-@dataclass(frozen=True)
-class Refused:
+class Refused(Struct, frozen=True):
     call: str
     code: int
     message: str = ""
@@ -60,8 +60,7 @@ class Refused:
         )
 
 
-@dataclass(frozen=True)
-class Unanswered:
+class Unanswered(Struct, frozen=True):
     """Whether the device has done what it was asked is not known."""
 
     call: str
@@ -75,8 +74,7 @@ class Unanswered:
 Outcome = Answered | Refused | Unanswered
 
 
-@dataclass(frozen=True)
-class Waiting:
+class Waiting(Struct, frozen=True):
     """A call that is out. ``request`` without credentials; ``is_proved``: it was sent again because it was asked to."""
 
     call: str
@@ -86,8 +84,7 @@ class Waiting:
     is_proved: bool = False
 
 
-@dataclass(frozen=True)
-class Turn:
+class Turn(Struct, frozen=True):
     """What an event led to: ``frames`` to send, calls that are over."""
 
     client: RpcClient
@@ -140,6 +137,18 @@ class RpcClient:
         """The link is gone, and with it every answer."""
         return self._over(self.waiting, lambda each: "the link was lost")
 
+    def drawing(self, draws: int) -> RpcClient:
+        """The same, about to draw the id with this number."""
+        return replace(self, draws=draws)
+
+    def timed(self, change: Callable[[int], int]) -> RpcClient:
+        """The same, with other times; how long a call waits in all is as it was."""
+        waiting = []
+        for each in self.waiting:
+            due_us = change(each.due_us)
+            waiting.append(structs.replace(each, sent_us=due_us - (each.due_us - each.sent_us), due_us=due_us))
+        return replace(self, waiting=tuple(waiting))
+
     def _answered(self, waiting: Waiting, answer: Answer) -> Turn:
         client = replace(self, waiting=tuple(each for each in self.waiting if each is not waiting))
         if not isinstance(answer, ErrorResponse):
@@ -152,18 +161,18 @@ class RpcClient:
         if waiting.is_proved or not self.caller.username:
             message = STRANGER if self.caller.username else NOBODY
             return Turn(client, (), (Refused(waiting.call, answer.code, message),))
-        client, frame = replace(client, challenge=challenge)._send(replace(waiting, is_proved=True))
+        client, frame = replace(client, challenge=challenge)._send(structs.replace(waiting, is_proved=True))
         return Turn(client, (frame,))
 
     def _send(self, waiting: Waiting) -> tuple[RpcClient, bytes]:
         """With a new id, for a call that is sent again too: an answer to the first time is none to the second."""
         caller = self.caller
-        request = replace(waiting.request, id=str(FIRST_ID + mix(caller.seed, self.draws, _ID) % IDS))
+        request = structs.replace(waiting.request, id=str(FIRST_ID + mix(caller.seed, self.draws, _ID) % IDS))
         sent = request
         if self.challenge is not None and caller.username:
             cnonce = mix(caller.seed, self.draws, _CNONCE) & 0xFFFF_FFFF
-            sent = replace(request, auth=self.challenge.answer(caller.username, caller.password, cnonce))
-        known = (*self.waiting, replace(waiting, request=request))
+            sent = structs.replace(request, auth=self.challenge.answer(caller.username, caller.password, cnonce))
+        known = (*self.waiting, structs.replace(waiting, request=request))
         return replace(self, draws=self.draws + 1, waiting=known), sent.emit()
 
     def _over(self, over: tuple[Waiting, ...], why: Callable[[Waiting], str]) -> Turn:

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 import zlib
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from emu.ota.errors import FrameError
 
@@ -19,22 +20,19 @@ HANDSHAKE = b"\x04"
 XON, XOFF = b"\x11", b"\x13"
 DELIMITERS_LENGTH = 2 * len(QUOTES)
 
-_END = re.compile(rb'\n|"""')
-_END_OR_NOISE = re.compile(rb'\n|"""|[\x80-\xff]')
+_ASCII = bytes(range(0x80))
 _CHECKSUM = re.compile(rb"\s*([0-9a-fA-F]{8})\s*")
 _QUOTED_BYTES = 60
 
 
-@dataclass(frozen=True)
-class Received:
+class Received(Struct, frozen=True):
     """A frame, without delimiters and metadata. ``checked``: it came with a checksum, which was right."""
 
     frame: bytes
     checked: bool = False
 
 
-@dataclass(frozen=True)
-class Dropped:
+class Dropped(Struct, frozen=True):
     """Something between two delimiters that is no frame: ``reason`` is one of the words below."""
 
     reason: str
@@ -47,8 +45,7 @@ TOO_LONG = "too long"
 BAD_CHECKSUM = "bad checksum"
 
 
-@dataclass(frozen=True)
-class Segment:
+class Segment(Struct, frozen=True):
     """What stood before ``delimiter``; ``data`` is None if it was longer than allowed."""
 
     data: bytes | None
@@ -64,30 +61,36 @@ class Cutter:
 
     def __init__(self, limit: int, *, noise_clears: bool) -> None:
         self._limit = limit
-        self._pattern = _END_OR_NOISE if noise_clears else _END
+        self._noise_clears = noise_clears
         self._kept = bytearray()
         self._length = 0
         self._half = b""
 
     def feed(self, data: bytes) -> list[Segment]:
         """The segments that these bytes ended. Up to two quotes at the end wait for what follows them."""
-        data = self._half + data
         cut: list[Segment] = []
-        start = 0
-        for found in self._pattern.finditer(data):
-            self._keep(data[start : found.start()])
-            start = found.end()
-            if found[0] in (QUOTES, LINE_END):
-                cut.append(self._segment(found[0]))
-            self._kept.clear()
-            self._length = 0
-        end = len(data.rstrip(b'"')) if data.endswith(b'"') else len(data)
-        end = max(start, end)
-        self._half = data[end:]
-        self._keep(data[start:end])
+        *lines, rest = (self._half + data).split(LINE_END)
+        for line in lines:
+            self._feed_line(line.split(QUOTES), cut)
+            cut.append(self._segment(LINE_END))
+        *pieces, last = rest.split(QUOTES)
+        whole = last.rstrip(b'"')
+        self._half = last[len(whole) :]
+        self._feed_line([*pieces, whole], cut)
         return cut
 
+    def _feed_line(self, pieces: list[bytes], cut: list[Segment]) -> None:
+        """Between any two of ``pieces`` there were three quotes."""
+        *ended, last = pieces
+        for piece in ended:
+            self._keep(piece)
+            cut.append(self._segment(QUOTES))
+        self._keep(last)
+
     def _keep(self, data: bytes) -> None:
+        if self._noise_clears and not data.isascii():
+            self._clear()
+            data = data[len(data.rstrip(_ASCII)) :]
         self._length += len(data)
         if self._length <= self._limit:
             self._kept += data
@@ -95,8 +98,13 @@ class Cutter:
             self._kept.clear()
 
     def _segment(self, delimiter: bytes) -> Segment:
-        data = bytes(self._kept) if self._length <= self._limit else None
-        return Segment(data, self._length, delimiter)
+        segment = Segment(bytes(self._kept) if self._length <= self._limit else None, self._length, delimiter)
+        self._clear()
+        return segment
+
+    def _clear(self) -> None:
+        self._kept.clear()
+        self._length = 0
 
 
 def checksum(frame: bytes) -> bytes:
@@ -126,12 +134,12 @@ def wrapped(frame: bytes, *, quotes: bool, checked: bool) -> bytes:
 
     Errors: FrameError if a delimiter stands in it: a receiver would see two halves.
     """
-    inside = _END.search(frame)
-    if inside:
-        what = "a line end" if inside[0] == LINE_END else "three quotes"
+    found = [at for at in (frame.find(LINE_END), frame.find(QUOTES)) if at >= 0]
+    if found:
+        at = min(found)
+        what = "a line end" if frame.startswith(LINE_END, at) else "three quotes"
         raise FrameError(
-            f"a frame for a serial link holds {what} at byte {inside.start()}, which would end it there: "
-            f"give its JSON on one line"
+            f"a frame for a serial link holds {what} at byte {at}, which would end it there: give its JSON on one line"
         )
     mark = QUOTES if quotes else b""
     return LINE_END + mark + frame + (checksum(frame) if checked else b"") + mark + LINE_END

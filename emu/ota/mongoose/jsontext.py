@@ -62,7 +62,7 @@ def number_or_quoted(text: str) -> str:
 
 def ascii_only(text: str) -> str:
     """The same JSON with everything above 7 bits escaped. Outside strings JSON has nothing to escape."""
-    return _NOT_ASCII.sub(lambda found: json.dumps(found[0])[1:-1], text)
+    return text if text.isascii() else _NOT_ASCII.sub(lambda found: json.dumps(found[0])[1:-1], text)
 
 
 def device_object(fields: Mapping[str, str]) -> str:

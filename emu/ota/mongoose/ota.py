@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from emu.events import ATTEMPT, REFUSED, STAGED
+from emu.events import NOTE, REFUSED, STAGED
 from emu.ota.node import Booted
 from updater.context import updater_context_create, updater_expire
 from updater.manifest import Claims
@@ -124,7 +124,7 @@ class OtaService:
         if context is None:
             raise OtaFailure(-1, self.target.log[-1])
         self._last, self.size, self.expected_offset, self._told_percent = context, options.size, 0, -1
-        self._booted.session.log.note(ATTEMPT)
+        self._booted.session.log.note(NOTE, "an update begins")
         self.tell()
         return context
 

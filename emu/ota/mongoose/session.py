@@ -8,28 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Protocol, TypeVar
+from typing import Protocol
 
 from emu.clock import Stopwatch
 from emu.errors import LinkLost, LinkRefused
 from emu.ota.links.client.link import Link
+from emu.ota.machine import Frames, Machine, S
 from emu.ota.mongoose.client import Outcome, RpcClient, Turn, Unanswered
 from emu.wire import pause
 
 REOPEN_S = 0.5
-S = TypeVar("S")
-Frames = tuple[bytes, ...]
 
 
-class Machine(Protocol[S]):
-    """What a conversation is about, as values: each event leads to another state and to frames to send."""
+class PatientMachine(Machine[S], Protocol[S]):
+    """A machine over a link that has to be opened."""
 
-    def is_over(self, state: S) -> bool: ...
-    def waits_for_link(self, state: S) -> bool: ...
-    def due_us(self, state: S) -> int | None: ...
-    def receive(self, state: S, frame: bytes, now_us: int) -> tuple[S, Frames]: ...
-    def wake(self, state: S, now_us: int) -> tuple[S, Frames]: ...
-    def lost(self, state: S, now_us: int) -> tuple[S, Frames]: ...
+    def waits_for_link(self, state: S) -> bool:
+        """Whether a link that is gone may come back."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -103,7 +99,7 @@ class Session:
         return done.outcome
 
     def run(
-        self, machine: Machine[S], state: S, frames: Frames, changed: Callable[[S], None] = lambda state: None
+        self, machine: PatientMachine[S], state: S, frames: Frames, changed: Callable[[S], None] = lambda state: None
     ) -> S:
         """Until the machine is over. ``changed`` is told of every state. A link that is lost is opened again, every
         half second, as long as the machine can wait for it."""

@@ -15,9 +15,12 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from emu.ota.mongoose.client import Answered, Outcome, Refused, RpcClient, Turn, Unanswered
 from emu.ota.mongoose.jsontext import quoted
@@ -29,6 +32,8 @@ POLL_EVERY_US, POLL_TIMEOUT_US = 500_000, 2_000_000
 IDLE, ERROR = 0, 2
 """Of OTA.Status: the states in which an update may begin, and those of a device that has restarted."""
 NO_METHOD = 404
+CALL_DRAWS = 2
+"""A call draws an id, and another one where it has to be sent again with credentials."""
 
 
 @dataclass(frozen=True)
@@ -75,8 +80,7 @@ class Step(Enum):
     FAILED = "failed"
 
 
-@dataclass(frozen=True)
-class Failure:
+class Failure(Struct, frozen=True):
     """``refused``: the device said no, with ``code``, or came back with another image; else nobody knows what it
     did."""
 
@@ -85,10 +89,10 @@ class Failure:
     code: int = 0
 
 
-@dataclass(frozen=True)
-class Update:
+class Update(Struct, frozen=True):
     """Where an update is. ``offset``: of the chunk that is being written; ``tries``: it has had; ``repeated``: chunks
-    sent again, in all. ``partition``: active before, -1 where the device does not say. ``is_committed`` and
+    sent again, in all; nothing depends on it. ``asked``: calls since the update was applied. ``is_applied``: OTA.End
+    was answered without an error. ``partition``: active before, -1 where the device does not say. ``is_committed`` and
     ``commit_timeout_s``: what the device said when it was back."""
 
     client: RpcClient
@@ -97,8 +101,10 @@ class Update:
     offset: int = 0
     tries: int = 0
     repeated: int = 0
+    asked: int = 0
     refusal: str = ""
     message: str = ""
+    is_applied: bool = False
     partition: int = -1
     poll_us: int | None = None
     give_up_us: int | None = None
@@ -143,6 +149,11 @@ class Updating:
 
     def lost(self, update: Update, now_us: int) -> Move:
         return self._after(update, update.client.lost(), now_us)
+
+    def timed(self, update: Update, change: Callable[[int], int]) -> Update:
+        """The same, with other times."""
+        poll_us, give_up_us = (None if at is None else change(at) for at in (update.poll_us, update.give_up_us))
+        return replace(update, client=update.client.timed(change), poll_us=poll_us, give_up_us=give_up_us)
 
     # -- steps ---------------------------------------------------------------------------------------------
 
@@ -203,11 +214,10 @@ class Updating:
             if isinstance(outcome, Unanswered):
                 text = f"{method}: {outcome.text}; the device may have taken the update: OTA.GetBootState tells"
                 return _failed(update, text, False)
-            return replace(update, step=Step.DONE, message=outcome.message), ()
-        message = outcome.message if isinstance(outcome, Answered) else ""
-        return self._poll_later(
-            replace(update, message=message, give_up_us=now_us + self.order.reboot_timeout_us), now_us
-        )
+            return replace(update, step=Step.DONE, message=outcome.message, is_applied=True), ()
+        if isinstance(outcome, Answered):
+            update = replace(update, message=outcome.message, is_applied=True)
+        return self._poll_later(replace(update, give_up_us=now_us + self.order.reboot_timeout_us), now_us)
 
     def _polled(self, update: Update, outcome: Outcome, now_us: int) -> Move:
         """A device that has not restarted yet says so, or refuses, or is silent: all that may pass."""
@@ -254,8 +264,25 @@ class Updating:
     def _call(
         self, update: Update, step: Step, method: str, params: str, now_us: int, timeout_us: int | None = None
     ) -> Move:
-        client, call, frame = update.client.call(method, params, now_us, timeout_us or self.order.timeout_us)
-        return replace(update, client=client, step=step, call=call), (frame,)
+        asked = update.asked + (step in (Step.WAITING, Step.COMMITTING))
+        update = replace(update, step=step, asked=asked)
+        client = update.client.drawing(CALL_DRAWS * self._number(update))
+        client, call, frame = client.call(method, params, now_us, timeout_us or self.order.timeout_us)
+        return replace(update, client=client, call=call), (frame,)
+
+    def _number(self, update: Update) -> int:
+        """Of the call that is made: another one for each, and the same wherever two updates are in the same place."""
+        order = self.order
+        chunks = -(-len(order.archive) // order.chunk_size)
+        match update.step:
+            case Step.ASKING:
+                return 0
+            case Step.BEGINNING | Step.PULLING:
+                return 1
+            case Step.WRITING:
+                return 2 + update.offset // order.chunk_size * order.tries + update.tries
+        after = 3 + chunks * order.tries
+        return after + {Step.ENDING: 0, Step.GIVING_UP: 1}.get(update.step, 1 + update.asked)
 
     def _not_back(self, update: Update) -> Move:
         what = "was not back" if update.is_committed is None else "is back with another image, but was not committed,"

@@ -4,21 +4,21 @@ Neighbours: `jsontext` takes JSON apart; framing, dispatching and clients stand 
 time, no method. What cannot be understood is a value (`Malformed`), never an exception.
 
 In all frames an empty string means "not there", because the wire says so too: an empty id, src, dst, tag or message
-is not sent.
+is not sent. Frames are structs of msgspec: every call makes several, and those are made and replaced in C.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from emu.ota.mongoose.jsontext import members, number_or_quoted, quoted, scalar
 
 _KNOWN = {"v", "id", "src", "dst", "tag", "method", "args", "params", "auth", "result", "error"}
 
 
-@dataclass(frozen=True)
-class Request:
+class Request(Struct, frozen=True):
     """A call. Without an ``id`` nobody answers. ``params`` and ``auth`` are JSON text."""
 
     method: str
@@ -55,8 +55,7 @@ class Request:
         return ErrorResponse(self.id, code, message, self.dst or local_id, self.src, self.tag)
 
 
-@dataclass(frozen=True)
-class Response:
+class Response(Struct, frozen=True):
     """``result``: JSON text, sent as it stands."""
 
     id: str
@@ -69,8 +68,7 @@ class Response:
         return _frame(*_answer(self.id, self.src, self.dst, self.tag), ("result", self.result or "null"))
 
 
-@dataclass(frozen=True)
-class ErrorResponse:
+class ErrorResponse(Struct, frozen=True):
     """``code`` 0 is no failure: some methods report their success this way."""
 
     id: str
@@ -89,8 +87,7 @@ class ErrorResponse:
         return "{" + _joined(("code", str(self.code)), ("message", _text(self.message))) + "}"
 
 
-@dataclass(frozen=True)
-class Malformed:
+class Malformed(Struct, frozen=True):
     """What arrived is no frame; the device closes a channel that was opened for this peer alone."""
 
     reason: str

@@ -128,7 +128,15 @@ def test_the_end_of_a_frame_too_long_is_no_frame() -> None:
     assert frames_of(device, b'{"a":"' + b"x" * 5000 + b'","params":' + inner + b"\n") == []
 
 
-@pytest.mark.parametrize(("frame", "what"), [(b'{"a":\n1}', "a line end"), (b'{"a":"""}', "three quotes")])
+@pytest.mark.parametrize(
+    ("frame", "what"),
+    [
+        (b'{"a":\n1}', "a line end"),
+        (b'{"a":"""}', "three quotes"),
+        (b'{"a":"""\n}', "three quotes"),
+        (b'{"a":\n"""}', "a line end"),
+    ],
+)
 def test_a_frame_that_would_end_early_is_refused(frame: bytes, what: str) -> None:
     with pytest.raises(FrameError, match=rf"holds {what} at byte 5.*on one line"):
         SerialDevice().send(frame)

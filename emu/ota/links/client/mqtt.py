@@ -12,6 +12,7 @@ from typing import Any
 from emu.clock import Stopwatch
 from emu.errors import MissingExtra
 from emu.ota.links.client.link import CONNECT_S, lost
+from emu.ota.links.quick_ack import acknowledge_at_once
 
 QOS = 1
 
@@ -91,6 +92,8 @@ class MqttLink:
 
     def _turn(self, timeout_s: float) -> None:
         code = self._client.loop(timeout=max(0.0, timeout_s))
+        if (sock := self._client.socket()) is not None:
+            acknowledge_at_once(sock)
         if self._refusal:
             raise lost(self.label, self._refusal)
         if code != self._mqtt.MQTT_ERR_SUCCESS:
