@@ -16,8 +16,8 @@ class Ending:
     """``address``: of the instruction. ``register``: the one that was polled last where the kind is "stalled".
 
     "reset": somebody asked for it or a timer rang, ``reason`` is which; "asleep": it waits for an interrupt and none
-    will come; "spinning": an empty loop, the same; "stalled": it polls registers that no longer change; "limit": the
-    virtual time it was given is over. ``handler``: the exception that was running, "thread" for none.
+    will come; "spinning": a loop that accesses nothing, the same; "stalled": it polls registers that no longer change;
+    "limit": the virtual time it was given is over. ``handler``: the exception that was running, "thread" for none.
     """
 
     kind: EndingKind

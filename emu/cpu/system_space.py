@@ -85,6 +85,7 @@ class SystemSpace:
         elif at == _STIR:
             self._pend_external(value & 0x1FF)
         elif offset == _CYCCNT:
+            self._stored[_CYCCNT] = value
             self._counter_base = self._clock().cycles - value
         else:
             self._store(offset, value, lanes)

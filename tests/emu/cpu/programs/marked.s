@@ -12,12 +12,13 @@ function start
     ldr r0, [r4, #4]
     bl settle
     trace 3
+    movs r5, #5
     cmp r4, r4
-    ittt eq
+    ite eq
     ldreq r0, [r4]
-    addeq r5, r0, #1
-    addeq r5, r5, #1
-    ldr r1, [r4]
+    movne r5, #6
+    b 1f
+1:  ldr r1, [r4]
     adds r1, #1
     ldr r2, =0x20000100
     stmia r2, {r0, r1, r5}

@@ -42,11 +42,10 @@ function remembering
     ldr r0, [r6]
     adds r0, #1
     str r0, [r6]
-    subs r0, r0, r2
-    bne 2f
+    cmp r0, r2
+    mov r0, #0
+    bne 1b
     b done
-2:  movs r0, #0
-    b 1b
 @ It says something in every round.
 function talking
     ldr r0, =0x40013800
