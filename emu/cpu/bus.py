@@ -20,7 +20,8 @@ from emu.cpu.stops import Refused
 from emu.cpu.unknown import UnknownRegisters
 from flash.errors import HardwareFault
 
-_GRANULE = 0x100
+_GRANULE = 0x10
+"""Option bytes and the unique id of a chip may be as near to each other as this."""
 _PERIPHERAL_BITS, PERIPHERAL_ALIAS = 0x4000_0000, 0x4200_0000
 _RAM_BITS, RAM_ALIAS = 0x2000_0000, 0x2200_0000
 ALIAS_SIZE = 0x200_0000
@@ -61,7 +62,7 @@ class Bus:
         self._stored: dict[int, int] = {}
 
     def attach(self, name: str, address: int, size: int, peripheral: Peripheral) -> None:
-        """Registers from ``address`` on, in granules of 256 bytes; what lies on another peripheral is a bug of ours or
+        """Registers from ``address`` on, in granules of 16 bytes; what lies on another peripheral is a bug of ours or
         of a chip's description."""
         place = Place(name, address, size, peripheral)
         for granule in range(address // _GRANULE, -(-(address + size) // _GRANULE)):

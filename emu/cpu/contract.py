@@ -70,8 +70,8 @@ class Surroundings(World):
     forgets it. ``unknown(peripheral, offset, kind)`` counts a "read" or "write" of a register nobody has modelled.
     ``memory`` is what DMA sees: RAM alone. ``set_clock`` tells the core its new frequency in Hz, ``clock_hz`` asks for
     it. ``cause`` asks why the last reset happened ("power", "software", "pin", or the alarm that rang), ``left_us``
-    for the time an alarm had left then, None when it was not set. ``send(peripheral, data)`` takes bytes that leave
-    the chip. ``seed``: of what is drawn.
+    for the time an alarm had left then, None when it was not set, ``hardware_watchdog`` whether option bytes have a
+    watchdog run from reset. ``send(peripheral, data)`` takes bytes that leave the chip. ``seed``: of what is drawn.
     """
 
     at: Callable[[str, int, Callable[[], None]], None]
@@ -82,5 +82,6 @@ class Surroundings(World):
     clock_hz: Callable[[], int]
     cause: Callable[[], str]
     left_us: Callable[[str], int | None]
+    hardware_watchdog: Callable[[], bool]
     send: Callable[[str, bytes], None]
     seed: int

@@ -31,8 +31,9 @@ from emu.cpu.systick import SysTick
 _FIRST_SLICE, _LONGEST_SLICE = 1 << 12, 1 << 18
 """Bytes of code. Slices grow, so that a short session is told its time well and a long one runs fast."""
 _WATCHING = 256
-_FIRST_ACCESSES, _MOST_ACCESSES = 256, 1 << 16
-"""Accesses to registers after which the core asks itself whether it goes round in a circle; more when it did not."""
+_FIRST_ACCESSES, _FIRST_SLICES = 256, 4
+"""Accesses to registers, and slices of the longest kind, after which the core asks itself whether it goes round in a
+circle; twice as many each time it did not, since looking costs as much as a million instructions."""
 _BRANCH_TO_SELF, _WIDE_BRANCH_TO_SELF = b"\xfe\xe7", b"\xff\xf7\xfe\xbf"
 _EVENT_WAITS = 1000
 """Waits for an event in a row, with nothing to come, before the core counts as asleep."""
@@ -65,7 +66,7 @@ class Core:
         self._memory = memory
         self._charged = 0
         self._longest = _FIRST_SLICE
-        self._patience = _FIRST_ACCESSES
+        self._quiet, self._quiet_due = 0, _FIRST_SLICES
         self._slice_end_us = 0
         self._event_waits = 0
 
@@ -164,8 +165,12 @@ class Core:
             return self._stopped(stop, limit_us)
         if self._spins():
             return self._doze(limit_us)
-        if self._longest == _LONGEST_SLICE or self._bus.count >= self._bus.due:
+        if self._bus.count >= self._bus.due:
             return self._look_around(limit_us)
+        if self._longest == _LONGEST_SLICE:
+            self._quiet += 1
+            if self._quiet >= self._quiet_due:
+                return self._look_around(limit_us)
         self._longest = min(self._longest * 2, _LONGEST_SLICE)
         return None
 
@@ -202,8 +207,12 @@ class Core:
     def _calm(self) -> None:
         """Something has happened: looking begins anew."""
         self._longest = _FIRST_SLICE
-        self._patience = _FIRST_ACCESSES
-        self._bus.count, self._bus.due = 0, self._patience
+        self._bus.due, self._quiet_due = _FIRST_ACCESSES, _FIRST_SLICES
+        self.news()
+
+    def news(self) -> None:
+        """What runs is no loop that waits: it has done something with flash, or said something."""
+        self._bus.count = self._quiet = 0
 
     def _look_around(self, limit_us: int) -> Ending | None:
         """After a long time in which nothing happened, or many accesses: time goes on to the next event if nothing but
@@ -212,9 +221,8 @@ class Core:
         if stop is not None:
             return None if stop is NOTHING else self._stopped(stop, limit_us)
         if circle is None:
-            self._longest = _FIRST_SLICE * 2
-            self._patience = min(self._patience * 2, _MOST_ACCESSES)
-            self._bus.count, self._bus.due = 0, self._patience
+            self._bus.due, self._quiet_due = self._bus.due * 2, self._quiet_due * 2
+            self.news()
             return None
         clock = self.time.clock
         alarms = dict(clock.settings()[1])

@@ -41,6 +41,21 @@ class Senses(Protocol):
     def sensed(self, address: int, size: int) -> None: ...
 
 
+class Effects(Protocol):
+    """What option bytes do to the rest of the chip, since they were loaded last."""
+
+    @property
+    def hardware_watchdog(self) -> bool: ...
+
+
+@runtime_checkable
+class HasEffects(Protocol):
+    """A controller with option bytes."""
+
+    @property
+    def effects(self) -> Effects: ...
+
+
 @runtime_checkable
 class KnowsPower(Protocol):
     """A peripheral to which power coming is more than a reset."""

@@ -21,7 +21,7 @@ from emu.cpu.contract import FlashController, Peripheral, Surroundings, World
 from emu.cpu.core import Core
 from emu.cpu.engine import Engine
 from emu.cpu.exceptions import NMI, Exceptions
-from emu.cpu.faces import CellRegion, HasRegions, KnowsPower, Senses
+from emu.cpu.faces import CellRegion, HasEffects, HasRegions, KnowsPower, Senses
 from emu.cpu.fittings import AlarmClock, Constants, Paged, Row, Watched
 from emu.cpu.memory import AddressSpace, Ram
 from emu.cpu.models import MODELS as CORE_MODELS
@@ -211,6 +211,8 @@ class Machine:
     def note_flash(self) -> None:
         """Operations since the last call: translated code of their range is forgotten before it runs again."""
         entries = self._journal.entries
+        if len(entries) > self._seen_entries:
+            self.core.news()
         for entry in entries[self._seen_entries :]:
             if isinstance(entry, Operation) and entry.device == self.flash.name:
                 self.engine.changed(self.chip.flash.address + entry.address, entry.length)
@@ -228,7 +230,7 @@ class Machine:
             at=self._at, cancel=self.core.agenda.cancel, unknown=self.unknown.count,
             memory=Ram(self.memory), set_clock=lambda hz: self.core.time.set_hz(hz),
             clock_hz=lambda: self.core.time.hz, cause=lambda: self.cause, left_us=lambda name: self._left_us.get(name),
-            send=lambda name, data: self.sent.append((self.clock.now_us, name, data)), seed=self.seed,
+            hardware_watchdog=self._has_hardware_watchdog, send=self._send, seed=self.seed,
         )  # fmt: skip
 
     def _raise_irq(self, number: int) -> None:
@@ -238,6 +240,14 @@ class Machine:
     def _at(self, name: str, us: int, action: Callable[[], None]) -> None:
         self.core.agenda.at(name, us, action)
         self.core.expect(us)
+
+    def _has_hardware_watchdog(self) -> bool:
+        """Asked when the controller, the first on the bus, has been reset."""
+        return isinstance(self.controller, HasEffects) and self.controller.effects.hardware_watchdog
+
+    def _send(self, name: str, data: bytes) -> None:
+        self.sent.append((self.clock.now_us, name, data))
+        self.core.news()
 
     def _map_memory(self) -> None:
         entry = self.chip.flash
@@ -271,9 +281,9 @@ class Machine:
         words = dict(chip.words)
         for index, address in enumerate(chip.unique_id):
             words[address] = int(uniforms(self.seed, 1 << 32, 4 + index)[-1] * (1 << 32))
-        for granule in sorted({address >> 8 for address in words}):
-            inside = {address & 0xFF: word for address, word in words.items() if address >> 8 == granule}
-            self.bus.attach(f"identity at {granule << 8:#x}", granule << 8, 0x100, Constants(inside))
+        for start in sorted({address & ~0xF for address in words}):
+            inside = {address & 0xF: word for address, word in words.items() if address & ~0xF == start}
+            self.bus.attach(f"identity at {start:#x}", start, 0x10, Constants(inside))
         for region in self._regions():
             if region.device is not self.flash:
                 self.bus.attach(

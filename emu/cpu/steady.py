@@ -77,7 +77,7 @@ class Search:
                 stop = step()
                 if stop is not None:
                     return None, stop
-                if self._engine.get(Register.PC) != counter or self._state() != start:
+                if self._engine.get(Register.PC) != counter or not self._is_state(start):
                     continue
                 same = all(ram.tobytes() == before for ram, before in zip(self._rams, memory, strict=True))
                 if not same or self._values(self._floats) != floats or self._heard() != heard:
@@ -97,6 +97,10 @@ class Search:
             return None
         moved = frozenset(name for name, times in after.items() if times != before[name])
         return Circle(tuple(periods[0]), moved)
+
+    def _is_state(self, state: list[int]) -> bool:
+        get = self._engine.get
+        return all(get(register) == value for register, value in zip(self._registers, state, strict=True))
 
     def _state(self) -> list[int]:
         return self._values(self._registers)

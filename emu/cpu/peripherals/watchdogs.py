@@ -15,21 +15,20 @@ _UNLOCK, _RELOAD, _START = 0x5555, 0xAAAA, 0xCCCC
 
 
 class Independent(Bank):
-    """Model "iwdg": the independent watchdog of every STM32. ``hardware``: an option byte starts it at reset."""
+    """Model "iwdg": the independent watchdog of every STM32. An option byte may start it at reset."""
 
     KR, PR, RLR, SR, WINR = 0x00, 0x04, 0x08, 0x0C, 0x10
 
     def __init__(self, world: Surroundings, entry: PeripheralEntry) -> None:
         super().__init__(world, entry.name, {self.KR: 0, self.PR: 0, self.RLR: 0xFFF, self.SR: 0, self.WINR: 0xFFF})
         self._lsi_hz = entry.lsi_hz
-        self.hardware = False
         self._runs = self._is_open = False
         self._fed_us = 0
 
     def reset(self) -> None:
         super().reset()
         self._runs = self._is_open = False
-        if self.hardware:
+        if self.world.hardware_watchdog():
             self._start()
 
     def loaded(self, register: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import binascii
+from types import SimpleNamespace
 
 import pytest
 
@@ -155,7 +156,9 @@ def test_an_independent_watchdog_runs_from_its_start_and_is_fed(f1: Bench) -> No
 
 
 def test_a_hardware_watchdog_runs_from_reset(f1: Bench) -> None:
-    f1.machine.peripherals["IWDG"].hardware = True
+    f1.machine.reset("software")
+    assert f1.machine.clock.next_alarm_us is None
+    f1.machine.controller.effects = SimpleNamespace(hardware_watchdog=True)
     f1.machine.reset("software")
     assert f1.machine.clock.next_alarm_us == 4096 * 4 * 1_000_000 // 40_000
 
