@@ -1,8 +1,8 @@
 """The life of a device that is sent its updates by a peer: one session, from a reset until it settles or resets.
 
 Boot; let the application talk to whoever talks to it; and when the old image runs, the device is at rest and an
-attempt is left, the peer begins an update, once in a session. The device has settled when nobody talks to it, nothing is on its way, it
-has nothing to do and no timer is running.
+attempt is left, the peer begins an update, once in a session. The device has settled when nobody talks to it, nothing
+is on its way, it has nothing to do and no timer is running.
 
 Neighbours: `network` is the world outside, an update system brings the application; `life` is the same for a device
 that is handed its updates. Knows no protocol and no campaign.

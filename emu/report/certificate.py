@@ -57,6 +57,7 @@ def to_certificate(
         "workload": {
             "app": asked.app, "timing": asked.timing, "seed": asked.seed, "attempts": verdict.attempts,
             "events": list(verdict.events), "operations": dict(sorted(cover.operations.items())),
+            **({"link": asked.link} if asked.link else {}),
         },
         "depth": {"bound": verdict.depth or "any", "closed_at": cover.depth_closed},
         "tears": {"set": tears.name, "seed": tears.seed, "rows": _rows(tears, parts.values())},
