@@ -214,6 +214,21 @@ class NeverFrees(LinkedMongoose):
         return self.dispatcher.reboot_at_us
 
 
+class SpoilsWhatIsThere(LinkedMongoose):
+    """A chunk that comes again is written again, in another place; nobody reads the slot before it is applied."""
+
+    def __init__(self, booted: Booted, shipped: Shipped) -> None:
+        super().__init__(booted, shipped)
+        self._frames: list[bytes] = []
+
+    def receive(self, frame: bytes, answer: Callable[[bytes], None]) -> None:
+        if b"OTA.End" in frame and len(set(self._frames)) < len(self._frames):
+            slot = self.booted.session.device.layout.slots[1 - self.booted.slot]
+            slot.flash.program(slot.app_offset, bytes(4))
+        self._frames += [frame] * (b"OTA.Write" in frame)
+        super().receive(frame, answer)
+
+
 @dataclass(frozen=True)
 class Wrong:
     """``cuts``: interruptions of the shortest path, detours among them."""
@@ -228,6 +243,7 @@ WRONG = {
     "OTA.End is answered before flash has it": Wrong(EndsLater, "truthful", 1),
     "OTA.Commit is answered before flash has it": Wrong(CommitsLater, "truthful", 1),
     "an update that stalls is never freed": Wrong(NeverFrees, "boots", 1, 1),
+    "an image is applied that the bootloader refuses": Wrong(SpoilsWhatIsThere, "truthful", 1, 1),
 }
 
 
