@@ -46,7 +46,7 @@ def _of_scenario(rig: PlainRig, inputs: Inputs) -> Asked:
 
 
 def _of_device(rig: UpdateRig, inputs: Inputs) -> Asked:
-    images, known = rig.images, rig.inputs
+    images, known, sent = rig.images, rig.inputs, _over(inputs.link)
     labels = {
         "board": rig.board.name,
         "from": f"{file_name(inputs, 0)}, {len(images.old):,} bytes",
@@ -54,7 +54,7 @@ def _of_device(rig: UpdateRig, inputs: Inputs) -> Asked:
         "workload": (
             f"{rig.firmware.name} firmware, app {inputs.app}, timing {inputs.timing}, seed {inputs.seed}, "
             f"weak bits {inputs.resolution}, "
-            f"versions {images.old_version} -> {images.new_version}{_over(inputs.link)}"
+            f"versions {images.old_version} -> {images.new_version}{', ' if sent else ''}{sent}"
         ),
     }
     return Asked(
@@ -67,6 +67,7 @@ def _of_device(rig: UpdateRig, inputs: Inputs) -> Asked:
         resolution=inputs.resolution,
         versions=(images.old_version, images.new_version),
         arguments=arguments(inputs),
+        sent=sent,
     )  # fmt: skip
 
 
@@ -89,10 +90,11 @@ def arguments(inputs: Inputs) -> tuple[str, ...]:
 
 
 def _over(link: LinkChoice | None) -> str:
-    """How the update comes, in words."""
+    """How the update comes, in words; "": it is handed to the device."""
     if link is None:
         return ""
-    return f", sent by a {link.system} client over a {link.kind}, {counted(link.disturbed, 'frame')} disturbed"
+    most = f"up to {counted(link.disturbed, 'frame')} of a path disturbed" if link.disturbed else "no frame disturbed"
+    return f"sent by a {link.system} client over a {link.kind}, {most}"
 
 
 def _link(link: LinkChoice | None) -> tuple[tuple[str, object, object], ...]:
