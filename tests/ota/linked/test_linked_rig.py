@@ -22,20 +22,23 @@ from emu.campaign.options import ANY, Options
 from emu.campaign.replay import follow
 from emu.campaign.token import parse_token, token_for
 from emu.campaign.verdict import Verdict
+from emu.cli.mutants import with_firmware
 from emu.errors import ScenarioError
 from emu.events import CLAIMED, DETOURS, FRAME
 from emu.link_choice import LINK_KINDS, SYSTEM_NAMES, LinkChoice, LinkKind
 from emu.linked_rig import SYSTEMS, LinkedRig, System
+from emu.mutants.table import MUTANTS
 from emu.ota.linked_life import LinkedApplication
 from emu.ota.mongoose.linked import LinkedMongoose, Shipped, peer_for
 from emu.ota.network import Outside
 from emu.ota.node import Booted
 from emu.report.story import tell
 from emu.rig import DeviceState, Run
-from emu.update_rig import ImagePair
+from emu.update_rig import ImagePair, UpdateRig
 from flash.journal import Event
 from flash.tears import TEAR_SETS
 from tests.emu.helpers import life
+from tests.properties.closures import violations
 
 IMAGES = ImagePair(bytes(n * 7 % 251 for n in range(500)), bytes(n * 11 % 253 for n in range(600)))
 BOARD = load_board("demo")
@@ -50,7 +53,7 @@ def options(tears: str = "none", **changed: Any) -> Options:
     return replace(Options(tears=TEAR_SETS[tears], depth=ANY, attempts=1, keeps_new=True), **changed)
 
 
-def closed(rig: LinkedRig, tears: str = "none", **changed: Any) -> tuple[Closure, Verdict]:
+def closed(rig: UpdateRig, tears: str = "none", **changed: Any) -> tuple[Closure, Verdict]:
     closure = Closure(rig, rig.bounds, options(tears, **changed))
     return closure, closure.explore()
 
@@ -145,6 +148,18 @@ def test_a_cut_before_the_frame_knows_nothing_of_what_would_have_become_of_it() 
     assert [s.key for s in disturbed[detour.entry + 3 :]] != [s.key for s in plain[detour.entry + 3 :]]
 
 
+def test_states_that_differ_outside_or_in_their_plan_have_other_keys() -> None:
+    state = rig_over(disturbed=1).initial(1)
+    others = [replace(state, outside=Outside(left=2)), replace(state, plan=((0, "frame-lost"),)), state]
+    assert len({other.key for other in others}) == len(others)
+
+
+def test_frames_that_are_carried_use_nothing_up() -> None:
+    for _, run in life(rig_over(disturbed=3)):
+        assert isinstance(run.end.outside, Outside)
+        assert run.end.outside.left == 3
+
+
 # -- campaigns -----------------------------------------------------------------------------------------------
 
 
@@ -160,6 +175,7 @@ def test_power_may_go_anywhere_and_one_frame_another_way() -> None:
     closure, verdict = closed(rig_over(disturbed=1))
     assert (verdict.word, verdict.complete) == ("held", True)
     assert {kind for kind in verdict.coverage.edge_kinds if kind in DETOURS} == set(DETOURS)
+    assert not violations(closure)
     assert Auditor(closure).audit(0.0, 0).audited > 500
 
 
@@ -214,6 +230,21 @@ class NeverFrees(LinkedMongoose):
         return self.dispatcher.reboot_at_us
 
 
+class SpoilsWhatIsThere(LinkedMongoose):
+    """A chunk that comes again is written again, in another place; nobody reads the slot before it is applied."""
+
+    def __init__(self, booted: Booted, shipped: Shipped) -> None:
+        super().__init__(booted, shipped)
+        self._frames: list[bytes] = []
+
+    def receive(self, frame: bytes, answer: Callable[[bytes], None]) -> None:
+        if b"OTA.End" in frame and len(set(self._frames)) < len(self._frames):
+            slot = self.booted.session.device.layout.slots[1 - self.booted.slot]
+            slot.flash.program(slot.app_offset, bytes(4))
+        self._frames += [frame] * (b"OTA.Write" in frame)
+        super().receive(frame, answer)
+
+
 @dataclass(frozen=True)
 class Wrong:
     """``cuts``: interruptions of the shortest path, detours among them."""
@@ -228,6 +259,7 @@ WRONG = {
     "OTA.End is answered before flash has it": Wrong(EndsLater, "truthful", 1),
     "OTA.Commit is answered before flash has it": Wrong(CommitsLater, "truthful", 1),
     "an update that stalls is never freed": Wrong(NeverFrees, "boots", 1, 1),
+    "an image is applied that the bootloader refuses": Wrong(SpoilsWhatIsThere, "truthful", 1, 1),
 }
 
 
@@ -243,6 +275,13 @@ def test_a_wrong_application_is_found_by_its_check(name: str) -> None:
     story = follow(rig, closure.judge, token)
     assert wrong.check in {breach.check for breach in story.breaches}
     assert finding.message in tell(story)
+
+
+def test_a_device_that_restarts_before_any_update_can_begin_is_a_finding() -> None:
+    """Not a campaign with nothing to do: there is no flash operation because it never gets that far."""
+    rig = with_firmware(rig_over(), MUTANTS["timer-always-armed"].firmware())
+    _, verdict = closed(rig)
+    assert (verdict.word, verdict.findings[0].key.check, verdict.findings[0].path) == ("findings", "boots", ())
 
 
 def test_a_story_says_what_became_of_the_frame() -> None:
