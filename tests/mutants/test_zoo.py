@@ -23,7 +23,7 @@ from flash.weak import RESOLUTIONS
 from tests.field import read_twice
 from tests.field.bug import FieldBug
 from tests.mutants.zoo import CANARY, FAILS_UNCUT, FOUND_UNCUT, ZOO, Campaign, Mutant
-from tests.ota.linked.test_linked_rig import WRONG
+from tests.ota.linked.wrong import WRONG
 
 EACH = pytest.mark.parametrize("mutant", ZOO, ids=lambda mutant: mutant.name)
 IN_THE_FIELD: dict[str, FieldBug] = {"steady": read_twice.BUG}

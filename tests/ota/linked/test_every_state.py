@@ -15,7 +15,8 @@ from emu.ota.mongoose.linked import LinkedMongoose, peer_for
 from emu.update_rig import ImagePair
 from flash.tears import TEAR_SETS
 from tests.campaigns.exhaustive import exhaustive
-from tests.ota.linked.test_linked_rig import BOARD, CommitsLater, EndsLater, SpoilsWhatIsThere, options
+from tests.ota.linked.test_linked_rig import BOARD, options
+from tests.ota.linked.wrong import CommitsLater, EndsLater, SpoilsWhatIsThere
 from tests.properties.closures import edges_by_hand, facts_of, facts_of_all, unreplayed, violations
 
 TINY = ImagePair(bytes(n * 7 % 251 for n in range(60)), bytes(n * 11 % 253 for n in range(70)))
