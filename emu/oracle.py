@@ -26,7 +26,7 @@ from flash.peek import read_snapshot
 from flash.snapshot import Snapshot
 
 if TYPE_CHECKING:
-    from emu.rig import Place
+    from emu.rig import Place, Run
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,10 @@ class Oracle:
     watches: tuple[str, ...] = ()
     places: Mapping[str, Place] = field(default_factory=dict)
 
+    def of_session(self, run: Run, parts: Sequence[Part], ledger: Ledger) -> str:
+        """What is wrong with a session that has ended, or "". Raises ScenarioError for a judge that fails."""
+        return self.verdict(parts, run.end.memory, ledger)
+
     def verdict(self, parts: Sequence[Part], memory: Sequence[Snapshot], ledger: Ledger) -> str:
         """What is wrong with a state, or "". Raises ScenarioError for a judge that fails."""
         try:
@@ -92,3 +96,16 @@ class Oracle:
         if not isinstance(said, str):
             raise ScenarioError(f"oracle {self.name!r} returned {said!r}: a message, or '' where all is well")
         return said
+
+
+@dataclass(frozen=True)
+class SessionOracle:
+    """One that goes by what a session did, not by what it left: ``judge`` says what is wrong with a run, or ""."""
+
+    name: str
+    promise: str
+    judge: Callable[[Run], str]
+
+    def of_session(self, run: Run, parts: Sequence[Part], ledger: Ledger) -> str:
+        """As `Oracle.of_session`."""
+        return self.judge(run)

@@ -9,7 +9,7 @@ Neighbours: `update_rig` is what is made; engines of `campaign` carry the spec a
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
@@ -32,6 +32,10 @@ from emu.update_rig import ImagePair, UpdateRig
 from flash.part import Part
 from flash.timing import TimingMode
 from updater.signature import key_text, read_key
+
+if TYPE_CHECKING:
+    from emu.elf_board import ElfBoard
+    from emu.elf_rig import ElfRig
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,11 +77,22 @@ class OwnData:
     library: str
 
 
+@dataclass(frozen=True, slots=True)
+class ElfData:
+    """An `ElfRig`, whose board is plain data with everything in it."""
+
+    board: ElfBoard
+    timing: TimingMode
+    seed: int
+    resolution: str
+
+
 def rig_spec(rig: Subject) -> WorkSpec:
     """What makes the like of ``rig`` elsewhere. Raises ScenarioError for a rig that cannot be said as data."""
     if isinstance(rig, PlainRig):
         return _own_spec(rig)
-    assert isinstance(rig, UpdateRig), "a rig that no other process can make: please report"
+    if not isinstance(rig, UpdateRig):
+        return _elf_spec(rig)
     firmware = type(rig.firmware)
     if APP_MODELS.get(rig.app.name) != rig.app:
         raise ScenarioError(f"application model {rig.app.name!r} is none of emu.app; another process cannot make it")
@@ -87,6 +102,20 @@ def rig_spec(rig: Subject) -> WorkSpec:
     timing, seed, resolution = rig.drawn
     data = RigData(_board_data(rig.board), rig.images, name, rig.app.name, timing, seed, resolution, rig.link)
     return WorkSpec("emu.rig_spec:rig_from", (data,))
+
+
+def _elf_spec(rig: Subject) -> WorkSpec:
+    from emu.elf_rig import ElfRig  # an extra is needed for it
+
+    assert isinstance(rig, ElfRig), "a rig that no other process can make: please report"
+    return WorkSpec("emu.rig_spec:elf_rig_from", (ElfData(rig.board, *rig.drawn),))
+
+
+def elf_rig_from(data: ElfData) -> ElfRig:
+    """The rig of an `ElfData`."""
+    from emu.elf_rig import ElfRig
+
+    return ElfRig(data.board, timing=data.timing, seed=data.seed, resolution=data.resolution)
 
 
 def _own_spec(rig: PlainRig) -> WorkSpec:

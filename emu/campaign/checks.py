@@ -20,7 +20,7 @@ from emu.campaign.config_watch import ConfigWatch
 from emu.campaign.monitor import Monitor
 from emu.campaign.wear import erases_of
 from emu.events import APPLIED, CLAIMED, COMMIT_RETURNED, FILES, HANDOVER, KEPT, NEW, OLD, TOLD, UNKNOWN
-from emu.oracle import Oracle
+from emu.oracle import Oracle, SessionOracle
 from emu.rig import DeviceState, Files, Place, Places, Rig, Run
 from flash.journal import Event, Misuse, Operation
 
@@ -310,9 +310,9 @@ def rows_of(rig: Rig) -> dict[str, Check]:
     return {row.name: row for row in (*CHECKS.values(), *oracles)}
 
 
-def _ask(oracle: Oracle, scene: Scene) -> Iterator[Breach]:
+def _ask(oracle: Oracle | SessionOracle, scene: Scene) -> Iterator[Breach]:
     run = scene.run
-    message = oracle.verdict(scene.rig.parts, run.end.memory, scene.monitors[-1].ledger) if _session_ends(scene) else ""
+    message = oracle.of_session(run, scene.rig.parts, scene.monitors[-1].ledger) if _session_ends(scene) else ""
     if message:
         yield Breach(oracle.name, scene.end, message)
 

@@ -101,7 +101,8 @@ def faultable(rig: Subject, kinds: Sequence[str]) -> Specimen:
         if rig.link is not None:
             raise UsageError("--faults are tried with updates that are handed to the device; leave --ota out")
         return FaultBench(rig)
-    assert isinstance(rig, PlainRig), "a rig that faults know nothing of: please report"
+    if not isinstance(rig, PlainRig):
+        raise UsageError(f"--faults: an ELF is tried with {POWER} alone; stage a damaged or an older image instead")
     for kind in kinds:
         if kind not in SCENARIO_KINDS:
             known = ", ".join((POWER, *SCENARIO_KINDS))

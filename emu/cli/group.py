@@ -20,6 +20,7 @@ from emu.words import printable
 EXIT_USAGE, EXIT_MISSING, EXIT_INTERNAL, EXIT_INTERRUPTED, EXIT_BROKEN_PIPE = 2, 4, 70, 130, 141
 COMMANDS = {
     "run": "Cut the power at every flash write of an update, and judge what survives.",
+    "boot": "Boot an ELF on its board, uncut, and print what it does.",
     "replay": "Reproduce one finding, step by step.",
     "sweep": "Cut a real board's power, or a process, at times all over an update.",
     "ota": "Update a device over serial, TCP, WebSocket, HTTP or MQTT: an emulated one, or a real one.",

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 from click.core import ParameterSource
@@ -19,6 +19,7 @@ from bootloader.image import HEADER_SIZE, ImageHeader, header_for, version_numbe
 from emu.app import APP_MODELS
 from emu.board import Board, board_files, board_names, load_board
 from emu.designs.table import DESIGNS
+from emu.elf_board import is_elf_board, load_elf_board
 from emu.errors import ScenarioError, UsageError
 from emu.factory import SlotImage
 from emu.firmware import ModelFirmware
@@ -34,6 +35,9 @@ from flash.errors import ImageError
 from flash.images import MAX_GAPS, Image, Region, Segment, firmware_ids, load_image
 from flash.timing import TimingMode
 from flash.weak import DEFAULT_RESOLUTION, RESOLUTIONS
+
+if TYPE_CHECKING:
+    from emu.elf_rig import ElfRig
 
 F = TypeVar("F", bound=Callable[..., Any])
 DEFAULT_BOARD, DEFAULT_APP = "demo", "healthy"
@@ -158,8 +162,10 @@ class Number(click.ParamType[int]):
 BOARD_ID = Number("board ids look like 0x9900")
 
 
-def make_subject(inputs: Inputs) -> UpdateRig | PlainRig:
-    """What is to be tried: firmware of the user's, or brownout's own on a board."""
+def make_subject(inputs: Inputs) -> UpdateRig | PlainRig | ElfRig:
+    """What is to be tried: firmware of the user's, an ELF with its board, or brownout's own on a board."""
+    if is_elf_board(Path(inputs.board)):
+        return make_elf_rig(inputs)
     own = None if inputs.firmware is None else load_own(inputs.firmware, inputs.app)
     if own is None or not isinstance(own, Scenario):
         return make_rig(inputs, own)
@@ -173,6 +179,23 @@ def make_subject(inputs: Inputs) -> UpdateRig | PlainRig:
         if name in inputs.given and not (is_design and option == "--app"):
             raise UsageError(f"{option} is for brownout's own device; {inputs.firmware} brings its flash and images")
     return PlainRig(own, timing=inputs.timing, seed=inputs.seed, resolution=inputs.resolution)
+
+
+def make_elf_rig(inputs: Inputs) -> ElfRig:
+    """The board names everything that runs on it."""
+    from emu.elf_rig import ElfRig  # an extra is needed for it
+
+    for option, name in (
+        ("--from", "old"), ("--to", "new"), ("--region", "region"), ("--board-id", "board_id"), ("--app", "app"),
+        ("--link", "link"), ("--disturb", "disturb"),
+    ):  # fmt: skip
+        if name in inputs.given:
+            raise UsageError(f"{option} is for brownout's own device; {inputs.board} names the files of its ELF itself")
+    if inputs.firmware is not None or inputs.link is not None:
+        option = "--ota" if inputs.firmware is None else "--firmware"
+        raise UsageError(f"{option} runs on another board; {inputs.board} is one for an ELF")
+    board = load_elf_board(Path(inputs.board))
+    return ElfRig(board, timing=inputs.timing, seed=inputs.seed, resolution=inputs.resolution)
 
 
 def make_rig(inputs: Inputs, firmware: type[ModelFirmware] | None = None) -> UpdateRig:
@@ -222,8 +245,10 @@ def check_together(inputs: Inputs) -> None:
         raise ScenarioError("--region and --board-id choose from files: give --from and --to as well")
 
 
-def input_files(inputs: Inputs, rig: UpdateRig | PlainRig) -> tuple[Path | None, ...]:
+def input_files(inputs: Inputs, rig: UpdateRig | PlainRig | ElfRig) -> tuple[Path | None, ...]:
     """Everything of the user's that is read for ``inputs``: no result may go there."""
+    if not isinstance(rig, UpdateRig | PlainRig):
+        return tuple(map(Path, rig.board.paths))
     is_design = isinstance(rig, PlainRig) and isinstance(rig.scenario.source, Bundled)
     own = None if inputs.firmware is None or is_design else Path(split(inputs.firmware)[0])
     boards = board_files(inputs.board, rig.board) if isinstance(rig, UpdateRig) else ()

@@ -21,8 +21,8 @@ from emu.cli.stories import tellable
 from emu.errors import ScenarioError, UsageError
 from emu.firmware import ModelFirmware
 from emu.mutants.table import MUTANTS, Conditions, Mutant
-from emu.plain_rig import PlainRig
 from emu.report.mutants import Tried
+from emu.rig import Subject
 from emu.update_rig import UpdateRig
 from flash.tomlfile import nearest
 
@@ -69,9 +69,11 @@ class Trials:
         return judged(unknown, verdict, rig)
 
 
-def on_model(option: str, rig: UpdateRig | PlainRig) -> UpdateRig:
+def on_model(option: str, rig: Subject) -> UpdateRig:
     """``rig``, if it runs brownout's own firmware. Raises UsageError: mutants are patches of that."""
-    if isinstance(rig, PlainRig) or rig.firmware.source is not None:
+    if not isinstance(rig, UpdateRig):
+        raise UsageError(f"{option}: the mutants are of brownout's own firmware; leave it out for another one")
+    if rig.firmware.source is not None:
         raise UsageError(f"{option}: the mutants are of brownout's own firmware; leave --firmware or {option} out")
     return rig
 

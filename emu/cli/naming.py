@@ -7,6 +7,7 @@ knows digests and sizes; names of files are known here alone.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from emu.cli.inputs import BUNDLED_PAIR, DEFAULT_APP, DEFAULT_BOARD, Inputs
 from emu.link_choice import LINK_KINDS, LinkChoice
@@ -18,12 +19,32 @@ from emu.update_rig import UpdateRig
 from emu.words import counted, printable
 from flash.weak import DEFAULT_RESOLUTION
 
+if TYPE_CHECKING:
+    from emu.elf_rig import ElfRig
+
 OWN_APP = "its own"
 
 
-def asked(rig: UpdateRig | PlainRig, inputs: Inputs) -> Asked:
+def asked(rig: UpdateRig | PlainRig | ElfRig, inputs: Inputs) -> Asked:
     """The inputs of ``rig`` with labels a person can read, and the options a replay needs."""
-    return _of_scenario(rig, inputs) if isinstance(rig, PlainRig) else _of_device(rig, inputs)
+    if isinstance(rig, UpdateRig):
+        return _of_device(rig, inputs)
+    return _of_scenario(rig, inputs) if isinstance(rig, PlainRig) else _of_elf(rig, inputs)
+
+
+def _of_elf(rig: ElfRig, inputs: Inputs) -> Asked:
+    known = rig.inputs
+    workload = f"{rig.name} on {rig.board.chip.name}, timing {inputs.timing}, seed {inputs.seed}"
+    return Asked(
+        inputs={**known, "workload": _relabelled(known["workload"], workload)},
+        files={},
+        app=OWN_APP,
+        timing=inputs.timing,
+        seed=inputs.seed,
+        resolution=inputs.resolution,
+        versions=("", ""),
+        arguments=arguments(inputs),
+    )
 
 
 def _of_scenario(rig: PlainRig, inputs: Inputs) -> Asked:

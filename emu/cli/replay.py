@@ -14,6 +14,7 @@ from emu.campaign.explore import Explorer
 from emu.campaign.options import Options
 from emu.campaign.replay import follow
 from emu.campaign.token import parse_token
+from emu.cli.code import code_lines
 from emu.cli.depth import MAX_ATTEMPTS
 from emu.cli.faults import retraced
 from emu.cli.inputs import Inputs, input_files, input_options, make_subject
@@ -56,5 +57,7 @@ def command(inputs: Inputs, token: str, name: str | None, vcd_file: Path | None,
         story = follow(rig, Explorer(rig, rig.bounds, options).judge, parsed, inputs.seed)
     if not owns_stdout(vcd_file, perfetto_file):
         click.echo(tell(story))
+        for line in code_lines(rig, story):
+            click.echo(line)
     write_traces(story, rig, token.strip(), vcd_file, perfetto_file)
     return EXIT_REPRODUCED if story.breaches else EXIT_NOT_REPRODUCED

@@ -16,9 +16,11 @@ import click
 
 from emu.campaign.edges import EVENT_NAMES, EventName
 from emu.campaign.faults.campaign import with_faults
+from emu.campaign.live_cuts import check_live_cuts
 from emu.campaign.options import ANY, Options, Progress
 from emu.campaign.verdict import Coverage, Verdict
 from emu.cli.campaign import Campaign, campaign_on
+from emu.cli.code import code_lines, is_elf
 from emu.cli.depth import DepthChoice, depth_options
 from emu.cli.engine import EngineChoice, engine_options
 from emu.cli.exposure import cut_times, exposure_file
@@ -104,6 +106,8 @@ def command(inputs: Inputs, tears: str, depth: DepthChoice, events: str, json_fi
     _check_faults(faults, certificate_file, mutants, exposed_to)
     times = cut_times(exposed_to, depth.number)
     rig = make_subject(inputs)
+    if _events(events) and is_elf(rig):
+        raise UsageError("--events: an ELF is cut by power alone, since nobody records its RAM; leave --events out")
     if faults.kinds:
         faultable(rig, faults.kinds)
     for _, target in outputs:
@@ -138,9 +142,14 @@ def command(inputs: Inputs, tears: str, depth: DepthChoice, events: str, json_fi
     _clear_progress()
     if not owns_stdout(*(target for _, target in outputs)):
         _show(verdict, request, campaign, document, trials is not None, tried)
+        if is_elf(rig) and not is_stopped:
+            count = check_live_cuts(rig, chosen, options.attempts, rig.bounds.max_resets)
+            click.echo(f"\nlive cuts  {count} all over the uncut update: each leaves what replaying its journal leaves")
         for finding in tellable(verdict)[:1]:
             story = Teller(rig, campaign.checks, verdict, inputs.seed).story(finding)
             click.echo(f"\nthe mildest path, step by step\n\n{tell(story)}")
+            for line in code_lines(rig, story):
+                click.echo(line)
     _write_documents(json_file, junit_file, verdict, request, document)
     why_not = _why_no_certificate(verdict, tried)
     certifies = depth.number == ANY and not why_not and not faults.kinds

@@ -18,6 +18,7 @@ import mmap
 import os
 import platform
 import sys
+from collections.abc import Mapping
 
 COUNT, LIMIT, STOP, ADDRESS, SIZE, FOLD, DIRTY, DIRTY_SIZE, STOPPED = range(9)
 """Words of the state. ``ADDRESS`` and ``SIZE`` are those of the last block counted; ``FOLD`` is ANDed to an address
@@ -68,15 +69,15 @@ AARCH64 = bytes.fromhex(
 _CODE = {"x86_64": X86_64, "aarch64": AARCH64}
 
 
-def native_code() -> mmap.mmap | None:
-    """The hook's instructions in executable memory, for this machine; None: there are none for it.
+def native_code(codes: Mapping[str, bytes] = _CODE) -> mmap.mmap | None:
+    """The instructions of ``codes`` for this machine, in executable memory; None: there are none for it.
 
     The pages come from a file in memory and are mapped read and execute, never write. Keep the map as long as the hook.
     """
-    code = _CODE.get(platform.machine()) if sys.platform == "linux" else None
+    code = codes.get(platform.machine()) if sys.platform == "linux" else None
     if code is None:
         return None
-    handle = os.memfd_create("block counter")
+    handle = os.memfd_create("hooks")
     try:
         os.write(handle, code)
         return mmap.mmap(handle, len(code), flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_EXEC)

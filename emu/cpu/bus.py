@@ -73,6 +73,11 @@ class Bus:
             self._timed |= {address + offset for offset in peripheral.timed}
         self.places.append(place)
 
+    def name_of(self, address: int) -> str:
+        """What answers at an address: a peripheral and an offset; "" where nobody is declared."""
+        place = self._by_granule.get(address // _GRANULE)
+        return "" if place is None else f"{place.name}+{address - place.address:#04x}"
+
     def reset(self) -> None:
         """Of the system: every peripheral, and what was stored at unknown addresses."""
         self._stored.clear()

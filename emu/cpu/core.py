@@ -74,6 +74,7 @@ class Core:
         """A reset of the system: all of the core is as after power-on, and time starts with ``clock``."""
         self.time = CoreClock(clock, hz)
         self.exceptions.reset()
+        self._handlers.last_fault = ""
         self.control.reset(boot_vectors)
         self.systick.power_on()
         self.agenda.clear()
@@ -317,6 +318,11 @@ class Core:
         self.engine.end_slice()
 
     # -- words ------------------------------------------------------------------------------------------------
+
+    @property
+    def last_fault(self) -> str:
+        """What the last fault since the reset was about, and where; "" for none."""
+        return self._handlers.last_fault
 
     @property
     def handler(self) -> str:

@@ -45,35 +45,19 @@ class Place:
         return f"{self.function} ({where})" if self.function and where else self.function or where
 
 
-class Firmware:
-    """One file. ``base_address`` places a raw binary. Raises ImageError for what is no image or not for an ARM core."""
+class Code:
+    """What a file says of its code. ``content`` of an ELF; anything else says nothing."""
 
-    def __init__(self, path: Path, *, base_address: int = 0) -> None:
-        self.path = path
-        self._content = read_file(path)
-        self.image: Image = load_image(path, base_address=base_address)
-        self.is_elf = format_name(self._content) == "ELF"
-        if self.is_elf:
-            self._check_machine()
-
-    def _check_machine(self) -> None:
-        header = ELFFile(BytesIO(self._content)).header
-        machine, word = header["e_machine"], header["e_ident"]["EI_CLASS"]
-        if machine != _MACHINE or word != "ELFCLASS32":
-            raise ImageError(
-                f"{self.path.name}: an ELF for {machine} ({word}), not for a 32-bit ARM core; link it for the chip"
-            )
-
-    @property
-    def entry(self) -> int | None:
-        """Where the file says it starts, without the Thumb bit."""
-        return None if self.image.entry is None else self.image.entry & ~1
+    def __init__(self, name: str, content: bytes) -> None:
+        self.name = name
+        self._content = content
+        self.is_elf = format_name(content) == "ELF"
 
     def symbol(self, name: str) -> int:
         """The address of a symbol, without the Thumb bit. Raises ImageError where there is none."""
         address = self._symbols.get(name)
         if address is None:
-            raise ImageError(f"{self.path.name}: no symbol {name!r}; give an ELF that is not stripped, or an address")
+            raise ImageError(f"{self.name}: no symbol {name!r}; give an ELF that is not stripped, or an address")
         return address
 
     def place(self, address: int) -> Place:
@@ -100,9 +84,7 @@ class Firmware:
             section: Any = ELFFile(BytesIO(self._content)).get_section_by_name(".symtab")
             return [] if section is None else list(section.iter_symbols())
         except Exception as wrong:  # corrupt tables escape pyelftools as whatever they ran into
-            raise ImageError(
-                f"{self.path.name}: its symbols cannot be read ({_one_line(wrong)}); link it again"
-            ) from None
+            raise ImageError(f"{self.name}: its symbols cannot be read ({_one_line(wrong)}); link it again") from None
 
     @cached_property
     def _symbols(self) -> dict[str, int]:
@@ -154,8 +136,32 @@ class Firmware:
             return [(address, *found[address]) for address in sorted(found)]
         except Exception as wrong:  # as above
             raise ImageError(
-                f"{self.path.name}: its line table cannot be read ({_one_line(wrong)}); build it with -g, or strip it"
+                f"{self.name}: its line table cannot be read ({_one_line(wrong)}); build it with -g, or strip it"
             ) from None
+
+
+class Firmware(Code):
+    """One file. ``base_address`` places a raw binary. Raises ImageError for what is no image or not for an ARM core."""
+
+    def __init__(self, path: Path, *, base_address: int = 0) -> None:
+        self.path = path
+        super().__init__(path.name, read_file(path))
+        self.image: Image = load_image(path, base_address=base_address)
+        if self.is_elf:
+            self._check_machine()
+
+    def _check_machine(self) -> None:
+        header = ELFFile(BytesIO(self._content)).header
+        machine, word = header["e_machine"], header["e_ident"]["EI_CLASS"]
+        if machine != _MACHINE or word != "ELFCLASS32":
+            raise ImageError(
+                f"{self.path.name}: an ELF for {machine} ({word}), not for a 32-bit ARM core; link it for the chip"
+            )
+
+    @property
+    def entry(self) -> int | None:
+        """Where the file says it starts, without the Thumb bit."""
+        return None if self.image.entry is None else self.image.entry & ~1
 
 
 def _add_lines(program: Any, found: dict[int, tuple[str, int]]) -> None:

@@ -22,6 +22,7 @@ Neighbours: `core` runs slices and reacts, `bus` gives the callbacks, `block_cou
 from __future__ import annotations
 
 import ctypes
+import platform
 from collections.abc import Callable, Sequence
 from enum import IntEnum
 from typing import Any
@@ -43,6 +44,17 @@ from emu.cpu.block_counter import (
     address_of,
     native_code,
 )
+from emu.cpu.first_touch import (
+    CODE,
+    IT,
+    NEW_BLOCK,
+    NEW_READ,
+    ON_READ_AT,
+    REG_READ,
+    REG_WRITE,
+    STATUS_REGISTER,
+    FirstTouch,
+)
 from emu.cpu.stops import NOTHING, SLEEP, Refused, Stop, StopKind
 from emu.errors import MissingExtra
 
@@ -57,6 +69,10 @@ ReadRegister = Callable[[int, int], int]
 WriteRegister = Callable[[int, int, int], None]
 StoreToFlash = Callable[[int, int, int], bool]
 Sensed = Callable[[int, int], None]
+_NEW_READ = ctypes.CFUNCTYPE(
+    None, ctypes.c_void_p, ctypes.c_int, ctypes.c_uint64, ctypes.c_int, ctypes.c_int64, ctypes.c_void_p
+)
+_NEW_BLOCK = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint32, ctypes.c_void_p)
 
 _MODELS = {
     "cortex-m0": arm.UC_CPU_ARM_CORTEX_M0,
@@ -213,6 +229,65 @@ class Engine:
             self._watching.append(self._uc.hook_add(unicorn.UC_HOOK_MEM_READ, hook, begin=address, end=last))
             self._watching.append(self._uc.hook_add(unicorn.UC_HOOK_CODE, code_hook, begin=address, end=last))
 
+    @property
+    def folded(self) -> int:
+        """What is left of an address when the bits of `fold` are taken away."""
+        return self._state[FOLD]
+
+    def follow(self, ranges: Sequence[tuple[int, int]], touch: FirstTouch, read: Sensed, executed: Sensed) -> None:
+        """For good: ``read(address, size)`` is called before the core reads in one of ``ranges``, of (address, length),
+        and ``executed`` before a block of code there runs, where ``touch`` has it as new. Before anything has run."""
+
+        def read_hook(_uc: Any, _access: int, address: int, size: int, _value: int, _data: Any) -> None:
+            status = self.get(Register.XPSR)
+            if status & _IT:  # as in `watch`
+                self.put(Register.XPSR, status & ~_IT)
+            if touch.is_new(address, size):
+                self._call_sensed(read, address, size)
+
+        def block_hook(_uc: Any, address: int, size: int, _data: Any) -> None:
+            if touch.is_new_block(address, size):
+                self._call_sensed(executed, address, size)
+
+        def last_hook(_uc: Any, address: int, _size: int, _data: Any) -> None:
+            self._call_sensed(executed, address, 4)
+
+        self._follower = native_code(CODE) if self._native is not None else None
+        for address, length in ranges:
+            last = address + length - 1
+            before = max(0, address - 4)  # an access or an instruction that begins before the range and reaches into it
+            if self._follower is None:
+                self._uc.hook_add(unicorn.UC_HOOK_MEM_READ, read_hook, begin=before, end=last)
+                self._uc.hook_add(unicorn.UC_HOOK_BLOCK, block_hook, begin=address, end=last)
+            else:
+                at = address_of(self._follower)
+                self._tell_of(touch, read, executed)
+                on_read = at + ON_READ_AT[platform.machine()]
+                self._hook_natively(unicorn.UC_HOOK_MEM_READ, on_read, touch.state, before, last)
+                self._hook_natively(unicorn.UC_HOOK_BLOCK, at, touch.state, address, last)
+            if address:
+                self._uc.hook_add(unicorn.UC_HOOK_CODE, last_hook, begin=address - 2, end=address - 1)
+
+    def _tell_of(self, touch: FirstTouch, read: Sensed, executed: Sensed) -> None:
+        """What the machine code needs: two functions of the engine, and whom to tell of what is new."""
+        self._told = (
+            _NEW_READ(lambda _uc, _access, address, size, _value, _data: self._call_sensed(read, address, size)),
+            _NEW_BLOCK(lambda _uc, address, size, _data: self._call_sensed(executed, address, size)),
+        )
+        state = touch.state
+        state[NEW_READ], state[NEW_BLOCK] = (ctypes.cast(each, ctypes.c_void_p).value or 0 for each in self._told)
+        state[REG_READ] = ctypes.cast(uclib.uc_reg_read, ctypes.c_void_p).value or 0
+        state[REG_WRITE] = ctypes.cast(uclib.uc_reg_write, ctypes.c_void_p).value or 0
+        state[STATUS_REGISTER], state[IT] = int(Register.XPSR), _IT
+
+    def _hook_natively(self, kind: int, code: int, state: Any, begin: int, end: int) -> None:
+        number = ctypes.c_size_t()
+        failed = uclib.uc_hook_add(
+            self._handle, ctypes.byref(number), kind, ctypes.c_void_p(code), ctypes.c_void_p(ctypes.addressof(state)),
+            ctypes.c_uint64(begin), ctypes.c_uint64(end),
+        )  # fmt: skip
+        assert not failed, f"the engine takes no hook ({failed}): please report"
+
     def _call_sensed(self, sensed: Sensed, address: int, size: int) -> None:
         try:
             sensed(address, size)
@@ -328,12 +403,7 @@ class Engine:
             self._uc.hook_add(unicorn.UC_HOOK_BLOCK, self._count_block)
             return
         self._state[STOP] = ctypes.cast(uclib.uc_emu_stop, ctypes.c_void_p).value or 0
-        self._hook = ctypes.c_size_t()
-        code = uclib.uc_hook_add(
-            self._handle, ctypes.byref(self._hook), unicorn.UC_HOOK_BLOCK, ctypes.c_void_p(address_of(self._native)),
-            ctypes.c_void_p(ctypes.addressof(self._state)), ctypes.c_uint64(1), ctypes.c_uint64(0),
-        )  # fmt: skip
-        assert code == 0, f"the engine takes no block hook ({code}): please report"
+        self._hook_natively(unicorn.UC_HOOK_BLOCK, address_of(self._native), self._state, 1, 0)
 
     def _count_block(self, uc: Any, address: int, size: int, _data: Any) -> None:
         state = self._state

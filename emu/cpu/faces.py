@@ -61,3 +61,20 @@ class KnowsPower(Protocol):
     """A peripheral to which power coming is more than a reset."""
 
     def power_on(self) -> None: ...
+
+
+@runtime_checkable
+class Retains(Protocol):
+    """A peripheral of which a system reset leaves something alone. ``retain`` makes it one whose `retained` was that; a
+    reset is to follow."""
+
+    def retained(self) -> tuple[int, ...]: ...
+    def retain(self, state: tuple[int, ...]) -> None: ...
+
+
+@runtime_checkable
+class Keeps(Protocol):
+    """The same of a flash controller, whose cells are kept elsewhere."""
+
+    def kept(self) -> tuple[int, ...]: ...
+    def keep(self, state: tuple[int, ...]) -> None: ...

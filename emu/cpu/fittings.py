@@ -50,15 +50,18 @@ class Constants:
 
 
 class Watched:
-    """The flash controller, and a look at what it has done after each of its registers was written."""
+    """The flash controller; ``before`` each of its registers is written somebody is told, and ``after`` it there is a
+    look at what it has done."""
 
-    def __init__(self, controller: FlashController, after: Callable[[], None]) -> None:
+    def __init__(self, controller: FlashController, before: Callable[[], None], after: Callable[[], None]) -> None:
         self._controller = controller
+        self._before = before
         self._after = after
         self.read = controller.read
         self.reset = controller.reset
 
     def write(self, offset: int, size: int, value: int) -> None:
+        self._before()
         self._controller.write(offset, size, value)
         self._after()
 

@@ -54,6 +54,8 @@ class Handlers:
         self._memory = memory
         self._exceptions = exceptions
         self._control = control
+        self.last_fault = ""
+        """What the last fault since a reset was about."""
 
     def execution_priority(self) -> int:
         get = self._engine.get
@@ -94,6 +96,7 @@ class Handlers:
 
     def fault(self, number: int, return_address: int, what: str) -> None:
         """A fault at ``return_address``: its own handler, else HardFault, else lockup."""
+        self.last_fault = what if " at 0x" in what else f"{what} at {return_address:#x}"
         priority = self.execution_priority()
         if number != HARD_FAULT:
             own = not self._model.is_small and self._control.enables(number)

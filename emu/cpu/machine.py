@@ -71,6 +71,11 @@ class Machine:
         self.cause = "power"
         self.notes: list[str] = []
         self.sent: list[tuple[int, str, bytes]] = []
+        self.on_sent: Callable[[str, bytes], None] = lambda _name, _data: None
+        """Told of bytes that leave the chip, from inside the core; what it raises ends the session."""
+        self.on_refusal: Callable[[str], None] = lambda _text: None
+        self.before_flash: Callable[[], None] = lambda: None
+        """Called before the controller is given a store or a register."""
         self.unknown = UnknownRegisters()
         self.supply = supply or Supply()
         self._left_us: dict[str, int] = {}
@@ -78,7 +83,7 @@ class Machine:
         self._marks_changed = False
         self._journal = journal if journal is not None else Journal()
         self._seen_entries = 0
-        self._rams: list[tuple[int, NDArray[np.uint8], NDArray[np.uint8]]] = []
+        self.rams: list[tuple[int, NDArray[np.uint8], NDArray[np.uint8]]] = []
         model = CORE_MODELS[chip.core]
         self.engine = Engine(chip.core, native=native)
         self.memory = AddressSpace()
@@ -98,7 +103,7 @@ class Machine:
         search = Search(
             model,
             self.engine,
-            [content for _, content, _ in self._rams],
+            [content for _, content, _ in self.rams],
             self._watch,
             self.clock.times_set,
             lambda: len(self.sent) + len(self.notes) + len(self._journal.entries),
@@ -126,13 +131,13 @@ class Machine:
         self.sent.clear()
         self.unknown.clear()
         if cause == "power":
-            for address, content, pattern in self._rams:
+            for address, content, pattern in self.rams:
                 content[:] = pattern
                 self.engine.forget(address, content.size)
             for ram in self.chip.ram:
                 for alias in ram.aliases:
                     self.engine.forget(alias, ram.size)
-        self._look_at_flash()
+        self.look_at_flash()
         self._watch_granules()
         self.core.reset(self.clock, self.chip.clock_hz, self.chip.boot)
         for place in self.bus.places:
@@ -140,8 +145,9 @@ class Machine:
                 place.peripheral.power_on()
         self.bus.reset()
 
-    def _look_at_flash(self) -> None:
-        """Code that was translated from bytes that are others now is forgotten."""
+    def look_at_flash(self) -> None:
+        """Code that was translated from bytes that are others now is forgotten. Whoever restores another state first
+        lets the machine look at the one that was left, or it would compare with the one before."""
         snapshot = self.flash.snapshot()
         before = self._snapshots[0]
         size = self.flash.cells.block_size
@@ -204,6 +210,7 @@ class Machine:
     def _store(self, offset: int, size: int, value: int) -> bool:
         """A store of the core to the array."""
         self.core.sync()
+        self.before_flash()
         outcome = self.controller.store(self.chip.flash.address + offset, size, value)
         self.note_flash()
         return outcome == "done"
@@ -226,7 +233,7 @@ class Machine:
     def _make_world(self) -> Surroundings:
         return Surroundings(
             clock=self.clock, raise_irq=self._raise_irq, clear_irq=self.exceptions.clear_line,
-            nmi=lambda: self.core.pend(NMI), reset=self._request_reset, note=self.notes.append,
+            nmi=lambda: self.core.pend(NMI), reset=self._request_reset, note=self._refused,
             at=self._at, cancel=self.core.agenda.cancel, unknown=self.unknown.count,
             memory=Ram(self.memory), set_clock=lambda hz: self.core.time.set_hz(hz),
             clock_hz=lambda: self.core.time.hz, cause=lambda: self.cause, left_us=lambda name: self._left_us.get(name),
@@ -248,6 +255,11 @@ class Machine:
     def _send(self, name: str, data: bytes) -> None:
         self.sent.append((self.clock.now_us, name, data))
         self.core.news()
+        self.on_sent(name, data)
+
+    def _refused(self, text: str) -> None:
+        self.notes.append(text)
+        self.on_refusal(text)
 
     def _map_memory(self) -> None:
         entry = self.chip.flash
@@ -259,7 +271,7 @@ class Machine:
         for ram in self.chip.ram:
             content = np.zeros(ram.size, np.uint8)
             pattern = (uniforms(self.seed ^ ram.address, 0, ram.size) * 256).astype(np.uint8)
-            self._rams.append((ram.address, content, pattern))
+            self.rams.append((ram.address, content, pattern))
             for base in (ram.address, *ram.aliases):
                 self.engine.map_ram(base, content)
                 self.memory.add(ram.name, base, content, is_ram=True)
@@ -268,7 +280,10 @@ class Machine:
         chip = self.chip
         self.peripherals: dict[str, Peripheral] = {}
         self.bus.attach(
-            "FLASH", chip.flash.registers, chip.flash.registers_size, Watched(self.controller, self.note_flash)
+            "FLASH",
+            chip.flash.registers,
+            chip.flash.registers_size,
+            Watched(self.controller, lambda: self.before_flash(), self.note_flash),
         )
         for entry in chip.peripheral:
             make = MODELS.get(entry.model)

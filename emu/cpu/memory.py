@@ -29,11 +29,13 @@ class Window:
 
 
 class AddressSpace:
-    """All RAM and flash of a chip, aliases included. ``sensed`` is told of words that were read."""
+    """All RAM and flash of a chip, aliases included. ``sensed`` is told of words that were read; ``looked`` of every
+    look at flash."""
 
     def __init__(self) -> None:
         self.windows: list[Window] = []
         self.sensed: Callable[[int, int], None] = lambda _address, _length: None
+        self.looked: Callable[[int, int], None] = lambda _address, _length: None
 
     def add(self, name: str, address: int, content: NDArray[np.uint8], *, is_ram: bool) -> None:
         self.windows.append(Window(name, address, content.data, is_ram))
@@ -42,6 +44,8 @@ class AddressSpace:
         """Raises BusFault where there is no memory."""
         for window in self.windows:
             if window.holds(address, length):
+                if not window.is_ram:
+                    self.looked(address, length)
                 at = address - window.address
                 return bytes(window.content[at : at + length])
         raise BusFault(f"no memory at [{address:#x}, {address + length:#x})")

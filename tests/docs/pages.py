@@ -7,6 +7,7 @@
     <!-- not run: WHY -->   the block that follows is not tried, and why
     <!-- needs: PROGRAM --> the block that follows is tried where PROGRAM is installed; elsewhere the page is skipped,
                             after all its other blocks have been tried
+    <!-- page needs: MODULE -->  once, anywhere: without that module of Python nothing of the page is tried
 
 Neighbours: `test_docs` does all of it in an empty folder.
 """
@@ -58,6 +59,12 @@ def blocks_of(page: Path) -> Iterator[Block]:
             skipped=value if word == "not run" else "",
             needs=value if word == "needs" else "",
         )
+
+
+def module_needed(page: Path) -> str:
+    """The module without which nothing of a page can be tried; "" for none."""
+    found = re.search(r"^<!-- page needs: (\w+) -->$", page.read_text(encoding="utf-8"), re.M)
+    return found[1] if found else ""
 
 
 def first_difference(shown: str, printed: str) -> str:

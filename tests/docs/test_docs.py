@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.pages import ROOT, Block, blocks_of, first_difference, pages
+from tests.docs.pages import ROOT, Block, blocks_of, first_difference, module_needed, pages
 
 LIMIT_S = 120
 
@@ -35,6 +35,8 @@ def run(command: Block, folder: Path) -> tuple[int, str]:
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.stem)
 def test_a_page_works_as_written(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if module_needed(page):
+        pytest.importorskip(module_needed(page), reason=f"{module_needed(page)} is not installed")
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
     before = set(sys.modules)

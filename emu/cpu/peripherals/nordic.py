@@ -94,6 +94,12 @@ class ClockPower(Nordic):
         self._reasons = 0 if cause == "power" else self._reasons | 1 << _REASONS.get(cause, 0)
         self.words[self.RESETREAS] = self._reasons
 
+    def retained(self) -> tuple[int, ...]:
+        return self.words.get(self.GPREGRET, 0), self.words.get(self.GPREGRET2, 0), self._reasons
+
+    def retain(self, state: tuple[int, ...]) -> None:
+        self.words[self.GPREGRET], self.words[self.GPREGRET2], self._reasons = state
+
     def task(self, register: int) -> None:
         source = self.words[self.LFCLKSRC] & 3
         if register == self.HFCLKSTART:

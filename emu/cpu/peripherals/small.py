@@ -185,6 +185,14 @@ class Backup(Bank):
         if self.world.cause() == "power":
             super().reset()
 
+    def retained(self) -> tuple[int, ...]:
+        """Offset and word of every register that is not as after power-on."""
+        changed = [(at, word) for at, word in sorted(self.words.items()) if word != self._resets.get(at, 0)]
+        return tuple(each for pair in changed for each in pair)
+
+    def retain(self, state: tuple[int, ...]) -> None:
+        self.words = dict(self._resets) | dict(zip(state[::2], state[1::2], strict=True))
+
 
 def _reversed(value: int, width: int) -> int:
     return int(format(value, f"0{width}b")[::-1], 2)

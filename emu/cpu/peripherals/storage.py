@@ -35,6 +35,12 @@ class Storage(Bank):
                 self._causes |= 1 << bit
         self._shows()
 
+    def retained(self) -> tuple[int, ...]:
+        return (self._causes,)
+
+    def retain(self, state: tuple[int, ...]) -> None:
+        (self._causes,) = state
+
     def stored(self, register: int, value: int, lanes: int) -> None:
         self.keep(register, value, lanes)
         if self._flags is not None and register == self._flags.register and value >> self._flags.clear & 1:

@@ -143,6 +143,16 @@ class Nordic(Bank):
         super().reset()
         self._runs, self._wanted = False, 1
 
+    def retained(self) -> tuple[int, ...]:
+        words = (self.words[each] for each in (self.CRV, self.RREN, self.CONFIG))
+        return (self._wanted, *words) if self._runs else ()
+
+    def retain(self, state: tuple[int, ...]) -> None:
+        super().reset()
+        self._runs, self._wanted = bool(state), 1
+        if state:
+            self._wanted, self.words[self.CRV], self.words[self.RREN], self.words[self.CONFIG] = state
+
     def loaded(self, register: int) -> int:
         if register == self.RUNSTATUS:
             return int(self._runs)

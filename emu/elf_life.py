@@ -1,0 +1,192 @@
+"""One session of a device that runs an ELF, watched from outside: which image runs, what it says, whether it stays up.
+
+Nothing is asked of the firmware. An image is entered when code runs inside a slot, and is named by comparing bytes at
+that moment; it works when it has said what the board expects and has run on for as long as the board asks.
+
+Neighbours: `elf_rig` makes one for every session; `emu.cpu` runs the code. Knows no campaign.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from emu.cpu.contract import BusFault
+from emu.cpu.ending import Ending
+from emu.cpu.engine import Register
+from emu.cpu.machine import Machine
+from emu.cpu.session import CpuSession
+from emu.elf_board import ElfBoardFile
+from emu.events import COMMIT_BEGUN, COMMIT_RETURNED, HANDOVER, NEW
+from emu.rig import Outcome
+from emu.timers import EventLog
+from flash.journal import Misuse
+from flash.partition import Partition
+from flash.trace import Trace
+
+_SETTLED = "settled"
+_WORDS = {
+    "lockup": "locked up", "asleep": "sleeps", "spinning": "spins", "stalled": "waits", "limit": "still runs",
+}  # fmt: skip
+_SHOWN = 60
+REFUSED_RULE = "refused"
+"""Of operations that the controller did not do: `Misuse.rule`."""
+
+
+class Settled(Exception):
+    """The session has shown what it had to show."""
+
+
+class ElfLife:
+    """``image_in`` names what stands in a slot. ``notes_stores``: ``stores`` is filled, which costs a little."""
+
+    def __init__(
+        self,
+        machine: Machine,
+        document: ElfBoardFile,
+        slots: Sequence[Partition],
+        image_in: Callable[[Partition, Trace | None], str],
+        log: EventLog,
+        trace: Trace | None,
+        *,
+        notes_stores: bool = False,
+    ) -> None:
+        self.image = ""
+        self.stores: dict[int, int] = {}
+        """By the number of a journal entry, where the code stood that made it: the program counter at the last store or
+        register write before it."""
+        self._machine = machine
+        self._document = document
+        self._slots = slots
+        self._image_in = image_in
+        self._log = log
+        self._trace = trace
+        self._notes_stores = notes_stores
+        self._slot = -1
+        self._said: dict[str, bytes] = {}
+        self._alive = self._commit_begun = self._committed = False
+
+    @property
+    def slot(self) -> Partition | None:
+        """The one whose image was entered last."""
+        return self._slots[self._slot] if self._slot >= 0 else None
+
+    # -- what the core does ---------------------------------------------------------------------------------
+
+    def executes(self, offset: int) -> None:
+        """A block of code at ``offset`` in flash is about to run."""
+        at = self._slot
+        if at >= 0 and self._slots[at].address <= offset < self._slots[at].address + self._slots[at].size:
+            return
+        for number, slot in enumerate(self._slots):
+            if slot.address <= offset < slot.address + slot.size:
+                self._enter(number, slot)
+
+    def _enter(self, number: int, slot: Partition) -> None:
+        self._machine.core.sync()
+        image = self._image_in(slot, self._trace)
+        self._slot, self.image = number, image
+        self._said.clear()
+        self._log.note(HANDOVER, number, image, False, slot.name)
+        if not self._document.alive.uart:
+            self._lives()
+
+    def says(self, port: str, data: bytes) -> None:
+        """Bytes have left the chip."""
+        said = self._said[port] = self._said.get(port, b"") + data
+        if not self.image:
+            return
+        alive, commit = self._document.alive.uart.encode(), self._document.commit
+        if commit is not None and self.image == NEW and not self._committed and said.endswith(commit.uart.encode()):
+            self._begin_commit()
+            self._committed = True
+            self._log.note(COMMIT_RETURNED)
+        if alive and not self._alive and said.endswith(alive):
+            self._lives()
+
+    def touches_flash(self) -> None:
+        """The controller is about to be given something: a commit may begin with it, and no earlier."""
+        if self._notes_stores:
+            self.stores[len(self._log.journal.entries)] = self._machine.engine.get(Register.PC)
+        if self._document.commit is not None and self.image == NEW:
+            self._begin_commit()
+
+    def is_refused(self, text: str) -> None:
+        """The controller has not done what it was asked for."""
+        self._log.strike_if_due()
+        flash, clock = self._machine.flash, self._machine.clock
+        self._log.journal.entries.append(Misuse(flash.name, 0, 0, REFUSED_RULE, text, clock.now_us))
+
+    def _begin_commit(self) -> None:
+        if not self._commit_begun:
+            self._commit_begun = True
+            self._log.note(COMMIT_BEGUN)
+
+    def _lives(self) -> None:
+        self._alive = True
+        world = self._machine.world
+        world.at(_SETTLED, world.clock.now_us + round(self._document.alive.stays_s * 1_000_000), self._settle)
+
+    def _settle(self) -> None:
+        raise Settled
+
+    # -- how it ends ----------------------------------------------------------------------------------------
+
+    def live(self, session: CpuSession, cause: str, limit_us: int, trace: Trace | None) -> tuple[Outcome, bool]:
+        """From a reset to the end, and whether it was ``limit_us`` that ended it."""
+        machine = self._machine
+        machine.on_sent, machine.before_flash, machine.on_refusal = self.says, self.touches_flash, self.is_refused
+        try:
+            ending = session.run(cause, limit_us, journal=self._log.journal, trace=trace).ending
+        except Settled:
+            return self._settled(), False
+        return self._outcome(ending), ending.kind == "limit"
+
+    def _settled(self) -> Outcome:
+        word = self._document.alive.word
+        if word is not None:
+            try:
+                found = self._machine.memory.word(word[0])
+            except BusFault:
+                return Outcome(
+                    "hung", detail=f"alive.word: there is no memory at {word[0]:#010x}; give an address in RAM"
+                )
+            if found != word[1]:
+                return Outcome("hung", detail=f"{self._who} runs, and the word at {word[0]:#010x} is {found:#x}")
+        return Outcome("settled", self.image, self._document.commit is None or self._committed or self.image != NEW)
+
+    def _outcome(self, ending: Ending) -> Outcome:
+        if ending.kind == "power-lost":
+            return Outcome("cut")
+        if ending.kind == "reset":
+            return Outcome("reset", cause=ending.reason)  # type: ignore[arg-type]  # chips have more causes than boards
+        where = "" if ending.handler == "thread" else f" in {ending.handler}"
+        reason = "" if ending.kind == "limit" else f": {ending.reason}"
+        after = f" after {self._machine.clock.now_us / 1_000_000:,.1f} s" if ending.kind == "limit" else ""
+        what = f"{_WORDS[ending.kind]}{after} at {ending.address:#010x}{where}{reason}{self._causes(ending)}"
+        what += self._last_words
+        if not self.image:
+            return Outcome("halted", detail=f"no image runs; the bootloader {what}")
+        if not self._alive:
+            expected = self._document.alive.uart
+            hint = f"; it never said {expected!r}, which alive.uart waits for" if expected else ""
+            return Outcome("hung", detail=f"{self._who} was entered and {what}{hint}")
+        return Outcome("hung", detail=f"{self._who} does not stay up: it {what}")
+
+    @property
+    def _who(self) -> str:
+        return f"the {self.image} image in slot {self._slots[self._slot].name!r}"
+
+    def _causes(self, ending: Ending) -> str:
+        """What may be wrong: a fault on the way, a register that this chip does not have."""
+        core, chip = self._machine.core, self._machine.chip.name
+        found = f"; its last fault: {core.last_fault}" if core.last_fault and ending.kind != "lockup" else ""
+        if ending.kind == "stalled":
+            name = self._machine.bus.name_of(ending.register)
+            found += f" ({name})" if name else f"; {chip} has no peripheral there: is it the right chip?"
+        return found
+
+    @property
+    def _last_words(self) -> str:
+        """The last line that left the chip."""
+        lines = [line for data in self._said.values() for line in data.decode("latin-1").splitlines() if line.strip()]
+        return f"; it last said {lines[-1].strip()[:_SHOWN]!r}" if lines else "; it said nothing on any port"

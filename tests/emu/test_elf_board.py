@@ -1,0 +1,119 @@
+"""A board for an ELF: everything that can be wrong with it is one line that says what was seen and what to change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from emu.elf_board import is_elf_board, load_elf_board
+from emu.errors import BoardError
+
+pytest.importorskip("unicorn", reason="unicorn is not installed: pip install 'brownout[cpu]'")
+
+from tests.emu.elf_boards import ELF, board
+
+
+def altered(folder: Path, old: str, new: str, *, loader: str = "ab-right") -> Path:
+    path = board(folder, "stm32f1", loader, "new")
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    return path
+
+
+def test_a_board_is_plain_data_with_everything_in_it(tmp_path: Path) -> None:
+    path = board(tmp_path, "stm32f1", "ab-right", "new")
+    found = load_elf_board(path)
+    assert (found.chip.name, found.document.accept) == ("STM32F103xB", ("old", "new"))
+    assert [(piece.address, len(piece.data)) for piece in found.staged] == [(0x0800_3000, 1040)]
+    assert {name: len(data) for name, data in found.images.items()} == {"old": 1040, "new": 1040}
+    assert found.paths[0] == str(path)
+    assert str(ELF / "stm32f1-app-new-b.elf") in found.paths
+
+
+def test_a_bin_lies_where_the_board_says(tmp_path: Path) -> None:
+    (tmp_path / "boot.bin").write_bytes((0x2000_5000).to_bytes(4, "little") + (0x0800_0009).to_bytes(4, "little"))
+    path = altered(tmp_path, f'path = "{ELF / "stm32f1-ab-right.elf"}"', 'path = "boot.bin"\naddress = 0x0800_0000')
+    assert load_elf_board(path).files[0].address == 0x0800_0000
+
+
+def test_the_digest_tells_boards_apart(tmp_path: Path) -> None:
+    first = load_elf_board(board(tmp_path, "stm32f1", "ab-right", "new"))
+    second = load_elf_board(altered(tmp_path, "stays_s = 0.3", "stays_s = 0.4"))
+    assert first.digest != second.digest
+
+
+def test_only_a_file_with_a_chip_is_one(tmp_path: Path) -> None:
+    path = board(tmp_path, "stm32f1", "ab-right", "new")
+    assert is_elf_board(path)
+    path.write_text('name = "demo"\n')
+    assert not is_elf_board(path)
+    path.write_text("chip = ")
+    assert not is_elf_board(path)
+    assert not is_elf_board(tmp_path)
+    assert not is_elf_board(tmp_path / "none.toml")
+
+
+A, B = "address = 0x8002000", "address = 0x8003000"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ('chip = "STM32F103xB"', 'chip = "STM32F104"', "chip: no chip named 'STM32F104' (did you mean `STM32F103xB`?)"),
+        ('chip = "STM32F103xB"', 'chip_file = "x"\nchip = "x"', "give chip or chip_file, one of them"),
+        ('chip = "STM32F103xB"', 'chip = "STM32F405"', "start 0x2000 is inside a sector; the sector starts at 0x0 on "
+         "STM32F405xG; is it the right chip?"),
+        ('chip = "STM32F103xB"', 'chip = "nRF52840"', "slot 'a': [0x8002000, 0x8002800) is not in the flash of "
+         "nRF52840, [0x0, 0x100000); name the chip it is linked for"),
+        ("stm32f1-ab-right.elf", "stm32f1-app-new-b.elf", "no vector table: STM32F103xB boots from 0x8000000 and no "
+         "[[file]] has bytes there (the lowest are at 0x8002000); add the bootloader's file"),
+        ("size = 0x800", "size = 0x400", "[[image]] 'old' has 1,040 bytes and the largest slot, 'a', 1,024; give the "
+         "slot its real size, or an image that fits"),
+        (f"{B}\nsize = 0x800\n", f"{B}\nsize = 0x400\n", "staged "),
+        (f'name = "b"\n{B}', f'name = "b"\n{A}', "slots 'a' and 'b' overlap"),
+        (f'name = "b"\n{B}', f'name = "a"\n{B}', "two [[slot]] share a name"),
+        ("accept = ['old', 'new']", "accept = ['newer']", "accept: 'newer' is no [[image]]; known: old, new"),
+        ('name = "old"', 'name = "older"', "[[image]]: one has to be called 'old'"),
+        ('name = "new"', 'name = "old"', "[[image]] 'old': each needs a name of its own"),
+        ("[[staged]]", "[[unstaged]]", "unknown field `unstaged` (did you mean `staged`?)"),
+        (A, "adress = 1", "unknown field `adress`, at $.slot[0] ('a') (did you mean `address`?)"),
+        ("stays_s = 0.3", "stays_s = 0", "at $.alive.stays_s"),
+        ("stm32f1-app-old-a.elf", "none.elf", "none.elf"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_is_said_in_one_line(tmp_path: Path, old: str, new: str, says: str) -> None:
+    path = altered(tmp_path, old, new)
+    with pytest.raises(BoardError) as wrong:
+        load_elf_board(path)
+    assert str(wrong.value).startswith(str(path))
+    assert says in str(wrong.value)
+    assert "\n" not in str(wrong.value)
+
+
+def test_nothing_staged_is_nothing_to_cut(tmp_path: Path) -> None:
+    path = board(tmp_path, "stm32f1", "ab-right", "new")
+    text = path.read_text()
+    start = text.index("[[staged]]")
+    path.write_text(text[:start] + text[text.index("[alive]") :])
+    with pytest.raises(BoardError, match=r"no \[\[staged\]\]: without an update that waits in flash"):
+        load_elf_board(path)
+
+
+@pytest.mark.parametrize(
+    ("stack", "entry", "says"),
+    [
+        (0x1000_0000, 0x0800_0009, "a stack pointer 0x10000000 outside RAM, [0x20000000, 0x20005000)"),
+        (0x2000_5002, 0x0800_0009, "a stack pointer 0x20005002 outside RAM"),
+        (0x2000_5000, 0x0800_0008, "an even entry 0x08000008"),
+        (0xFFFF_FFFF, 0xFFFF_FFFF, "a stack pointer 0xffffffff outside RAM"),
+    ],
+)
+def test_a_bootloader_begins_with_vectors(tmp_path: Path, stack: int, entry: int, says: str) -> None:
+    (tmp_path / "boot.bin").write_bytes(stack.to_bytes(4, "little") + entry.to_bytes(4, "little"))
+    path = altered(tmp_path, f'path = "{ELF / "stm32f1-ab-right.elf"}"', 'path = "boot.bin"\naddress = 0x0800_0000')
+    with pytest.raises(BoardError, match=r"boot\.bin is no vector table of STM32F103xB at 0x8000000: ") as wrong:
+        load_elf_board(path)
+    assert says in str(wrong.value)
+    assert str(wrong.value).endswith("name the chip it is linked for")
