@@ -52,6 +52,7 @@ class Cells:
         self.weak: WeakPlane | None = None
         self.defects: Defects | None = None
         self._view = self.data.data
+        self._uses_view = memoryview(b"") if self.uses is None else self.uses.data
         self._wear_view = self.wear.data
         self._broken_count = 0
         self._dirty: set[int] = set()
@@ -191,6 +192,9 @@ class Cells:
         if self.uses is None:
             return 0
         unit = self.geometry.unit
+        if length == unit:
+            single: int = self._uses_view[address // unit]
+            return single
         first = self.geometry.align_down(address, length) // unit
         return int(self.uses[first : first + length // unit].sum())
 

@@ -20,6 +20,7 @@ from flash.command_set import CommandSet
 from flash.errors import FlashError, PartError
 from flash.figure import Figure
 from flash.geometry import Geometry, SectorRun
+from flash.part_controller import Controller, check_controller, controller_figures
 from flash.part_serial import check_serial
 from flash.tomlfile import decode_toml, nearest, read_toml
 
@@ -126,6 +127,7 @@ class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     jedec_id: Annotated[str, msgspec.Meta(pattern="^([0-9A-F]{6})?$")] = ""
     ecc: Ecc | None = None
     serial: CommandSet | None = None
+    controller: Controller | None = None
     notes: tuple[str, ...] = ()
     trust: Trust = ""
     aliases: tuple[str, ...] = ()
@@ -224,6 +226,8 @@ def checked_part(part: Part, where: str) -> Part:
         refuse("program.budget_size needs max_per_erase, and is a multiple of the unit")
     if part.serial is not None:
         check_serial(part, part.serial, refuse)
+    if part.controller is not None:
+        check_controller(part, part.controller, refuse)
     offered = [e.size for e in part.erase]
     if len(set(offered)) != len(offered):
         refuse("two [[erase]] entries have the same size")
@@ -283,4 +287,6 @@ def _figures(part: Part) -> list[tuple[str, Figure]]:
     if part.serial is not None:
         figures.append(("serial.chip_erase.time_us", part.serial.chip_erase.time_us))
         figures.append(("serial.register_write_us", part.serial.register_write_us))
+    if part.controller is not None:
+        figures += controller_figures(part.controller)
     return figures

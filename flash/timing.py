@@ -55,6 +55,27 @@ class Timing:
         assert self._part.serial is not None, "only a serial part has registers: please report"
         return ceil(self._pick(self._part.serial.register_write_us, _WRITE, address))
 
+    def mass_erase_us(self) -> int:
+        """All of one bank of a microcontroller's array."""
+        controller = self._part.controller
+        assert controller is not None and controller.mass_erase_us is not None, "no mass erase: please report"
+        return ceil(self._pick(controller.mass_erase_us, _ERASE, self._part.size))
+
+    def row_us(self, address: int) -> int:
+        """One row of a microcontroller's array, programmed together."""
+        controller = self._part.controller
+        assert controller is not None and controller.row_us is not None, "no row program: please report"
+        return ceil(self._pick(controller.row_us, _PROGRAM, address))
+
+    def erase_at_width_us(self, address: int, size: int, bits: int, cycles: int) -> int:
+        """As `erase_us`, with the controller set to stores of ``bits``; the part's own where it names no other."""
+        widths = () if self._part.controller is None else self._part.controller.widths
+        for width in widths:
+            if width.bits == bits:
+                figure = {e.size: e.time_us for e in width.erase}[size]
+                return ceil(self._pick(figure, _ERASE, address) * self._stretched(cycles))
+        return self.erase_us(address, size, cycles)
+
     def read_us(self, length: int) -> int:
         return ceil(length / self._part.read.bytes_per_us)
 
@@ -66,11 +87,17 @@ class Timing:
             self._base[key] = base  # type: ignore[index]
         if not cycles or not self._worn:
             return base
+        return ceil(base * self._stretched(cycles))
+
+    def _stretched(self, cycles: int) -> float:
+        """How much longer everything takes on a sector erased ``cycles`` times."""
+        if not self._worn:
+            return 1.0
         stretch = self._stretch.get(cycles)
         if stretch is None:
             share = cycles / self._part.endurance.cycles
             stretch = self._stretch[cycles] = 1.0 + WEAR_FACTOR * share**WEAR_EXPONENT
-        return ceil(base * stretch)
+        return stretch
 
     def _base_us(self, kind: int, address: int, length: int) -> float:
         if kind == _ERASE:

@@ -18,7 +18,7 @@ from emu.rig import Input
 class Asked:
     """``inputs``: per role of a token, with labels in words. ``files``: per image, the path as it was given; None: it
     is bundled. ``versions``: old, new. ``arguments``: the input options `brownout replay` has to be given.
-    ``sent``: how the update comes to the device; "": it is handed to it."""
+    ``link``: who brings the update, and over what; "": it is handed to the device."""
 
     inputs: Mapping[str, Input]
     files: Mapping[str, str | None]
@@ -28,7 +28,7 @@ class Asked:
     resolution: str
     versions: tuple[str, str]
     arguments: tuple[str, ...] = ()
-    sent: str = ""
+    link: str = ""
 
     def token(self, attempts: int, path: CutPath, readings: tuple[str, ...] = (), fault: str = "") -> str:
         return str(token_for(attempts, self.inputs, path, readings, fault))

@@ -13,7 +13,9 @@ from emu.report.part_commands import command_lines
 from emu.report.part_sfdp import sfdp_lines
 from emu.report.parts import TRUST, stand_ins, tear_rows
 from emu.words import counted
+from flash.figure import Figure
 from flash.part import Part
+from flash.part_controller import Controller
 from flash.tears import TEAR_SETS
 
 _FAULTS = {
@@ -141,10 +143,25 @@ def _figures(part: Part) -> list[str]:
     if part.serial is not None:
         lines += figure_lines("erase the chip", part.serial.chip_erase.time_us)
         lines += figure_lines("write a register", part.serial.register_write_us)
+    if part.controller is not None:
+        for label, figure in _controller_figures(part.controller):
+            lines += figure_lines(label, figure)
     lines += [f"  {'read':<34}{part.read.bytes_per_us:>12g} bytes/us", *source_lines(part.read.source, "")]
     star = "*" if part.endurance.stand_in else ""
     lines.append(f"  {'endurance':<34}{part.endurance.cycles:>12,}{star} erases of a sector")
     return lines + source_lines(part.endurance.source, part.endurance.stand_in)
+
+
+def _controller_figures(controller: Controller) -> list[tuple[str, Figure]]:
+    """Durations of what the controller of a microcontroller offers besides, in words."""
+    figures = []
+    if controller.mass_erase_us is not None:
+        figures.append(("mass erase" if controller.banks == 1 else "mass erase of a bank", controller.mass_erase_us))
+    if controller.row_us is not None:
+        figures.append((f"program a row of {size_text(controller.row_size)}", controller.row_us))
+    for width in controller.widths:
+        figures += [(f"erase {size_text(each.size)} at x{width.bits}", each.time_us) for each in width.erase]
+    return figures
 
 
 # -- tears -------------------------------------------------------------------------------------------------

@@ -126,22 +126,27 @@ def _apply_bit_subset(cells: Cells, op: Operation, argument: int) -> None:
     cells.program(op.address, soup(cells, op, PROGRAM_SEED, argument, probability(argument)))
 
 
+def words_in(op: Operation, unit: int) -> int:
+    """Units of a program; one that is narrower than a unit (STM32F4 at x8, x16) is one word."""
+    return max(1, op.length // unit)
+
+
 def _torn_words(cells: Cells, op: Operation, seed: int) -> list[int]:
-    steps = op.length // cells.geometry.unit
+    steps = words_in(op, cells.geometry.unit)
     return [(seed * MAX_DRAWS + draw) * steps + word for draw in range(2) for word in range(steps)]
 
 
 def _few_torn_words(cells: Cells, op: Operation, seed: int) -> list[int]:
-    steps = op.length // cells.geometry.unit
+    steps = words_in(op, cells.geometry.unit)
     return [seed * MAX_DRAWS * steps + word for word in sorted({0, steps // 2, steps - 1})]
 
 
 def _apply_torn_word(cells: Cells, op: Operation, argument: int) -> None:
     unit = cells.geometry.unit
-    draw, word = divmod(argument, op.length // unit)
+    draw, word = divmod(argument, words_in(op, unit))
     _apply_prefix(cells, op, word * unit)
     at, data = op.address + word * unit, op.data[word * unit : (word + 1) * unit]
-    part = Operation("program", op.device, at, unit, data, op.start_us, op.end_us)
+    part = Operation("program", op.device, at, len(data), data, op.start_us, op.end_us)
     cells.program(at, soup(cells, part, WORD_SEED, draw, probability(draw)))
 
 

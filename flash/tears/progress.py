@@ -29,7 +29,7 @@ def _from_the_end(op: Operation, kept: int, geometry: Geometry) -> float:
 
 
 def _in_words(op: Operation, argument: int, geometry: Geometry) -> float:
-    words = op.length // geometry.unit
+    words = max(1, op.length // geometry.unit)
     return argument % words / words
 
 

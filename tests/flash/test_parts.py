@@ -87,6 +87,8 @@ EXPECTED = {
     "STM32G071": Expected("mcu-ecc", 128 * K, ((64, 2 * K),), (2 * K,), 8, 0, 256, "blank-or-zero", 1, base=ST),
     "STM32G474": Expected("mcu-ecc", 512 * K, ((256, 2 * K),), (2 * K,), 8, 0, 256, "blank-or-zero", 1, base=ST),
     "STM32H743": Expected("mcu-ecc", 2 * M, ((16, 128 * K),), (128 * K,), 32, 0, 256, "and", 1, base=ST),
+    "STM32G0B1": Expected("mcu-ecc", 512 * K, ((256, 2 * K),), (2 * K,), 8, 0, 256, "blank-or-zero", 1, base=ST),
+    "STM32H563": Expected("mcu-ecc", 2 * M, ((256, 8 * K),), (8 * K,), 16, 0, 256, "and", 1, base=ST),
     "STM32L072": Expected("mcu-ecc", 192 * K, ((1536, 128),), (128,), 4, 0, 128, "blank-only", 1, erased=0, base=ST),
     "nRF52840": Expected("mcu-word", 1 * M, ((256, 4 * K),), (4 * K,), 4, 0, 256, "and", 2),
     "nRF5340": Expected("mcu-word", 1 * M, ((256, 4 * K),), (4 * K,), 4, 0, 256, "and", 2),
@@ -111,13 +113,17 @@ TIMES: dict[str, dict[str | int, tuple[float, float]]] = {
 # fmt: on
 
 # Figures nobody could read in a document: they must say so where they stand.
+MASS, ROW = "controller.mass_erase_us", "controller.row_us"
+AT_WIDTHS = tuple(f"controller.widths[{width}].erase[{index}].time_us" for width in range(2) for index in range(3))
+F4_RECALLED = ("program.time_us", *(f"erase[{index}].time_us" for index in range(3)), MASS, *AT_WIDTHS)
 RECALLED = {
-    "STM32F103": ("program.time_us", "erase[0].time_us"),
-    "STM32F405": ("program.time_us", "erase[0].time_us", "erase[1].time_us", "erase[2].time_us"),
-    "STM32F411": ("program.time_us", "erase[0].time_us", "erase[1].time_us", "erase[2].time_us"),
-    "STM32L476": ("program.time_us", "erase[0].time_us"),
-    "STM32G071": ("program.time_us", "erase[0].time_us"),
-    "STM32L072": ("program.time_us", "erase[0].time_us"),
+    "STM32F103": ("program.time_us", "erase[0].time_us", MASS),
+    "STM32F405": F4_RECALLED,
+    "STM32F411": F4_RECALLED,
+    "STM32L476": ("program.time_us", "erase[0].time_us", MASS, ROW),
+    "STM32G071": ("program.time_us", "erase[0].time_us", MASS, ROW),
+    "STM32G0B1": ("program.time_us", "erase[0].time_us", MASS, ROW),
+    "STM32L072": ("program.time_us", "erase[0].time_us", ROW),
 }
 
 

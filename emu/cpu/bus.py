@@ -1,0 +1,158 @@
+"""The bus: which registers answer at an address, and what happens around every access.
+
+Time goes to the present before a peripheral is asked. Where nobody is declared, a word reads as it was last written, 0
+at first, and is counted. Polling that cannot end is noticed here: the same values read `PATIENCE` times without a
+write and without news; it waits for the next event if there is one, and is `Stalled` if there is none.
+
+Neighbours: the engine calls `read` and `write`; peripherals answer. Knows no core: what it needs of it
+comes as functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from emu.cpu.contract import BusFault, Memory, Peripheral
+from emu.cpu.steady import Access
+from emu.cpu.stops import Refused
+from emu.cpu.unknown import UnknownRegisters
+from flash.errors import HardwareFault
+
+_GRANULE = 0x10
+"""Option bytes and the unique id of a chip may be as near to each other as this."""
+_PERIPHERAL_BITS, PERIPHERAL_ALIAS = 0x4000_0000, 0x4200_0000
+_RAM_BITS, RAM_ALIAS = 0x2000_0000, 0x2200_0000
+ALIAS_SIZE = 0x200_0000
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A peripheral on the bus."""
+
+    name: str
+    address: int
+    size: int
+    peripheral: Peripheral
+
+
+@runtime_checkable
+class ShowsTime(Protocol):
+    """A peripheral with registers that change while nobody touches them, at these offsets."""
+
+    @property
+    def timed(self) -> frozenset[int]: ...
+
+
+class Bus:
+    """``sync`` brings time up to now; ``end_slice`` is called when `count` has come to `due`."""
+
+    def __init__(self, sync: Callable[[], None], end_slice: Callable[[], None], unknown: UnknownRegisters) -> None:
+        self.places: list[Place] = []
+        self.count = 0
+        self.due = 0
+        self.watched: list[Access] | None = None
+        self._sync = sync
+        self._end_slice = end_slice
+        self._timed: set[int] = set()
+        self._unknown = unknown
+        self._by_granule: dict[int, Place] = {}
+        self._readers: dict[int, tuple[int, Callable[[int, int], int]]] = {}
+        self._stored: dict[int, int] = {}
+
+    def attach(self, name: str, address: int, size: int, peripheral: Peripheral) -> None:
+        """Registers from ``address`` on, in granules of 16 bytes; what lies on another peripheral is a bug of ours or
+        of a chip's description."""
+        place = Place(name, address, size, peripheral)
+        for granule in range(address // _GRANULE, -(-(address + size) // _GRANULE)):
+            other = self._by_granule.setdefault(granule, place)
+            assert other is place, f"{name} lies on {other.name} at {granule * _GRANULE:#x}: please report"
+            self._readers[granule] = (address, peripheral.read)
+        if isinstance(peripheral, ShowsTime):
+            self._timed |= {address + offset for offset in peripheral.timed}
+        self.places.append(place)
+
+    def reset(self) -> None:
+        """Of the system: every peripheral, and what was stored at unknown addresses."""
+        self._stored.clear()
+        for place in self.places:
+            place.peripheral.reset()
+
+    # -- accesses -------------------------------------------------------------------------------------------
+
+    def read(self, address: int, size: int) -> int:
+        self._sync()
+        found = self._readers.get(address // _GRANULE)
+        if found is None:
+            self._unknown.count("", address & ~3, "read")
+            value = self._stored.get(address & ~3, 0) >> 8 * (address & 3) & (1 << 8 * size) - 1
+        else:
+            try:
+                value = found[1](address - found[0], size)
+            except HardwareFault:
+                raise Refused from None
+        self.count += 1
+        if self.count >= self.due:
+            self._end_slice()
+        if self.watched is not None:
+            # A register that shows time is another one at every look, also where it moves more slowly than the looks.
+            is_timed = address in self._timed
+            self.watched.append(("time", address, self.count) if is_timed else ("read", address, value))
+        return value
+
+    def write(self, address: int, size: int, value: int) -> None:
+        self._sync()
+        self.count += 1
+        if self.count >= self.due:
+            self._end_slice()
+        if self.watched is not None:
+            self.watched.append(("write", address, value))
+        place = self._by_granule.get(address // _GRANULE)
+        if place is None:
+            self._unknown.count("", address & ~3, "write")
+            shift, mask = 8 * (address & 3), (1 << 8 * size) - 1
+            old = self._stored.get(address & ~3, 0)
+            self._stored[address & ~3] = (old & ~(mask << shift)) | ((value & mask) << shift)
+            return
+        try:
+            place.peripheral.write(address - place.address, size, value)
+        except HardwareFault:
+            raise Refused from None
+
+    # -- one bit as a word ----------------------------------------------------------------------------------
+
+    def read_bit(self, alias: int, _size: int) -> int:
+        """From the bit-band alias of the peripherals."""
+        offset = alias - PERIPHERAL_ALIAS
+        return self.read(_PERIPHERAL_BITS + (offset >> 5 & ~3), 4) >> (offset >> 2 & 31) & 1
+
+    def write_bit(self, alias: int, _size: int, value: int) -> None:
+        """A read and a write of the word, as the bus makes them."""
+        offset = alias - PERIPHERAL_ALIAS
+        address, bit = _PERIPHERAL_BITS + (offset >> 5 & ~3), offset >> 2 & 31
+        word = self.read(address, 4) & ~(1 << bit)
+        self.write(address, 4, word | (value & 1) << bit)
+
+
+@dataclass(frozen=True, slots=True)
+class RamBits:
+    """The bit-band alias of RAM at `RAM_ALIAS`: every bit of the first megabyte as a word."""
+
+    memory: Memory
+
+    def read(self, alias: int, _size: int) -> int:
+        offset = alias - RAM_ALIAS
+        try:
+            return self.memory.read(_RAM_BITS + (offset >> 5), 1)[0] >> (offset >> 2 & 7) & 1
+        except BusFault:
+            raise Refused from None
+
+    def write(self, alias: int, _size: int, value: int) -> None:
+        offset = alias - RAM_ALIAS
+        address, bit = _RAM_BITS + (offset >> 5), 1 << (offset >> 2 & 7)
+        try:
+            byte = self.memory.read(address, 1)[0]
+            self.memory.write(address, bytes([byte | bit if value & 1 else byte & ~bit]))
+        except BusFault:
+            raise Refused from None

@@ -1,0 +1,327 @@
+"""The core around its instructions: exceptions, faults, sleep and lockup, one slice after the other.
+
+The engine executes; this decides what is next: an exception that preempts, a fault and where it escalates to, time that
+passes while the core sleeps, and when nothing will ever happen again. Interrupts are taken between two blocks of code;
+one that is pending while it is masked is looked at again after at most `_WATCHING` bytes of code.
+
+Neighbours: `handlers` enters and leaves exceptions, `steady` tells when a loop waits, `scb` and `systick` are registers
+it reads. `session` runs it. Knows no chip and no flash.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from emu.clock import VirtualClock
+from emu.cpu.agenda import Agenda
+from emu.cpu.bus import Bus
+from emu.cpu.clock import BYTES_PER_CYCLE, MICROSECONDS, CoreClock
+from emu.cpu.contract import BusFault
+from emu.cpu.ending import Ending, EndingKind
+from emu.cpu.engine import S0, Engine, Register
+from emu.cpu.exceptions import BUS_FAULT, HARD_FAULT, SVCALL, SYSTICK, USAGE_FAULT, Exceptions, name_of
+from emu.cpu.handlers import Handlers, Lockup
+from emu.cpu.memory import AddressSpace
+from emu.cpu.models import CoreModel
+from emu.cpu.scb import DEBUGEVT, INVSTATE, NOCP, PRECISERR, UNALIGNED, UNDEFINSTR, SystemControl
+from emu.cpu.steady import Circle, Search
+from emu.cpu.stops import NOTHING, Stop
+from emu.cpu.systick import SysTick
+
+_FIRST_SLICE, _LONGEST_SLICE = 1 << 12, 1 << 18
+"""Bytes of code. Slices grow, so that a short session is told its time well and a long one runs fast."""
+_WATCHING = 256
+_FIRST_ACCESSES, _FIRST_SLICES = 256, 4
+"""Accesses to registers, and slices of the longest kind, after which the core asks itself whether it goes round in a
+circle; twice as many each time it did not, since looking costs as much as a million instructions."""
+_BRANCH_TO_SELF, _WIDE_BRANCH_TO_SELF = b"\xfe\xe7", b"\xff\xf7\xfe\xbf"
+_EVENT_WAITS = 1000
+"""Waits for an event in a row, with nothing to come, before the core counts as asleep."""
+_FAULTS: dict[str, tuple[int, int]] = {
+    "undefined": (USAGE_FAULT, UNDEFINSTR),
+    "no-coprocessor": (USAGE_FAULT, NOCP),
+    "not-thumb": (USAGE_FAULT, INVSTATE),
+    "unaligned": (USAGE_FAULT, UNALIGNED),
+}
+_THUMB = 1 << 24
+
+
+class Core:
+    """``boot_vectors`` are where the chip boots from."""
+
+    def __init__(
+        self, model: CoreModel, engine: Engine, memory: AddressSpace, exceptions: Exceptions,
+        request_reset: Callable[[str], None], hz: int,
+    ) -> None:  # fmt: skip
+        self.model = model
+        self.engine = engine
+        self.exceptions = exceptions
+        self.control = SystemControl(model, exceptions, request_reset)
+        self._handlers = Handlers(model, engine, memory, exceptions, self.control)
+        self.systick = SysTick(lambda: exceptions.pending.add(SYSTICK))
+        self.agenda = Agenda()
+        self.time = CoreClock(VirtualClock(), hz)
+        self.before_slice: Callable[[], None] = lambda: None
+        """Called when nothing runs and the engine may be changed."""
+        self._memory = memory
+        self._charged = 0
+        self._longest = _FIRST_SLICE
+        self._quiet, self._quiet_due = 0, _FIRST_SLICES
+        self._slice_end_us = 0
+        self._event_waits = 0
+
+    def reset(self, clock: VirtualClock, hz: int, boot_vectors: int) -> None:
+        """A reset of the system: all of the core is as after power-on, and time starts with ``clock``."""
+        self.time = CoreClock(clock, hz)
+        self.exceptions.reset()
+        self.control.reset(boot_vectors)
+        self.systick.power_on()
+        self.agenda.clear()
+        self._charged, self._event_waits = 0, 0
+        self._calm()
+        put = self.engine.put
+        put(Register.XPSR, _THUMB)
+        for mask in (Register.PRIMASK, Register.BASEPRI, Register.FAULTMASK, Register.CONTROL):
+            if not (self.model.is_small and mask in (Register.BASEPRI, Register.FAULTMASK)):
+                put(mask, 0)
+        for register in range(Register.R0, Register.R12 + 1):
+            put(register, 0)
+        if self.model.has_fpu:
+            for register in range(S0, S0 + 32):
+                put(register, 0)
+            put(Register.FPSCR, 0)
+            put(Register.CONTROL, 0)
+        put(Register.LR, 0xFFFF_FFFF)
+        put(Register.PSP, 0)
+        self._load_vector_pair(boot_vectors)
+
+    def _load_vector_pair(self, vectors: int) -> None:
+        try:
+            stack, start = self._memory.word(vectors), self._memory.word(vectors + 4)
+        except BusFault:
+            stack = start = 0xFFFF_FFFF
+        self.engine.put(Register.MSP, stack & ~3)
+        self._handlers.jump(start)
+
+    # -- time -----------------------------------------------------------------------------------------------
+
+    def sync(self) -> None:
+        """Inside a callback: time goes to the end of the block that is running. Raises ResetAsserted."""
+        executed = self.engine.executed
+        if executed > self._charged:
+            passed, self._charged = executed - self._charged, executed
+            self.time.charge(passed)
+
+    def _charge_slice(self) -> None:
+        """A slice has ended; one that ended inside a block that was charged whole owes the rest to the next."""
+        left, self._charged = self.engine.executed - self._charged, 0
+        if left < 0:
+            self._charged = -left
+        else:
+            self.time.charge(left)
+
+    def expect(self, us: int) -> None:
+        """Something will happen at ``us``: a slice that would run past it ends at the next block."""
+        if us < self._slice_end_us:
+            self.engine.end_slice()
+
+    @property
+    def next_event(self) -> int | None:
+        """The cycle at which something will happen that is not the core's doing; None: nothing will."""
+        times = [
+            self.time.cycles_at(us) for us in (self.agenda.next_us, self.time.clock.next_alarm_us) if us is not None
+        ]
+        if self.systick.next_tick is not None:
+            times.append(self.systick.next_tick)
+        return min(times, default=None)
+
+    # -- the loop -------------------------------------------------------------------------------------------
+
+    def run(self, limit_us: int) -> Ending:
+        """Until it ends or ``limit_us`` is over. Raises ResetAsserted, PowerLost, and what peripherals raise."""
+        try:
+            while True:
+                self.agenda.run_due(self.time.clock.now_us)
+                self.systick.catch_up(self.time)
+                masked = bool(self.exceptions.pending) and not self._handlers.take_pending()
+                if self.time.clock.now_us >= limit_us:
+                    return self._ending("limit", f"still running after {limit_us:,} us")
+                ended = self._slice(limit_us, masked)
+                if ended is not None:
+                    return ended
+        except Lockup as lockup:
+            return self._ending("lockup", str(lockup))
+
+    def _slice(self, limit_us: int, masked: bool) -> Ending | None:
+        end = self.time.cycles_at(limit_us)
+        event = self.next_event
+        room = max(1, (min(end, event) if event is not None else end) - self.time.cycles) * BYTES_PER_CYCLE
+        room = min(room, _WATCHING if masked else self._longest)
+        self._slice_end_us = self.time.clock.now_us + room // BYTES_PER_CYCLE * MICROSECONDS // self.time.hz + 1
+        self.before_slice()
+        stop = self.engine.run(room + self._charged)
+        self._charge_slice()
+        if stop.kind != "slice":
+            return self._stopped(stop, limit_us)
+        if self._spins():
+            return self._doze(limit_us)
+        if self._bus.count >= self._bus.due:
+            return self._look_around(limit_us)
+        if self._longest == _LONGEST_SLICE:
+            self._quiet += 1
+            if self._quiet >= self._quiet_due:
+                return self._look_around(limit_us)
+        self._longest = min(self._longest * 2, _LONGEST_SLICE)
+        return None
+
+    def _stopped(self, stop: Stop, limit_us: int) -> Ending | None:
+        kind, counter = stop.kind, self.engine.get(Register.PC)
+        if kind == "sleep":
+            return self._sleep(limit_us)
+        if kind == "event-wait":
+            return self._wait_for_event(limit_us)
+        if kind == "call":
+            self._handlers.take_now(SVCALL, counter)
+        elif kind == "fetch":
+            return self._sleep(limit_us) if self._handlers.fetched(counter) else None
+        elif kind == "breakpoint":
+            self.control.blame(0, hard=DEBUGEVT)
+            self._handlers.fault(HARD_FAULT, counter, "a breakpoint instruction")
+        elif kind in _FAULTS:
+            fault, bits = _FAULTS[kind]
+            if kind == "not-thumb":
+                self.engine.put(Register.XPSR, self.engine.get(Register.XPSR) | _THUMB)
+            self.control.blame(bits)
+            self._handlers.fault(fault, counter, f"{kind} at {counter:#x}")
+        else:
+            self.control.blame(PRECISERR, address=stop.address)
+            self._handlers.fault(BUS_FAULT, counter, f"{kind} of {stop.address:#x}")
+        return None
+
+    # -- going round in a circle --------------------------------------------------------------------------------
+
+    def looks_with(self, bus: Bus, search: Search) -> None:
+        """How it finds out whether a loop waits."""
+        self._bus, self._search = bus, search
+
+    def _calm(self) -> None:
+        """Something has happened: looking begins anew."""
+        self._longest = _FIRST_SLICE
+        self._bus.due, self._quiet_due = _FIRST_ACCESSES, _FIRST_SLICES
+        self.news()
+
+    def news(self) -> None:
+        """What runs is no loop that waits: it has done something with flash, or said something."""
+        self._bus.count = self._quiet = 0
+
+    def _look_around(self, limit_us: int) -> Ending | None:
+        """After a long time in which nothing happened, or many accesses: time goes on to the next event if nothing but
+        that can change what the core does."""
+        circle, stop = self._search.look(self._step)
+        if stop is not None:
+            return None if stop is NOTHING else self._stopped(stop, limit_us)
+        if circle is None:
+            self._bus.due, self._quiet_due = self._bus.due * 2, self._quiet_due * 2
+            self.news()
+            return None
+        clock = self.time.clock
+        alarms = dict(clock.settings()[1])
+        for name in circle.moved:
+            clock.clear_alarm(name)
+        event = self.next_event
+        if event is None and not any(kind == "write" for kind, _, _ in circle.accesses):
+            return self._hangs(circle)
+        end = self.time.cycles_at(limit_us)
+        skipped_us = -clock.now_us
+        self.time.advance_to(end if event is None else min(event, end))
+        skipped_us += clock.now_us
+        for name in circle.moved:
+            clock.set_alarm(name, alarms[name] + skipped_us)
+        self._calm()
+        return None
+
+    def _step(self) -> Stop | None:
+        """One block of code, unless something has come to pass: that is no stop of the engine's."""
+        event = self.next_event
+        if (event is not None and event <= self.time.cycles) or self._handlers.is_called():
+            return NOTHING
+        stop = self.engine.run(1)
+        self._charge_slice()
+        return None if stop.kind == "slice" else stop
+
+    def _hangs(self, circle: Circle) -> Ending:
+        """For ever: nothing is to come. (A loop that writes is at work, for all we know: it goes on to the limit.)"""
+        read = [address for kind, address, _ in circle.accesses if kind == "read"]
+        if not read:
+            return self._ending("spinning", "a loop that waits for nothing, and no interrupt will come")
+        where = ", ".join(f"{address:#010x}" for address in sorted(set(read)))
+        return self._ending("stalled", f"it polls {where} for ever, and nothing will change it", read[-1])
+
+    # -- sleep ------------------------------------------------------------------------------------------------
+
+    def _sleep(self, limit_us: int) -> Ending | None:
+        """WFI. PRIMASK does not keep it asleep; an exception of too low a priority does."""
+        while not self._handlers.wakes():
+            if self.next_event is None:
+                return self._ending("asleep", "it waits for an interrupt (WFI) and none will come")
+            if self._pass_time(limit_us):
+                return None
+        return None
+
+    def _pass_time(self, limit_us: int) -> bool:
+        """To the next event or the limit; whether it was the limit."""
+        event = self.next_event
+        assert event is not None, "time passes to an event that nobody expects: please report"
+        end = self.time.cycles_at(limit_us)
+        self.time.advance_to(min(event, end))
+        self.agenda.run_due(self.time.clock.now_us)
+        self.systick.catch_up(self.time)
+        return event > end
+
+    def _wait_for_event(self, limit_us: int) -> Ending | None:
+        """WFE may return at any time. It does at once when nothing is to come (a SEV may have been before it, which the
+        engine does not tell of), and with the next event when there is one."""
+        if self.exceptions.pending:
+            self._event_waits = 0
+            return None
+        if self.next_event is not None:
+            self._pass_time(limit_us)
+            self._event_waits = 0
+            return None
+        self._event_waits += 1
+        if self._event_waits > _EVENT_WAITS:
+            return self._ending("asleep", "it waits for an event (WFE) and none will come")
+        return None
+
+    def _spins(self) -> bool:
+        """Whether the next instruction branches to itself."""
+        counter = self.engine.get(Register.PC)
+        try:
+            code = self._memory.read(counter, 4)
+        except BusFault:
+            return False
+        return code == _WIDE_BRANCH_TO_SELF or code.startswith(_BRANCH_TO_SELF)
+
+    def _doze(self, limit_us: int) -> Ending | None:
+        """In an empty loop only an exception goes on."""
+        if self._handlers.is_called():
+            return None
+        if self.next_event is None:
+            return self._ending("spinning", "an empty loop, and no interrupt will come")
+        self._pass_time(limit_us)
+        return None
+
+    def pend(self, number: int) -> None:
+        """An exception is asked for, from inside a callback or not: it is looked at before the next block."""
+        self.exceptions.pending.add(number)
+        self.engine.end_slice()
+
+    # -- words ------------------------------------------------------------------------------------------------
+
+    @property
+    def handler(self) -> str:
+        """The exception that is running."""
+        return name_of(self.exceptions.active[-1]) if self.exceptions.active else "thread"
+
+    def _ending(self, kind: EndingKind, reason: str, register: int = 0) -> Ending:
+        return Ending(kind, reason, self.engine.get(Register.PC), self.handler, register)

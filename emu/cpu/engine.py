@@ -1,0 +1,392 @@
+"""The processor: instructions, registers and memory, one slice at a time. The only room that imports unicorn.
+
+An `Engine` runs code until something happens that is not its business (`Stop`): an exception, a sleep, an access nobody
+answers, the end of a slice. It knows no exception entry, no interrupt, no time and no peripheral.
+
+Facts it stands on, all of unicorn 2.1.4, each with a test:
+- A mode of M-class cores would force a Cortex-M33; a Thumb machine with a core model set afterwards is what is asked
+  for.
+- RAM of ours mapped with all rights and then protected as read and execute does not take a store, and the hook that is
+  told of the store needs no fix-up after it. (Mapped as read and execute at once, the raw value lands.)
+- A store that is not aligned comes once as it was made and then byte by byte; the first is not for the flash.
+- Translated code is dropped by a range that begins in executable memory and does not leave that piece of it; any other
+  range is taken, and nothing is dropped.
+- ``emu_stop`` inside a register access leaves the instruction half done. So a request to stop is a limit of 0: the
+  slice ends before the next block, and ``emu_stop`` is for what will never be resumed or starts again at that
+  instruction.
+- An exception must not cross its C code: it is kept, and raised when the engine has returned.
+
+Neighbours: `core` runs slices and reacts, `bus` gives the callbacks, `block_counter` ends the slices.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable, Sequence
+from enum import IntEnum
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emu.cpu.block_counter import (
+    ADDRESS,
+    COUNT,
+    DIRTY,
+    DIRTY_SIZE,
+    FOLD,
+    LIMIT,
+    SIZE,
+    STOP,
+    STOPPED,
+    WORDS,
+    address_of,
+    native_code,
+)
+from emu.cpu.stops import NOTHING, SLEEP, Refused, Stop, StopKind
+from emu.errors import MissingExtra
+
+try:
+    import unicorn
+    from unicorn import arm_const as arm
+    from unicorn.unicorn_py3.unicorn import Uc, UcError, uclib
+except ImportError:
+    raise MissingExtra("an emulated core needs unicorn: pip install 'brownout[cpu]'") from None
+
+ReadRegister = Callable[[int, int], int]
+WriteRegister = Callable[[int, int, int], None]
+StoreToFlash = Callable[[int, int, int], bool]
+Sensed = Callable[[int, int], None]
+
+_MODELS = {
+    "cortex-m0": arm.UC_CPU_ARM_CORTEX_M0,
+    "cortex-m0+": arm.UC_CPU_ARM_CORTEX_M0,
+    "cortex-m3": arm.UC_CPU_ARM_CORTEX_M3,
+    "cortex-m4": arm.UC_CPU_ARM_CORTEX_M4,
+    "cortex-m7": arm.UC_CPU_ARM_CORTEX_M7,
+    "cortex-m33": arm.UC_CPU_ARM_CORTEX_M33,
+}
+_INTERRUPTS: dict[int, StopKind] = {
+    2: "call", 3: "fetch", 4: "unaligned", 7: "breakpoint", 8: "fetch", 17: "no-coprocessor", 18: "not-thumb",
+}  # fmt: skip
+_BAD_FETCH = (unicorn.UC_ERR_FETCH_UNMAPPED, unicorn.UC_ERR_FETCH_PROT, unicorn.UC_ERR_EXCEPTION)
+_NO_EXIT = 0xF000_0001
+"""An address no program counter ever holds: the engine must not end anywhere by itself."""
+_WFE, _YIELD = (b"\x20\xbf", b"\xaf\xf3\x02\x80"), (b"\x10\xbf", b"\xaf\xf3\x01\x80")
+_WIDE = (0b11101, 0b11110, 0b11111)
+"""Upper five bits of the first half of an instruction of four bytes."""
+_PAGE = 0x1000
+_THUMB = 1 << 24
+_IT = 0x0600_FC00
+
+
+class Register(IntEnum):
+    """Registers by the engine's numbers."""
+
+    R0 = arm.UC_ARM_REG_R0
+    R1 = arm.UC_ARM_REG_R1
+    R2 = arm.UC_ARM_REG_R2
+    R3 = arm.UC_ARM_REG_R3
+    R4 = arm.UC_ARM_REG_R4
+    R5 = arm.UC_ARM_REG_R5
+    R6 = arm.UC_ARM_REG_R6
+    R7 = arm.UC_ARM_REG_R7
+    R8 = arm.UC_ARM_REG_R8
+    R9 = arm.UC_ARM_REG_R9
+    R10 = arm.UC_ARM_REG_R10
+    R11 = arm.UC_ARM_REG_R11
+    R12 = arm.UC_ARM_REG_R12
+    SP = arm.UC_ARM_REG_SP
+    LR = arm.UC_ARM_REG_LR
+    PC = arm.UC_ARM_REG_PC
+    XPSR = arm.UC_ARM_REG_XPSR
+    MSP = arm.UC_ARM_REG_MSP
+    PSP = arm.UC_ARM_REG_PSP
+    IPSR = arm.UC_ARM_REG_IPSR
+    CONTROL = arm.UC_ARM_REG_CONTROL
+    PRIMASK = arm.UC_ARM_REG_PRIMASK
+    BASEPRI = arm.UC_ARM_REG_BASEPRI
+    FAULTMASK = arm.UC_ARM_REG_FAULTMASK
+    FPSCR = arm.UC_ARM_REG_FPSCR
+
+
+S0 = arm.UC_ARM_REG_S0
+"""The first of 32 single-precision registers, which are numbered in a row."""
+
+
+class Engine:
+    """One core and its memory. ``native`` False: blocks are counted in Python, with the same counts."""
+
+    def __init__(self, model: str, *, native: bool = True) -> None:
+        self._uc = Uc(unicorn.UC_ARCH_ARM, unicorn.UC_MODE_THUMB)
+        self._uc.ctl_set_cpu_model(_MODELS[model])
+        self._handle = self._uc._uch
+        self._value = ctypes.c_uint64()
+        self._value_at = ctypes.byref(self._value)
+        self._watching: list[int] = []
+        self._memory: list[tuple[int, NDArray[np.uint8]]] = []
+        self._stop: Stop | None = None
+        self._kept: BaseException | None = None
+        self._state = (ctypes.c_uint64 * WORDS)()
+        self._state[FOLD] = 0xFFFF_FFFF
+        self._count_blocks(native)
+        for kind, hook in (
+            (unicorn.UC_HOOK_INTR, self._interrupted),
+            (unicorn.UC_HOOK_INSN_INVALID, self._not_an_instruction),
+            (unicorn.UC_HOOK_MEM_READ_UNMAPPED, self._nobody_answers),
+            (unicorn.UC_HOOK_MEM_WRITE_UNMAPPED, self._nobody_answers),
+        ):
+            self._uc.hook_add(kind, hook)
+
+    # -- memory -------------------------------------------------------------------------------------------
+
+    def map_ram(self, address: int, content: NDArray[np.uint8]) -> None:
+        """``content`` is the memory: whole pages, read, written and executed."""
+        self._map(address, content)
+
+    def map_flash(self, address: int, content: NDArray[np.uint8], store: StoreToFlash) -> None:
+        """``content`` is what is read and executed; ``store(offset, size, value)`` is told of aligned stores and
+        returns whether the bus takes them."""
+
+        def hook(_uc: Any, _access: int, at: int, size: int, value: int, _data: Any) -> bool:
+            if at % size:
+                return True
+            try:
+                if store(at - address, size, value & (1 << 8 * size) - 1):
+                    return True
+                self._stop = Stop("refused-store", at)
+            except BaseException as stop:
+                self._kept = stop
+            return False
+
+        self._map(address, content)
+        self._uc.mem_protect(address, content.size, unicorn.UC_PROT_READ | unicorn.UC_PROT_EXEC)
+        self._uc.hook_add(
+            unicorn.UC_HOOK_MEM_WRITE_PROT, hook, begin=address, end=address + content.size - 1
+        )  # fmt: skip
+
+    def map_registers(self, address: int, size: int, read: ReadRegister, write: WriteRegister) -> None:
+        """``read(address, size)`` and ``write(address, size, value)`` answer, with addresses as the core has them.
+
+        Either may raise `Refused` for a bus error; anything else it raises is raised by `run`.
+        """
+
+        def read_hook(_uc: Any, offset: int, width: int, _data: Any) -> int:
+            try:
+                return read(address + offset, width)
+            except Refused:
+                self._halt(Stop("refused-access", address + offset))
+            except BaseException as stop:
+                self._keep(stop)
+            return 0
+
+        def write_hook(_uc: Any, offset: int, width: int, value: int, _data: Any) -> None:
+            try:
+                write(address + offset, width, value)
+            except Refused:
+                self._halt(Stop("refused-access", address + offset))
+            except BaseException as stop:
+                self._keep(stop)
+
+        self._uc.mmio_map(address, size, read_hook, None, write_hook, None)
+
+    def watch(self, ranges: Sequence[tuple[int, int]], sensed: Sensed) -> None:
+        """From now on ``sensed(address, size)`` is called before the core reads or executes in one of ``ranges``, of
+        (address, length); those of an earlier call are forgotten. Not inside callbacks: all code is translated anew."""
+        for number in self._watching:
+            self._uc.hook_del(number)
+        if self._watching or ranges:
+            self._uc.ctl_flush_tb()  # a hook does not fire in code that was translated before it was there
+        self._watching.clear()
+
+        def hook(_uc: Any, _access: int, address: int, size: int, _value: int, _data: Any) -> None:
+            status = self.get(Register.XPSR)
+            if status & _IT:  # left over, and the instruction after a later load would not run
+                self.put(Register.XPSR, status & ~_IT)
+            self._call_sensed(sensed, address, size)
+
+        def code_hook(_uc: Any, address: int, size: int, _data: Any) -> None:
+            self._call_sensed(sensed, address, size)
+
+        for address, length in ranges:
+            last = address + length - 1
+            self._watching.append(self._uc.hook_add(unicorn.UC_HOOK_MEM_READ, hook, begin=address, end=last))
+            self._watching.append(self._uc.hook_add(unicorn.UC_HOOK_CODE, code_hook, begin=address, end=last))
+
+    def _call_sensed(self, sensed: Sensed, address: int, size: int) -> None:
+        try:
+            sensed(address, size)
+        except Refused:
+            self._halt(Stop("refused-access", address))
+        except BaseException as stop:
+            self._keep(stop)
+
+    def changed(self, address: int, length: int) -> None:
+        """Bytes of mapped memory changed behind the engine. Code translated from them is forgotten before it runs
+        again. Callable inside callbacks."""
+        state = self._state
+        address &= state[FOLD]
+        first = max(0, (address & ~(_PAGE - 1)) - _PAGE)  # a block may end with the instruction across a page's end
+        last = (address + length + _PAGE - 1) & ~(_PAGE - 1)
+        if state[DIRTY_SIZE]:
+            first = min(first, state[DIRTY])
+            last = max(last, state[DIRTY] + state[DIRTY_SIZE])
+        state[DIRTY], state[DIRTY_SIZE] = first, last - first
+
+    def fold(self, alias_bits: int) -> None:
+        """Addresses that differ in ``alias_bits`` alone are the same bytes: for `changed`."""
+        self._state[FOLD] &= ~alias_bits
+
+    def forget(self, address: int, length: int) -> None:
+        """Translations of the range, and of its aliases, are dropped at once. Not inside callbacks; see `changed`."""
+        address &= self._state[FOLD]
+        self._forget((address & ~(_PAGE - 1)) - _PAGE, (address + length + _PAGE - 1) & ~(_PAGE - 1))
+
+    # -- registers ----------------------------------------------------------------------------------------
+
+    def get(self, register: int) -> int:
+        self._value.value = 0
+        uclib.uc_reg_read(self._handle, register, self._value_at)
+        return self._value.value & 0xFFFF_FFFF
+
+    def put(self, register: int, value: int) -> None:
+        self._value.value = value & 0xFFFF_FFFF
+        uclib.uc_reg_write(self._handle, register, self._value_at)
+
+    def snapshot(self) -> Any:
+        """All registers, to be given to `restore` of this engine."""
+        return self._uc.context_save()
+
+    def restore(self, registers: Any) -> None:
+        self._uc.context_restore(registers)
+
+    # -- running ------------------------------------------------------------------------------------------
+
+    @property
+    def executed(self) -> int:
+        """Bytes of code since the present slice began; inside a callback, the whole block that is running."""
+        return self._state[COUNT]
+
+    def end_slice(self) -> None:
+        """Callable inside callbacks: the slice ends before the next block."""
+        self._state[LIMIT] = 0
+
+    def run(self, limit: int) -> Stop:
+        """Run from the program counter until something happens, at the latest before the block that begins when
+        ``limit`` bytes of code or more have run. Raises what a callback raised."""
+        state = self._state
+        if state[DIRTY_SIZE]:
+            self._forget_changed()
+        state[COUNT], state[LIMIT], state[STOPPED] = 0, limit, 0
+        self._stop = None
+        begin = self.get(Register.PC) | (1 if self.get(Register.XPSR) & _THUMB else 0)
+        code = unicorn.UC_ERR_OK
+        try:
+            self._uc.emu_start(begin, _NO_EXIT)
+        except UcError as error:
+            code = error.errno
+        if self._kept is not None:
+            kept, self._kept = self._kept, None
+            raise kept
+        stop = self._stop
+        if stop is None:
+            if state[STOPPED]:
+                return NOTHING
+            if code in _BAD_FETCH:
+                stop = Stop("fetch", self.get(Register.PC))
+            else:
+                assert code == 0, f"the engine ended with error {code} at {self.get(Register.PC):#x}: please report"
+                stop = SLEEP
+        self._correct_count()
+        return stop
+
+    def _correct_count(self) -> None:
+        """Stopped inside a block: what lies behind the program counter has not run."""
+        state = self._state
+        end, counter = state[ADDRESS] + state[SIZE], self.get(Register.PC)
+        if state[ADDRESS] <= counter < end:
+            state[COUNT] = max(0, state[COUNT] - (end - counter))
+
+    def _forget_changed(self) -> None:
+        state = self._state
+        self._forget(state[DIRTY], state[DIRTY] + state[DIRTY_SIZE])
+        state[DIRTY_SIZE] = 0
+
+    def _forget(self, first: int, end: int) -> None:
+        """Folded addresses, in all memory they stand for. The engine takes no range that leaves a piece of memory."""
+        for start, content in self._memory:
+            folded = start & self._state[FOLD]
+            low, high = max(first, folded), min(end, folded + content.size)
+            if low < high:
+                self._uc.ctl_remove_cache(start + low - folded, start + high - folded)
+
+    # -- hooks ----------------------------------------------------------------------------------------------
+
+    def _count_blocks(self, native: bool) -> None:
+        self._native = native_code() if native else None
+        if self._native is None:
+            self._uc.hook_add(unicorn.UC_HOOK_BLOCK, self._count_block)
+            return
+        self._state[STOP] = ctypes.cast(uclib.uc_emu_stop, ctypes.c_void_p).value or 0
+        self._hook = ctypes.c_size_t()
+        code = uclib.uc_hook_add(
+            self._handle, ctypes.byref(self._hook), unicorn.UC_HOOK_BLOCK, ctypes.c_void_p(address_of(self._native)),
+            ctypes.c_void_p(ctypes.addressof(self._state)), ctypes.c_uint64(1), ctypes.c_uint64(0),
+        )  # fmt: skip
+        assert code == 0, f"the engine takes no block hook ({code}): please report"
+
+    def _count_block(self, uc: Any, address: int, size: int, _data: Any) -> None:
+        state = self._state
+        dirty = ((address & state[FOLD]) - state[DIRTY]) & 0xFFFF_FFFF_FFFF_FFFF
+        if state[COUNT] >= state[LIMIT] or dirty < state[DIRTY_SIZE]:
+            state[STOPPED] += 1
+            uc.emu_stop()
+            return
+        state[COUNT] += size
+        state[ADDRESS], state[SIZE] = address, size
+
+    def _interrupted(self, _uc: Any, number: int, _data: Any) -> None:
+        kind = _INTERRUPTS.get(number)
+        assert kind is not None, f"the engine reports interrupt {number}, which no core has: please report"
+        self._halt(Stop(kind, self.get(Register.PC)))
+
+    def _not_an_instruction(self, _uc: Any, _data: Any) -> bool:
+        """Called behind a hint the engine does not know (WFE, YIELD), and at an instruction the core does not have."""
+        counter = self.get(Register.PC)
+        if not self.get(Register.XPSR) & _THUMB:
+            self._stop = Stop("not-thumb", counter)
+            return False
+        before = self._instruction_before(counter)
+        if before in _YIELD:
+            return True
+        self._stop = Stop("event-wait" if before in _WFE else "undefined", counter)
+        return False
+
+    def _instruction_before(self, counter: int) -> bytes:
+        """The last instruction of the present block that ends at ``counter``; nothing when none of it has run."""
+        at, length = self._state[ADDRESS], 0
+        while at < counter:
+            first = bytes(self._uc.mem_read(at, 2))
+            length = 4 if first[1] >> 3 in _WIDE else 2
+            at += length
+        return bytes(self._uc.mem_read(counter - length, length)) if length and at == counter else b""
+
+    def _nobody_answers(self, _uc: Any, access: int, address: int, _size: int, _value: int, _data: Any) -> bool:
+        self._stop = Stop("write" if access == unicorn.UC_MEM_WRITE_UNMAPPED else "read", address)
+        return False
+
+    def _halt(self, stop: Stop) -> None:
+        """End the slice here and now. The first reason counts."""
+        if self._stop is None and self._kept is None:
+            self._stop = stop
+        self._uc.emu_stop()
+
+    def _keep(self, stop: BaseException) -> None:
+        if self._kept is None:
+            self._kept = stop
+        self._uc.emu_stop()
+
+    def _map(self, address: int, content: NDArray[np.uint8]) -> None:
+        assert not content.size % _PAGE, "memory is mapped in whole pages: please report"
+        self._memory.append((address, content))  # the engine holds an address, which keeps nothing alive
+        self._uc.mem_map_ptr(address, content.size, unicorn.UC_PROT_ALL, content.ctypes.data)

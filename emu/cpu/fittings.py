@@ -1,0 +1,119 @@
+"""Small parts a machine is fitted together with: its clock, read-only words, and covers of what stands on the bus.
+
+Neighbours: `machine` alone makes them. They know neither core nor engine: what they tell goes to functions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from emu.clock import VirtualClock
+from emu.cpu.contract import BusFault, FlashController
+from emu.cpu.faces import CellRegion, KnowsPower
+from emu.cpu.system_space import SystemSpace
+
+
+class AlarmClock(VirtualClock):
+    """The core is told of every alarm: the slice it is in may be longer than the time to it."""
+
+    __slots__ = ("_counts", "_expect")
+
+    def __init__(self, expect: Callable[[int], None]) -> None:
+        super().__init__()
+        self._expect = expect
+        self._counts: dict[str, int] = {}
+
+    def set_alarm(self, name: str, at_us: int) -> None:
+        super().set_alarm(name, at_us)
+        self._counts[name] = self._counts.get(name, 0) + 1
+        self._expect(at_us)
+
+    def times_set(self) -> dict[str, int]:
+        """How often each alarm that is set now has been set: a feed within a microsecond does not move it."""
+        return {name: self._counts[name] for name, _ in self.settings()[1]}
+
+
+class Constants:
+    """Words that read the same for ever: identity codes, sizes. Stores to them are bus errors."""
+
+    def __init__(self, words: dict[int, int]) -> None:
+        self._words = words
+
+    def read(self, offset: int, size: int) -> int:
+        return self._words.get(offset & ~3, 0xFFFF_FFFF) >> 8 * (offset & 3) & (1 << 8 * size) - 1
+
+    def write(self, offset: int, size: int, value: int) -> None:
+        raise BusFault(f"a store of {value:#x} to read-only memory")
+
+    def reset(self) -> None:
+        """Nothing changes."""
+
+
+class Watched:
+    """The flash controller, and a look at what it has done after each of its registers was written."""
+
+    def __init__(self, controller: FlashController, after: Callable[[], None]) -> None:
+        self._controller = controller
+        self._after = after
+        self.read = controller.read
+        self.reset = controller.reset
+
+    def write(self, offset: int, size: int, value: int) -> None:
+        self._controller.write(offset, size, value)
+        self._after()
+
+    def power_on(self) -> None:
+        if isinstance(self._controller, KnowsPower):
+            self._controller.power_on()
+
+
+class Row:
+    """Cells beside the array, as the core reads them: ``sensed(address, size)`` hears of it. A store goes to the
+    controller, and ``after`` is called then."""
+
+    def __init__(
+        self,
+        region: CellRegion,
+        controller: FlashController,
+        sensed: Callable[[int, int], None],
+        after: Callable[[], None],
+    ) -> None:
+        self._region = region
+        self._controller = controller
+        self._sensed = sensed
+        self._after = after
+
+    def read(self, offset: int, size: int) -> int:
+        if offset + size > self._region.size:
+            return (1 << 8 * size) - 1
+        self._sensed(self._region.base + offset, size)
+        return int.from_bytes(self._region.device.sense(self._region.start + offset, size), "little")
+
+    def write(self, offset: int, size: int, value: int) -> None:
+        if self._controller.store(self._region.base + offset, size, value) != "done":
+            raise BusFault(f"a store to {self._region.name} that it does not take")
+        self._after()
+
+    def reset(self) -> None:
+        """Cells know no reset."""
+
+
+class Paged:
+    """A part of the core's own registers. ``written`` is called behind a store: what is pending may have changed."""
+
+    def __init__(self, system: SystemSpace, page: int, written: Callable[[], None]) -> None:
+        self._system = system
+        self.timed = frozenset(offset - page for offset in system.TIMED)
+        self._page = page
+        self._written = written
+
+    def read(self, offset: int, size: int) -> int:
+        return self._system.read(self._page + offset, size)
+
+    def write(self, offset: int, size: int, value: int) -> None:
+        self._system.write(self._page + offset, size, value)
+        self._written()
+
+    def reset(self) -> None:
+        if self._page:
+            self._system.reset()

@@ -1,0 +1,313 @@
+"""A chip made of its description: core, memory, bus, peripherals, and the flash controller with its cells.
+
+A machine is made once and reset often: translated code, mapped memory and peripherals stay. At every reset the core,
+time and registers begin anew; what a reset leaves alone (RAM, the backup domain, flash) stays, and the loss of power
+takes RAM away: it is filled with bytes that mean nothing, the same ones for the same seed.
+
+Neighbours: `session` runs one and reports. `contract` is what peripherals see of it. It knows no campaign.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NoReturn
+
+import numpy as np
+from numpy.typing import NDArray
+
+from emu.cpu.bus import ALIAS_SIZE, PERIPHERAL_ALIAS, RAM_ALIAS, Bus, RamBits
+from emu.cpu.chip import Chip
+from emu.cpu.contract import FlashController, Peripheral, Surroundings, World
+from emu.cpu.core import Core
+from emu.cpu.engine import Engine
+from emu.cpu.exceptions import NMI, Exceptions
+from emu.cpu.faces import CellRegion, HasEffects, HasRegions, KnowsPower, Senses
+from emu.cpu.fittings import AlarmClock, Constants, Paged, Row, Watched
+from emu.cpu.memory import AddressSpace, Ram
+from emu.cpu.models import MODELS as CORE_MODELS
+from emu.cpu.peripherals import MODELS
+from emu.cpu.steady import Access, Search
+from emu.cpu.stops import Refused
+from emu.cpu.system_space import BASE as SYSTEM
+from emu.cpu.system_space import SIZE as SYSTEM_SIZE
+from emu.cpu.system_space import SystemSpace
+from emu.cpu.unknown import UnknownRegisters
+from emu.errors import BoardError
+from flash.device import FlashDevice
+from flash.draws import uniforms
+from flash.errors import HardwareFault, ResetAsserted
+from flash.journal import Journal, Operation
+from flash.part import bundled_part
+from flash.snapshot import Snapshot
+from flash.supply import Supply
+from flash.tomlfile import nearest
+from flash.trace import Trace
+
+_PAGE = 0x1000
+_PERIPHERALS, _PERIPHERALS_END = 0x4000_0000, 0x6000_0000
+
+
+MakeController = Callable[[str, World, FlashDevice], FlashController]
+
+
+class Machine:
+    """``make_controller(name, world, main)`` makes the flash controller a chip's file names. ``seed``: of RAM at
+    power-on, the unique id and random numbers. ``native`` False: no machine code of ours, slower, with the same
+    results."""
+
+    def __init__(
+        self,
+        chip: Chip,
+        make_controller: MakeController,
+        *,
+        supply: Supply | None = None,
+        journal: Journal | None = None,
+        seed: int = 0,
+        native: bool = True,
+    ) -> None:
+        self.chip = chip
+        self.seed = seed
+        self.clock = AlarmClock(lambda us: self.core.expect(us))
+        self.cause = "power"
+        self.notes: list[str] = []
+        self.sent: list[tuple[int, str, bytes]] = []
+        self.unknown = UnknownRegisters()
+        self.supply = supply or Supply()
+        self._left_us: dict[str, int] = {}
+        self._watched: list[int] = []
+        self._marks_changed = False
+        self._journal = journal if journal is not None else Journal()
+        self._seen_entries = 0
+        self._rams: list[tuple[int, NDArray[np.uint8], NDArray[np.uint8]]] = []
+        model = CORE_MODELS[chip.core]
+        self.engine = Engine(chip.core, native=native)
+        self.memory = AddressSpace()
+        self.exceptions = Exceptions(chip.interrupts, chip.priority_bits)
+        self.core = Core(model, self.engine, self.memory, self.exceptions, self._request_reset, chip.clock_hz)
+        self.bus = Bus(self.core.sync, self.engine.end_slice, self.unknown)
+        self.world = self._make_world()
+        self.flash = FlashDevice(
+            bundled_part(chip.flash.part), clock=self.clock, supply=self.supply, journal=self._journal
+        )
+        self.controller = make_controller(chip.flash.controller, self.world, self.flash)
+        self.devices = self._find_devices()
+        self._snapshots: list[Snapshot | None] = [None for _ in self.devices]
+        self._map_memory()
+        self._attach_peripherals()
+        self._map_registers()
+        search = Search(
+            model,
+            self.engine,
+            [content for _, content, _ in self._rams],
+            self._watch,
+            self.clock.times_set,
+            lambda: len(self.sent) + len(self.notes) + len(self._journal.entries),
+        )
+        self.core.looks_with(self.bus, search)
+        self.core.before_slice = self._before_slice
+        self.memory.sensed = self.sensed
+
+    # -- power and reset --------------------------------------------------------------------------------------
+
+    def reset(self, cause: str, *, journal: Journal | None = None, trace: Trace | None = None) -> None:
+        """``cause`` "power": power came, RAM is lost. Anything else is a reset of the system: see `Surroundings`.
+
+        Flash may have been changed meanwhile by whoever holds the devices: it is looked at.
+        """
+        self.cause = cause
+        now_us, alarms = self.clock.settings()
+        self._left_us = {name: at_us - now_us for name, at_us in alarms}
+        self.clock.set((0, ()))
+        self._journal = journal if journal is not None else Journal()
+        self._seen_entries = len(self._journal.entries)
+        for device in self.devices:
+            device.attach(self.clock, self._journal, trace)
+        self.notes.clear()
+        self.sent.clear()
+        self.unknown.clear()
+        if cause == "power":
+            for address, content, pattern in self._rams:
+                content[:] = pattern
+                self.engine.forget(address, content.size)
+            for ram in self.chip.ram:
+                for alias in ram.aliases:
+                    self.engine.forget(alias, ram.size)
+        self._look_at_flash()
+        self._watch_granules()
+        self.core.reset(self.clock, self.chip.clock_hz, self.chip.boot)
+        for place in self.bus.places:
+            if cause == "power" and isinstance(place.peripheral, KnowsPower):
+                place.peripheral.power_on()
+        self.bus.reset()
+
+    def _look_at_flash(self) -> None:
+        """Code that was translated from bytes that are others now is forgotten."""
+        snapshot = self.flash.snapshot()
+        before = self._snapshots[0]
+        size = self.flash.cells.block_size
+        if before is not None and before is not snapshot:
+            for index in before.tree.differing(snapshot.tree):
+                self.engine.forget(self.chip.flash.address + index * size, size)
+        self._snapshots[0] = snapshot
+
+    # -- error correction -------------------------------------------------------------------------------------
+
+    def _watch_granules(self) -> None:
+        """Reads of what error correction has marked are told to the controller, and of nothing else."""
+        self._marks_changed = False
+        cells, geometry = self.flash.cells, self.flash.geometry
+        marked = cells.ecc_states(0, geometry.size) if isinstance(self.controller, Senses) else []
+        addresses = [at for at, _ in marked]
+        if addresses == self._watched:
+            return
+        self._watched = addresses
+        entry = self.chip.flash
+        bases = (entry.address, *entry.aliases)
+        self.engine.watch([(base + at, geometry.unit) for base in bases for at in addresses], self.sensed)
+
+    def sensed(self, address: int, size: int) -> None:
+        """The core has read flash, at any of its addresses, or a row beside it."""
+        if not isinstance(self.controller, Senses):
+            return
+        entry = self.chip.flash
+        for base in entry.aliases:
+            if base <= address < base + self.flash.geometry.size:
+                address += entry.address - base
+        try:
+            self.controller.sensed(address, size)
+        except HardwareFault:
+            raise Refused from None
+
+    def _before_slice(self) -> None:
+        if self._marks_changed:
+            self._watch_granules()
+
+    def _request_reset(self, cause: str) -> NoReturn:
+        raise ResetAsserted(cause)
+
+    def _watch(self, accesses: list[Access] | None) -> None:
+        self.bus.watched = accesses
+
+    # -- flash ------------------------------------------------------------------------------------------------
+
+    def _find_devices(self) -> list[FlashDevice]:
+        """The array first, then the rows beside it."""
+        found = [self.flash]
+        for region in self._regions():
+            if all(region.device is not each for each in found):
+                found.append(region.device)
+        return found
+
+    def _regions(self) -> Sequence[CellRegion]:
+        return self.controller.regions if isinstance(self.controller, HasRegions) else ()
+
+    def _store(self, offset: int, size: int, value: int) -> bool:
+        """A store of the core to the array."""
+        self.core.sync()
+        outcome = self.controller.store(self.chip.flash.address + offset, size, value)
+        self.note_flash()
+        return outcome == "done"
+
+    def note_flash(self) -> None:
+        """Operations since the last call: translated code of their range is forgotten before it runs again."""
+        entries = self._journal.entries
+        if len(entries) > self._seen_entries:
+            self.core.news()
+        for entry in entries[self._seen_entries :]:
+            if isinstance(entry, Operation) and entry.device == self.flash.name:
+                self.engine.changed(self.chip.flash.address + entry.address, entry.length)
+                if self.flash.cells.broken is not None and self.flash.cells.ecc_states(entry.address, entry.length):
+                    self._marks_changed = True
+                    self.engine.end_slice()
+        self._seen_entries = len(entries)
+
+    # -- what it is made of -----------------------------------------------------------------------------------
+
+    def _make_world(self) -> Surroundings:
+        return Surroundings(
+            clock=self.clock, raise_irq=self._raise_irq, clear_irq=self.exceptions.clear_line,
+            nmi=lambda: self.core.pend(NMI), reset=self._request_reset, note=self.notes.append,
+            at=self._at, cancel=self.core.agenda.cancel, unknown=self.unknown.count,
+            memory=Ram(self.memory), set_clock=lambda hz: self.core.time.set_hz(hz),
+            clock_hz=lambda: self.core.time.hz, cause=lambda: self.cause, left_us=lambda name: self._left_us.get(name),
+            hardware_watchdog=self._has_hardware_watchdog, send=self._send, seed=self.seed,
+        )  # fmt: skip
+
+    def _raise_irq(self, number: int) -> None:
+        self.exceptions.raise_line(number)
+        self.engine.end_slice()
+
+    def _at(self, name: str, us: int, action: Callable[[], None]) -> None:
+        self.core.agenda.at(name, us, action)
+        self.core.expect(us)
+
+    def _has_hardware_watchdog(self) -> bool:
+        """Asked when the controller, the first on the bus, has been reset."""
+        return isinstance(self.controller, HasEffects) and self.controller.effects.hardware_watchdog
+
+    def _send(self, name: str, data: bytes) -> None:
+        self.sent.append((self.clock.now_us, name, data))
+        self.core.news()
+
+    def _map_memory(self) -> None:
+        entry = self.chip.flash
+        cells = self.flash.cells.data[: self.flash.geometry.size]
+        for base in (entry.address, *entry.aliases):
+            self.engine.map_flash(base, cells, self._store)
+            self.memory.add("flash", base, cells, is_ram=False)
+            self.engine.fold(base ^ entry.address)
+        for ram in self.chip.ram:
+            content = np.zeros(ram.size, np.uint8)
+            pattern = (uniforms(self.seed ^ ram.address, 0, ram.size) * 256).astype(np.uint8)
+            self._rams.append((ram.address, content, pattern))
+            for base in (ram.address, *ram.aliases):
+                self.engine.map_ram(base, content)
+                self.memory.add(ram.name, base, content, is_ram=True)
+
+    def _attach_peripherals(self) -> None:
+        chip = self.chip
+        self.peripherals: dict[str, Peripheral] = {}
+        self.bus.attach(
+            "FLASH", chip.flash.registers, chip.flash.registers_size, Watched(self.controller, self.note_flash)
+        )
+        for entry in chip.peripheral:
+            make = MODELS.get(entry.model)
+            if make is None:
+                raise BoardError(
+                    f"{chip.name}: {entry.name}: no model {entry.model!r}{nearest(entry.model, [*MODELS])}"
+                )
+            self.peripherals[entry.name] = make(self.world, entry)
+            self.bus.attach(entry.name, entry.address, entry.size, self.peripherals[entry.name])
+        words = dict(chip.words)
+        for index, address in enumerate(chip.unique_id):
+            words[address] = int(uniforms(self.seed, 1 << 32, 4 + index)[-1] * (1 << 32))
+        for start in sorted({address & ~0xF for address in words}):
+            inside = {address & 0xF: word for address, word in words.items() if address & ~0xF == start}
+            self.bus.attach(f"identity at {start:#x}", start, 0x10, Constants(inside))
+        for region in self._regions():
+            if region.device is not self.flash:
+                self.bus.attach(
+                    region.name, region.base, region.size, Row(region, self.controller, self.sensed, self.note_flash)
+                )
+
+    def _map_registers(self) -> None:
+        """Peripherals and the core's own registers as two spans; pages elsewhere one by one."""
+        system = SystemSpace(
+            self.core.control, self.exceptions, self.core.systick, lambda: self.core.time, self.unknown.count
+        )
+        for page, size in ((0, 0x4000), (0xE000, 0x1000)):
+            part = Paged(system, page, self.engine.end_slice)
+            self.bus.attach(f"core at {SYSTEM + page:#x}", SYSTEM + page, size, part)
+        pages = {place.address & ~(_PAGE - 1) for place in self.bus.places}
+        spans = [(_PERIPHERALS, _PERIPHERALS_END), (SYSTEM, SYSTEM + SYSTEM_SIZE)]
+        if self.chip.bit_band:
+            after = PERIPHERAL_ALIAS + ALIAS_SIZE
+            spans[:1] = [(_PERIPHERALS, PERIPHERAL_ALIAS), (after, _PERIPHERALS_END)]
+            self.engine.map_registers(PERIPHERAL_ALIAS, ALIAS_SIZE, self.bus.read_bit, self.bus.write_bit)
+            bits = RamBits(Ram(self.memory))
+            self.engine.map_registers(RAM_ALIAS, ALIAS_SIZE, bits.read, bits.write)
+        for page in sorted(pages):
+            if not (_PERIPHERALS <= page < _PERIPHERALS_END or SYSTEM <= page < SYSTEM + SYSTEM_SIZE):
+                spans.append((page, page + _PAGE))
+        for start, end in spans:
+            self.engine.map_registers(start, end - start, self.bus.read, self.bus.write)

@@ -1,0 +1,44 @@
+"""Peripherals enough for real code: by the name a chip's file gives to a model.
+
+Neighbours: `machine` makes them. Each knows its registers and the `Surroundings` it is given, nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from emu.cpu.chip import PeripheralEntry
+from emu.cpu.contract import Peripheral, Surroundings
+from emu.cpu.peripherals.clocks import CLOCK_MODELS
+from emu.cpu.peripherals.nordic import ClockPower, Uart
+from emu.cpu.peripherals.serial import NewPort, OldPort
+from emu.cpu.peripherals.small import Backup, Crc, NordicGpio, NordicRandom, Random, gpio_new, gpio_old
+from emu.cpu.peripherals.storage import Storage
+from emu.cpu.peripherals.watchdogs import Independent, Nordic, Window
+
+Maker = Callable[[Surroundings, PeripheralEntry], Peripheral]
+
+MODELS: Mapping[str, Maker] = {
+    "storage": Storage,
+    **CLOCK_MODELS,
+    "usart-v1": OldPort,
+    "usart-v2": NewPort,
+    "lpuart": NewPort,
+    "gpio-v1": gpio_old,
+    "gpio-v2": gpio_new,
+    "iwdg": Independent,
+    "wwdg": partial(Window, shift=7),
+    "wwdg-v2": partial(Window, shift=11),
+    "crc": Crc,
+    "rng": Random,
+    "backup": Backup,
+    "nrf-clock-power": ClockPower,
+    "nrf-uart": Uart,
+    "nrf-gpio": NordicGpio,
+    "nrf-rng": NordicRandom,
+    "nrf-wdt": Nordic,
+}
+"""What ``model`` of a chip's ``[[peripheral]]`` may be."""
+
+__all__ = ["MODELS", "Maker"]

@@ -1,0 +1,190 @@
+"""Small peripherals: GPIO, the CRC unit, the random number generator, backup registers.
+
+Neighbours: `Bank`. Offsets and bits: the vendors' headers and SVD files.
+"""
+
+from __future__ import annotations
+
+from emu.cpu.chip import PeripheralEntry
+from emu.cpu.contract import Surroundings
+from emu.cpu.peripherals.bank import WORD, Bank
+from flash.draws import mix
+
+
+class Gpio(Bank):
+    """A port of an STM32: outputs read back, inputs read 0. ``registers`` of the entry are values after a reset."""
+
+    def __init__(
+        self, world: Surroundings, entry: PeripheralEntry, *, size: int, idr: int, odr: int, bsrr: int, brr: int | None
+    ) -> None:
+        super().__init__(world, entry.name, dict.fromkeys(range(0, size, 4), 0) | dict(entry.registers))
+        self._idr, self._odr, self._bsrr, self._brr = idr, odr, bsrr, brr
+        self.inputs = 0
+        """Levels on the pins from outside: a button, a strap."""
+
+    def loaded(self, register: int) -> int:
+        if register == self._idr:
+            return (self.words[self._odr] | self.inputs) & 0xFFFF
+        return 0 if register in (self._bsrr, self._brr) else super().loaded(register)
+
+    def stored(self, register: int, value: int, lanes: int) -> None:
+        if register == self._bsrr:
+            self.keep(self._odr, self.words[self._odr] & ~(value >> 16) | value & 0xFFFF)
+        elif register == self._brr:
+            self.keep(self._odr, self.words[self._odr] & ~value)
+        elif register != self._idr:
+            self.keep(register, value, lanes)
+
+
+def gpio_old(world: Surroundings, entry: PeripheralEntry) -> Gpio:
+    """Model "gpio-v1": F1."""
+    return Gpio(world, entry, size=0x1C, idr=0x08, odr=0x0C, bsrr=0x10, brr=0x14)
+
+
+def gpio_new(world: Surroundings, entry: PeripheralEntry) -> Gpio:
+    """Model "gpio-v2": all others."""
+    return Gpio(world, entry, size=0x34, idr=0x10, odr=0x14, bsrr=0x18, brr=0x28)
+
+
+class NordicGpio(Bank):
+    """Model "nrf-gpio": one port. The second begins inside the first, so offsets are those of the SVD less 0x500."""
+
+    OUT, OUTSET, OUTCLR, IN, DIR, DIRSET, DIRCLR = 0x004, 0x008, 0x00C, 0x010, 0x014, 0x018, 0x01C
+
+    def __init__(self, world: Surroundings, entry: PeripheralEntry) -> None:
+        named = dict.fromkeys(range(0x004, 0x028, 4), 0) | dict.fromkeys(range(0x200, 0x280, 4), 2)
+        super().__init__(world, entry.name, named)
+        self.inputs = 0
+
+    def loaded(self, register: int) -> int:
+        if register in (self.OUTSET, self.OUTCLR):
+            return self.words[self.OUT]
+        if register in (self.DIRSET, self.DIRCLR):
+            return self.words[self.DIR]
+        if register == self.IN:
+            return self.words[self.OUT] & self.words[self.DIR] | self.inputs & ~self.words[self.DIR]
+        return super().loaded(register)
+
+    def stored(self, register: int, value: int, lanes: int) -> None:
+        if register in (self.OUTSET, self.DIRSET):
+            self.words[register - 4] |= value
+        elif register in (self.OUTCLR, self.DIRCLR):
+            self.words[register - 8] &= ~value
+        elif register != self.IN:
+            self.keep(register, value, lanes)
+
+
+class Crc(Bank):
+    """Model "crc": the CRC unit of an STM32; polynomial, width and reversals where the registers say so.
+
+    The old unit (F1, F4) has the same registers without those, and never writes them.
+    """
+
+    DR, IDR, CR, INIT, POL = 0x00, 0x04, 0x08, 0x10, 0x14
+    _WIDTHS = (32, 16, 8, 7)
+
+    def __init__(self, world: Surroundings, entry: PeripheralEntry) -> None:
+        super().__init__(
+            world, entry.name, {self.DR: WORD, self.IDR: 0, self.CR: 0, self.INIT: WORD, self.POL: 0x04C1_1DB7}
+        )
+
+    def loaded(self, register: int) -> int:
+        if register != self.DR:
+            return super().loaded(register)
+        value = self.words[self.DR] & (1 << self._width) - 1
+        return _reversed(value, self._width) if self.has(self.CR, 7) else value
+
+    def write(self, offset: int, size: int, value: int) -> None:
+        if offset & ~3 == self.DR:
+            self._feed(value, 8 * size)
+        else:
+            super().write(offset, size, value)
+
+    def stored(self, register: int, value: int, lanes: int) -> None:
+        self.keep(register, value & ~1 if register == self.CR else value, lanes)
+        if (register == self.CR and value & 1) or register == self.INIT:
+            self.keep(self.DR, self.words[self.INIT])
+
+    @property
+    def _width(self) -> int:
+        return self._WIDTHS[self.words[self.CR] >> 3 & 3]
+
+    def _feed(self, value: int, bits: int) -> None:
+        reversal = self.words[self.CR] >> 5 & 3
+        if reversal:
+            chunk = min(bits, 4 << reversal)
+            parts = [_reversed(value >> at & (1 << chunk) - 1, chunk) << at for at in range(0, bits, chunk)]
+            value = sum(parts)
+        width, polynomial, state = self._width, self.words[self.POL], self.words[self.DR]
+        for at in range(bits - 1, -1, -1):
+            top = state >> width - 1 & 1 ^ value >> at & 1
+            state = (state << 1 ^ (polynomial if top else 0)) & (1 << width) - 1
+        self.keep(self.DR, state)
+
+
+class Random(Bank):
+    """Model "rng": of an STM32. Words are a function of the seed and of how many were drawn since reset."""
+
+    CR, SR, DR = 0x00, 0x04, 0x08
+
+    def __init__(self, world: Surroundings, entry: PeripheralEntry) -> None:
+        super().__init__(world, entry.name, {self.CR: 0, self.SR: 0, self.DR: 0} | dict(entry.registers))
+        self._drawn = 0
+
+    def reset(self) -> None:
+        super().reset()
+        self._drawn = 0
+
+    def loaded(self, register: int) -> int:
+        if register == self.SR:
+            return int(self.has(self.CR, 2))
+        if register == self.DR:
+            self._drawn += 1
+            return mix(self.world.seed, self._drawn) & WORD if self.has(self.CR, 2) else 0
+        return super().loaded(register)
+
+
+class NordicRandom(Bank):
+    """Model "nrf-rng"."""
+
+    START, STOP, VALRDY, VALUE = 0x000, 0x004, 0x100, 0x508
+
+    def __init__(self, world: Surroundings, entry: PeripheralEntry) -> None:
+        named = dict.fromkeys((self.START, self.STOP, self.VALRDY, 0x200, 0x300, 0x304, 0x308, 0x504, self.VALUE), 0)
+        super().__init__(world, entry.name, named)
+        self._runs = False
+        self._drawn = 0
+
+    def reset(self) -> None:
+        super().reset()
+        self._runs, self._drawn = False, 0
+
+    def loaded(self, register: int) -> int:
+        if register == self.VALRDY:
+            return int(self._runs)
+        if register == self.VALUE:
+            self._drawn += 1
+            return mix(self.world.seed, self._drawn) & 0xFF
+        return super().loaded(register)
+
+    def stored(self, register: int, value: int, lanes: int) -> None:
+        if register in (self.START, self.STOP):
+            self._runs = register == self.START
+        else:
+            self.keep(register, value, lanes)
+
+
+class Backup(Bank):
+    """Model "backup": registers that a system reset leaves alone; the loss of power clears them, as without a
+    battery."""
+
+    def __init__(self, world: Surroundings, entry: PeripheralEntry) -> None:
+        super().__init__(world, entry.name, dict.fromkeys(range(0, entry.size, 4), 0) | dict(entry.registers))
+
+    def reset(self) -> None:
+        if self.world.cause() == "power":
+            super().reset()
+
+
+def _reversed(value: int, width: int) -> int:
+    return int(format(value, f"0{width}b")[::-1], 2)

@@ -1,0 +1,31 @@
+"""Why a slice of code ended: what the engine tells the core.
+
+Neighbours: `engine` makes them, `core` reacts; the bus raises `Refused`. Knows neither.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+StopKind = Literal[
+    "slice", "sleep", "event-wait", "call", "breakpoint", "fetch", "undefined", "no-coprocessor", "not-thumb",
+    "unaligned", "read", "write", "refused-store", "refused-access",
+]  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Why a slice ended. ``address``: of the access nobody answered. The program counter is at the instruction, or
+    behind it for "sleep", "event-wait" and "call"."""
+
+    kind: StopKind
+    address: int = 0
+
+
+NOTHING = Stop("slice")
+SLEEP = Stop("sleep")
+
+
+class Refused(Exception):
+    """Raised by a register callback: the bus answers with an error, and the instruction takes a fault."""
