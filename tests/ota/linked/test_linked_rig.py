@@ -36,7 +36,7 @@ from flash.journal import Event
 from flash.tears import TEAR_SETS
 from tests.emu.helpers import life
 from tests.ota.linked.wrong import WRONG, NeverFrees
-from tests.properties.closures import violations
+from tests.properties.closures import edges_by_hand, violations
 
 IMAGES = ImagePair(bytes(n * 7 % 251 for n in range(500)), bytes(n * 11 % 253 for n in range(600)))
 BOARD = load_board("demo")
@@ -174,6 +174,7 @@ def test_power_may_go_anywhere_and_one_frame_another_way() -> None:
     assert (verdict.word, verdict.complete) == ("held", True)
     assert {kind for kind in verdict.coverage.edge_kinds if kind in DETOURS} == set(DETOURS)
     assert not violations(closure)
+    assert edges_by_hand(closure) == verdict.coverage.edges, "every session of every state has its detours"
     assert Auditor(closure).audit(0.0, 0).audited > 500
 
 
