@@ -114,8 +114,9 @@ def _reverts(scene: Scene) -> Iterator[Breach]:
 
 
 def _truthful(scene: Scene) -> Iterator[Breach]:
-    """A claim that the update is applied is true when flash names the new image: a power cut may spend its trial before
-    it is entered, and no device can know."""
+    """A claim that the update is applied is true when flash names the new image: a power cut in the bootloader may
+    spend its trial before it is entered, and no device can know. What a bootloader refuses that was never interrupted
+    was not applied."""
     for index, event, monitor in scene.events(HANDOVER):
         if event.facts[1] != NEW and _is_false(monitor):
             yield Breach("truthful", index, f"{_CLAIMS[monitor.claimed]}, and the {event.facts[1]} image runs")
@@ -130,7 +131,8 @@ def _truthful(scene: Scene) -> Iterator[Breach]:
 
 def _is_false(monitor: Monitor) -> bool:
     """Whether the other side is wrong when the new image does not run."""
-    return monitor.claimed == KEPT or (monitor.claimed == APPLIED and not (monitor.entered or monitor.is_backed))
+    was_true = monitor.entered or (monitor.is_backed and monitor.is_spent)
+    return monitor.claimed == KEPT or (monitor.claimed == APPLIED and not was_true)
 
 
 _CLAIMS = {

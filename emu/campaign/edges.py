@@ -85,11 +85,6 @@ class Edge:
     def is_detour(self) -> bool:
         return self.how in DETOURS
 
-    @property
-    def lived(self) -> int:
-        """How many entries of the session the device has behind it where the edge leads: after a detour, none."""
-        return 0 if self.is_detour else self.entry
-
     def interruption(self) -> Interruption:
         """The same edge as something a live session can be given."""
         if self.is_torn:

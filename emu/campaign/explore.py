@@ -108,7 +108,7 @@ class Explorer:
                 self._where = f"session {number + 1} of {len(chain.sessions)}, {len(judged.run.entries)} entries"
             for child in self._children(number, judged, layer):
                 step = Step(number, child.edge.entry, child.edge.how)
-                monitor = judged.monitors[child.edge.lived].at_reset
+                monitor = judged.remembered(child.edge)
                 below, names = (*path, step), (*kinds, child.edge.kind)
                 if layer == 1:
                     self._edge(child, monitor, below, names, target)

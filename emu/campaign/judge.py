@@ -17,6 +17,7 @@ from emu.board import CheckEntry
 from emu.campaign.breach import Breach
 from emu.campaign.cache import Piece, RunCache, Session
 from emu.campaign.checks import Check, Scene, monitors_of, places_consulted, rows_of
+from emu.campaign.edges import Edge
 from emu.campaign.monitor import Monitor
 from emu.campaign.verdict import Coverage
 from emu.campaign.wear import Erased, erases_of, worn_out
@@ -72,6 +73,10 @@ class Judged:
     def after(self) -> Monitor:
         """What is remembered after it."""
         return self.pieces[-1].monitors[-1].at_reset
+
+    def remembered(self, edge: Edge) -> Monitor:
+        """What is remembered where ``edge`` of the session leads. A detour is no reset: the past is that before it."""
+        return self.monitors[0] if edge.is_detour else self.monitors[edge.entry].at_reset
 
 
 @dataclass(slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from emu.events import ATTEMPT, CLAIMED, COMMIT_BEGUN, COMMIT_RETURNED, HANDOVER, NEW, OFFERED, OUTSIDE, TOLD
+from emu.events import APPLIED, ATTEMPT, CLAIMED, COMMIT_BEGUN, COMMIT_RETURNED, HANDOVER, NEW, OFFERED, OUTSIDE, TOLD
 from emu.ledger import NOTHING_OWED, Ledger
 from flash.journal import Event
 
@@ -23,7 +23,8 @@ class Monitor:
     ``commit_returned``: the application called commit on it, and got an answer. ``running``: the slot that was entered
     in this session; -1 while the bootloader runs. ``ledger``: what a store owes its user. ``claimed``: what the other
     side takes for granted, `APPLIED`, `KEPT` or "";
-    ``is_backed``: flash named the new image when the device said so."""
+    ``is_backed``: flash named the new image when the device said so; ``is_spent``: since then a bootloader has ended
+    without a hand-over, and the trial may have gone with it."""
 
     entered: bool = False
     commit_begun: bool = False
@@ -32,11 +33,15 @@ class Monitor:
     ledger: Ledger = NOTHING_OWED
     claimed: str = ""
     is_backed: bool = True
+    is_spent: bool = False
 
     @property
     def at_reset(self) -> Monitor:
         """What is remembered across a reset."""
-        return self if self.running < 0 else replace(self, running=-1)
+        if self.running >= 0:
+            return replace(self, running=-1)
+        owes_trial = self.claimed == APPLIED and self.is_backed and not self.entered
+        return replace(self, is_spent=True) if owes_trial and not self.is_spent else self
 
     @property
     def on_probation(self) -> bool:
@@ -57,5 +62,5 @@ class Monitor:
         if event.name == TOLD:
             return replace(self, ledger=self.ledger.with_told(*event.facts))
         if event.name == CLAIMED:
-            return replace(self, claimed=event.facts[0], is_backed=event.facts[1])
+            return replace(self, claimed=event.facts[0], is_backed=event.facts[1], is_spent=False)
         return self

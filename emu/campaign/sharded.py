@@ -200,7 +200,7 @@ class ShardedExplorer(Explorer):
         if piece.parent is not None:
             number, entry, nth = piece.parent
             child = self._child(self._golden, number, (entry, nth), level=0)
-            state = State(child.state, self._golden.sessions[number].monitors[child.edge.lived].at_reset)
+            state = State(child.state, self._golden.sessions[number].remembered(child.edge))
             judge = Judge(self._rig, self._bounds, checks=(), cache=False, cover=Coverage())
             chain, path, kinds = judge.chain(state), (_step(number, child),), (child.edge.kind,)
         child = self._child(chain, piece.session, piece.at, level=len(path))

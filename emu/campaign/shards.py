@@ -139,9 +139,7 @@ class ShardWorker(Explorer):
             entry = child.edge.entry
             self._at = (piece.session, entry, nth - 1)
             step = Step(piece.session, entry, child.edge.how)
-            self._edge(
-                child, judged.monitors[child.edge.lived].at_reset, (*path, step), (*kinds, child.edge.kind), layer
-            )
+            self._edge(child, judged.remembered(child.edge), (*path, step), (*kinds, child.edge.kind), layer)
 
     def _under(self, piece: Piece) -> tuple[Chain, CutPath, tuple[str, ...]]:
         """What follows the piece's parent. It is counted with the first edge there, and once."""
@@ -189,5 +187,5 @@ class _Parents:
             same = child.edge.entry == self._at[1]
             self._at = (session, child.edge.entry, self._at[2] + 1 if same else 0)
             if self._at == position:
-                return child, self._golden.sessions[session].monitors[child.edge.lived].at_reset
+                return child, self._golden.sessions[session].remembered(child.edge)
         raise AssertionError(f"there is no edge {position}: please report")

@@ -68,26 +68,28 @@ def _of_scenario(rig: PlainRig, inputs: Inputs) -> Asked:
 
 def _of_device(rig: UpdateRig, inputs: Inputs) -> Asked:
     images, known = rig.images, rig.inputs
+    app, link = (inputs.app, "") if inputs.link is None else (inputs.link.system, _over(inputs.link))
     labels = {
         "board": rig.board.name,
         "from": f"{file_name(inputs, 0)}, {len(images.old):,} bytes",
         "to": f"{file_name(inputs, 1)}, {len(images.new):,} bytes",
         "workload": (
-            f"{rig.firmware.name} firmware, app {inputs.app}, timing {inputs.timing}, seed {inputs.seed}, "
+            f"{rig.firmware.name} firmware, app {app}, timing {inputs.timing}, seed {inputs.seed}, "
             f"weak bits {inputs.resolution}, "
-            f"versions {images.old_version} -> {images.new_version}{_over(inputs.link)}"
+            f"versions {images.old_version} -> {images.new_version}{f', {link}' if link else ''}"
         ),
     }
     return Asked(
         inputs={role: _relabelled(item, labels.get(role, item.label)) for role, item in known.items()},
         files={"from": None if inputs.old is None else str(inputs.old),
                "to": None if inputs.new is None else str(inputs.new)},
-        app=inputs.app,
+        app=app,
         timing=inputs.timing,
         seed=inputs.seed,
         resolution=inputs.resolution,
         versions=(images.old_version, images.new_version),
         arguments=arguments(inputs),
+        link=link,
     )  # fmt: skip
 
 
@@ -109,11 +111,10 @@ def arguments(inputs: Inputs) -> tuple[str, ...]:
     return tuple(word for option, value, default in given if value != default for word in (option, str(value)))
 
 
-def _over(link: LinkChoice | None) -> str:
+def _over(link: LinkChoice) -> str:
     """How the update comes, in words."""
-    if link is None:
-        return ""
-    return f", sent by a {link.system} client over a {link.kind}, {counted(link.disturbed, 'frame')} disturbed"
+    most = f"at most {counted(link.disturbed, 'frame')} of a path" if link.disturbed else "no frame"
+    return f"a {link.system} client over a {link.kind}, {most} disturbed"
 
 
 def _link(link: LinkChoice | None) -> tuple[tuple[str, object, object], ...]:

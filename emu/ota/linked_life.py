@@ -1,8 +1,8 @@
 """The life of a device that is sent its updates by a peer: one session, from a reset until it settles or resets.
 
-Boot; let the application talk to whoever talks to it; and whenever the old image runs, the device is at rest and an
-attempt is left, the peer begins an update. The device has settled when nobody talks to it, nothing is on its way, it
-has nothing to do and no timer is running.
+Boot; let the application talk to whoever talks to it; and when the old image runs, the device is at rest and an
+attempt is left, the peer begins an update, once in a session. The device has settled when nobody talks to it, nothing
+is on its way, it has nothing to do and no timer is running.
 
 Neighbours: `network` is the world outside, an update system brings the application; `life` is the same for a device
 that is handed its updates. Knows no protocol and no campaign.
@@ -73,21 +73,21 @@ class LinkedLife:
         app = self._make(Booted(session, plot.firmware, decision))
         app.started()
         network.up()
-        while True:
+        self._pass_time(app)
+        if image == OLD and app.is_committed and not app.is_updating and self._begins():
             self._pass_time(app)
-            if session.clock.has_alarm:
-                session.clock.run_to_alarm()
-            if app.is_updating:
-                return Outcome("hung", detail="an update that nobody continues stays open: no other can begin")
-            if image != OLD or not app.is_committed or not self._begins():
-                return self._rest(app, image)
+        if app.is_updating:
+            return Outcome("hung", detail="an update that nobody continues stays open: no other can begin")
+        return self._rest(app, image)
 
     def _pass_time(self, app: LinkedApplication) -> None:
-        """Until nothing is due any more."""
+        """Until nothing is due any more. A timer that is running then resets the device."""
         network, clock = self._network, self._session.clock
         while True:
             times = [due for due in (network.due_us, app.due_us) if due is not None]
             if not times:
+                if clock.has_alarm:
+                    clock.run_to_alarm()
                 return
             if min(times) > clock.now_us:
                 self._session.wait(min(times) - clock.now_us)

@@ -17,7 +17,8 @@ from emu.rig import Input
 @dataclass(frozen=True)
 class Asked:
     """``inputs``: per role of a token, with labels in words. ``files``: per image, the path as it was given; None: it
-    is bundled. ``versions``: old, new. ``arguments``: the input options `brownout replay` has to be given."""
+    is bundled. ``versions``: old, new. ``arguments``: the input options `brownout replay` has to be given.
+    ``link``: who brings the update, and over what; "": it is handed to the device."""
 
     inputs: Mapping[str, Input]
     files: Mapping[str, str | None]
@@ -27,6 +28,7 @@ class Asked:
     resolution: str
     versions: tuple[str, str]
     arguments: tuple[str, ...] = ()
+    link: str = ""
 
     def token(self, attempts: int, path: CutPath, readings: tuple[str, ...] = (), fault: str = "") -> str:
         return str(token_for(attempts, self.inputs, path, readings, fault))

@@ -48,7 +48,7 @@ def to_certificate(
     cover = verdict.coverage
     return {
         "schema": SCHEMA,
-        "statement": statement(verdict),
+        "statement": statement(verdict, asked.link),
         "board": {"name": verdict.board, "sha256": asked.inputs["board"].digest},
         "parts": {name: part.name for name, part in parts.items()},
         "inputs": {
@@ -57,6 +57,7 @@ def to_certificate(
         "workload": {
             "app": asked.app, "timing": asked.timing, "seed": asked.seed, "attempts": verdict.attempts,
             "events": list(verdict.events), "operations": dict(sorted(cover.operations.items())),
+            **({"link": asked.link} if asked.link else {}),
         },
         "depth": {"bound": verdict.depth or "any", "closed_at": cover.depth_closed},
         "tears": {"set": tears.name, "seed": tears.seed, "rows": _rows(tears, parts.values())},
@@ -85,14 +86,15 @@ def to_certificate(
     }  # fmt: skip
 
 
-def statement(verdict: Verdict) -> str:
-    """What the certificate says, in one sentence."""
+def statement(verdict: Verdict, link: str = "") -> str:
+    """What the certificate says, in one sentence. ``link``: as `Asked` has it."""
     cuts = "power cuts, however many" if not verdict.depth else f"up to {verdict.depth} power cuts"
     events = f", and of {', '.join(verdict.events)} at every point" if verdict.events else ""
     attempts = f"{verdict.attempts} update attempt{'s' if verdict.attempts > 1 else ''}"
+    by = f", sent by {link}," if link else ""
     return (
-        f"No sequence of {cuts}{events}, in {attempts} on board {verdict.board}, at any flash operation and with any "
-        f"of the tears {verdict.tears}, breaks a check that is listed as held."
+        f"No sequence of {cuts}{events}, in {attempts}{by} on board {verdict.board}, at any flash operation and with "
+        f"any of the tears {verdict.tears}, breaks a check that is listed as held."
     )
 
 

@@ -30,6 +30,7 @@ def to_document(verdict: Verdict, asked: Asked, exposure: Exposure | None = None
             for role, item in asked.inputs.items()
         },
         "app": asked.app,
+        **({"link": asked.link} if asked.link else {}),
         "timing": asked.timing,
         "seed": asked.seed,
         "resolution": asked.resolution,

@@ -42,6 +42,7 @@ def summary(verdict: Verdict, asked: Asked, audit: Audit | None = None) -> str:
         f"to         {_input(asked, 'to')}",
         f"update     {operations}",
         f"workload   app {asked.app}, timing {asked.timing}, seed {asked.seed}, weak bits read {_read(verdict, asked)}",
+        *([f"link       {asked.link}"] if asked.link else []),
         f"tried      {cuts} in {counted(verdict.attempts, 'update attempt')}, tears {verdict.tears}, "
         f"events {', '.join(verdict.events) or 'none'}",
         f"edges      {cover.edges:,} in {verdict.seconds - verdict.fault_seconds:.1f} s: "

@@ -143,7 +143,7 @@ class _Walk:
             after = State(judged.run.end, judged.after)
             edges.append((-1, "", self._meet(after, _Way(way.parent, way.step, way.session + 1), now)))
         for child in self._walker.children(state.device, judged.run):
-            monitor = judged.monitors[child.edge.entry].at_reset
+            monitor = judged.remembered(child.edge)
             step = Step(way.session, child.edge.entry, child.edge.how)
             stuck_with = child.running if child.stuck else ""
             for check, message, _ in at_once(child.edge.how == TIMER, stuck_with, child.state, monitor, self._rig):

@@ -94,6 +94,7 @@ class Case:
 TRIED = Monitor(entered=True)
 COMMITTED = Monitor(entered=True, commit_begun=True, commit_returned=True)
 LIED_TO = Monitor(claimed=APPLIED, is_backed=False)
+TOLD_SO = Monitor(claimed=APPLIED)
 KEEPS = Monitor(entered=True, claimed=KEPT)
 HALTED = Outcome("halted", detail="nothing to boot")
 A, B = (place.address for place in SLOTS)
@@ -124,7 +125,14 @@ CASES = {
     "truthful: kept, and old runs": Case("truthful", [enters("old")], (0, 1), start=KEEPS),
     "truthful: kept, and an unknown one runs": Case("truthful", [enters("unknown")], (0,), RESTARTS, KEEPS),
     "truthful: kept, and not committed": Case("truthful", [], (0,), Outcome("settled", "new", False), KEEPS),
-    "truthful: applied and true, the trial was spent": Case("truthful", [claims(APPLIED), enters("old")]),
+    "truthful: applied and true, the trial was spent": Case(
+        "truthful", [enters("old")], start=replace(TOLD_SO, is_spent=True)
+    ),
+    "truthful: applied, and the bootloader refuses it": Case("truthful", [enters("old")], (0, 1), start=TOLD_SO),
+    "truthful: applied, and the device does not restart": Case("truthful", [enters("old"), claims(APPLIED)], (2,)),
+    "truthful: applied again, in a session of its own": Case(
+        "truthful", [claims(APPLIED), enters("old")], (1, 2), start=replace(TOLD_SO, is_spent=True)
+    ),
     "truthful: applied, never written, but it has run": Case(
         "truthful", [enters("new"), enters("old")], (), OLD_RUNS, LIED_TO
     ),
@@ -395,6 +403,14 @@ def test_the_monitor_remembers_entry_and_commit_until_the_next_attempt() -> None
 def test_the_monitor_does_not_count_the_old_image_or_a_mix_as_entered() -> None:
     assert Monitor().after(enters("old")).at_reset == Monitor()
     assert Monitor().after(enters("unknown", 1)).at_reset == Monitor()
+
+
+def test_a_trial_may_be_spent_where_a_bootloader_ends_without_a_hand_over() -> None:
+    spent = replace(TOLD_SO, is_spent=True)
+    assert TOLD_SO.at_reset == spent.at_reset == spent
+    assert TOLD_SO.after(enters("old")).at_reset == TOLD_SO, "what ends behind the hand-over spends no trial"
+    for nothing_owed in (Monitor(), LIED_TO, KEEPS, replace(TOLD_SO, entered=True)):
+        assert nothing_owed.at_reset == nothing_owed
 
 
 # -- ConfigWatch -----------------------------------------------------------------------------------------

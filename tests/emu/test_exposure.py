@@ -196,7 +196,7 @@ class Reference:
         judged = self._known(self._states[key]).sessions[number]
         walker = EdgeWalker(self._rig, self._tears, ())
         return {
-            (child.edge.entry, child.edge.how): State(child.state, judged.monitors[child.edge.entry].at_reset)
+            (child.edge.entry, child.edge.how): State(child.state, judged.remembered(child.edge))
             for child in walker.children(judged.state.device, judged.run)
         }
 

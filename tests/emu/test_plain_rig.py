@@ -392,12 +392,12 @@ def test_every_input_has_its_role(role: str, change: dict[str, Any]) -> None:
 def test_checks_that_mean_nothing_here_say_why() -> None:
     store, bare, committing = rig(write_once), updatable(_update), updatable(_update, commits=True)
     reasons = campaign(store).inapplicable
-    assert set(reasons) == {"whole", "reverts", "retries", "keeps-files", "in-place", "steady"}
+    assert set(reasons) == {"whole", "reverts", "retries", "truthful", "keeps-files", "in-place", "steady"}
     assert reasons["whole"] == "the firmware has no images"
     assert "no boot configs" in reasons["in-place"]
     assert reasons["keeps-files"] == "nobody knows a filesystem of the firmware"
-    assert set(campaign(bare).inapplicable) == {"reverts", "keeps-files", "in-place", "steady"}
-    assert set(campaign(committing).inapplicable) == {"keeps-files", "in-place", "steady"}
+    assert set(campaign(bare).inapplicable) == {"reverts", "truthful", "keeps-files", "in-place", "steady"}
+    assert set(campaign(committing).inapplicable) == {"truthful", "keeps-files", "in-place", "steady"}
 
 
 def _update(reset: Reset) -> None:

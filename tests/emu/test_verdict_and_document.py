@@ -191,7 +191,8 @@ def test_a_check_of_an_unfinished_campaign_has_not_held() -> None:
 
 
 def test_a_campaign_knows_what_it_left_out_and_counts_every_session() -> None:
-    assert campaign(rig_on("demo", app="hangs"), tears=NONE).inapplicable.keys() == {"retries", "keeps-files", "steady"}
+    left_out = campaign(rig_on("demo", app="hangs"), tears=NONE).inapplicable
+    assert left_out.keys() == {"retries", "truthful", "keeps-files", "steady"}
     explorer = explorer_on(rig_on("demo"), tears=NONE)
     cover = explorer.explore().coverage
     assert 0 < cover.runs < cover.boots < explorer.judge.cache.hits + explorer.judge.cache.misses

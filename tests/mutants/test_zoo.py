@@ -23,6 +23,7 @@ from flash.weak import RESOLUTIONS
 from tests.field import read_twice
 from tests.field.bug import FieldBug
 from tests.mutants.zoo import CANARY, FAILS_UNCUT, FOUND_UNCUT, ZOO, Campaign, Mutant
+from tests.ota.linked.wrong import WRONG
 
 EACH = pytest.mark.parametrize("mutant", ZOO, ids=lambda mutant: mutant.name)
 IN_THE_FIELD: dict[str, FieldBug] = {"steady": read_twice.BUG}
@@ -114,7 +115,9 @@ def test_an_updater_that_does_not_erase_fails_before_any_cut(board: str, firmwar
 
 def test_every_check_has_a_mutant() -> None:
     in_the_zoo = {mutant.check for mutant in ZOO}
-    assert in_the_zoo | IN_THE_FIELD.keys() == set(ALL_CHECKS)
+    over_a_link = {wrong.check for wrong in WRONG.values()} - in_the_zoo
+    assert over_a_link == {"truthful"}
+    assert in_the_zoo | IN_THE_FIELD.keys() | over_a_link == set(ALL_CHECKS)
     assert not in_the_zoo & IN_THE_FIELD.keys()
 
 

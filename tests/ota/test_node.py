@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from bootloader.config import pack_config
@@ -122,15 +124,32 @@ def test_a_boot_loop_is_one_after_eight_resets() -> None:
     assert made == [0] * MAX_RESETS
 
 
-def test_a_crash_of_the_application_is_a_reset_where_a_watchdog_sees_it() -> None:
+def crash(app: MongooseApplication) -> None:
+    raise FlashError("the application reads what is not there")
+
+
+def hang(app: MongooseApplication) -> None:
+    app.booted.session.hang()
+
+
+@pytest.mark.parametrize("ends", [crash, hang])
+def test_the_watchdog_ends_an_application_that_crashes_or_hangs(ends: Callable[[MongooseApplication], None]) -> None:
     powered = Powered()
+    watchdog_s = powered.board.document.timers.watchdog_s
+    before_us = powered.node.now_us
+    assert not powered.node.do(ends)
+    assert powered.ends == ["reset by watchdog"]
+    assert (powered.node.state, powered.slot) == ("running", 0)
+    assert watchdog_s * SECOND <= powered.node.now_us - before_us < (watchdog_s + 1) * SECOND
 
-    def crash(app: MongooseApplication) -> None:
-        raise FlashError("the application reads what is not there")
 
-    assert not powered.node.do(crash)
-    assert powered.node.state in ("running", "dead")
-    assert powered.ends, "its session is over"
+def test_an_image_on_trial_that_hangs_does_not_come_back() -> None:
+    powered = Powered()
+    powered.update(commit_timeout=300)
+    assert (powered.slot, powered.call("OTA.GetBootState")["is_committed"]) == (1, False)
+    assert not powered.node.do(hang)
+    assert powered.ends[-1] == "reset by watchdog", "long before the commit timeout"
+    assert (powered.slot, powered.call("OTA.GetBootState")["is_committed"]) == (0, True)
 
 
 def test_a_device_has_both_configs_after_an_update() -> None:

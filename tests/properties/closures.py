@@ -131,6 +131,10 @@ def _of_node(closure: Closure, node: Node) -> Iterator[str]:
             yield from _of_link(end, node.live)
         elif session.outcome.kind == "reset":
             yield f"state {node.number} resets, and nothing follows"
+    for link in (link for detours in node.detours for link in detours):
+        yield from _of_link(link, node.live)
+        if link.target.live & ~node.live:
+            yield f"state {node.number} does not look at what its detour to state {link.target.number} looks at"
     for first in node.first:
         if first.live & ~node.live:
             yield f"state {node.number} does not look at what its edges look at"

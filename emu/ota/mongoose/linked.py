@@ -28,7 +28,7 @@ from emu.ota.mongoose.wire import ErrorResponse, Malformed, Request, parse
 from emu.ota.network import TICK_US
 from emu.ota.node import Booted
 
-POLL_EVERY_US, REBOOT_TIMEOUT_US = 4_000_000, 10_000_000
+POLL_EVERY_US, REBOOT_TIMEOUT_US = 4_000_000, 11_000_000
 """Longer than power is away; long enough for a second look. Each look is a state of its own."""
 EPOCH_S = 1_700_000_000
 """What time it is when a session begins: no certificate and no password is checked, so any will do."""

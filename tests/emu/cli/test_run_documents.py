@@ -103,7 +103,7 @@ def test_a_check_that_does_not_apply_is_in_every_report(brownout: Brownout, tmp_
     assert set(results) == set(ALL_CHECKS)
     assert results["retries"]["result"] == "not applicable"
     assert results["retries"]["reason"] in page
-    left_out = ["retries", "keeps-files", "steady"]
+    left_out = ["retries", "truthful", "keeps-files", "steady"]
     assert [name for name, item in results.items() if item["result"] == "not applicable"] == left_out
     others = {item["result"] for name, item in results.items() if name not in left_out}
     assert others == {"held", "not exercised"}
@@ -143,7 +143,7 @@ def test_json_and_junit_go_to_files_beside_the_page(brownout: Brownout, tmp_path
     document = json.loads(as_json.read_text(encoding="utf-8"))
     assert f"digest     {document['digest']}" in ran.out
     suite = ElementTree.parse(as_junit).getroot()
-    left_out = ["keeps-files", "steady"]
+    left_out = ["truthful", "keeps-files", "steady"]
     judged = [name for name in ALL_CHECKS if name not in left_out]
     assert [case.get("name") for case in suite.findall("testcase")] == [*judged, *left_out]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["new.bin", "old.bin", "out.json", "out.xml"]

@@ -361,6 +361,21 @@ def test_a_cut_inside_the_rewrite_of_options_loads_secure_values(entry: int) -> 
     assert bench.read(SR) & WRPERR
 
 
+@pytest.mark.parametrize("chip", ["stm32l4", "stm32g071"])
+def test_options_that_were_loaded_are_kept_by_a_reset_and_can_be_handed_on(chip: str) -> None:
+    bench, other = Bench(chip, Interruption(1)), Bench(chip)
+    with pytest.raises(PowerLost):
+        change_options(bench)
+    bench.power_cycle()
+    other.controller.keep(bench.controller.kept())
+    other.controller.reset()
+    assert other.read(SR) == OPTVERR
+    assert other.controller.effects.read_protection == 1
+    other.write(KEYR, KEY1, KEY2)
+    other.write(CR, PER | STRT)
+    assert other.read(SR) == OPTVERR | WRPERR
+
+
 def test_taking_protection_away_erases_both_banks_before_the_options(bench: Bench) -> None:
     change_options(bench, (OPTR, 0xFFEF_F855))
     launch(bench)

@@ -6,8 +6,7 @@ with the least number of interruptions, and their tokens replay.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -22,20 +21,22 @@ from emu.campaign.options import ANY, Options
 from emu.campaign.replay import follow
 from emu.campaign.token import parse_token, token_for
 from emu.campaign.verdict import Verdict
+from emu.cli.mutants import with_firmware
 from emu.errors import ScenarioError
 from emu.events import CLAIMED, DETOURS, FRAME
 from emu.link_choice import LINK_KINDS, SYSTEM_NAMES, LinkChoice, LinkKind
 from emu.linked_rig import SYSTEMS, LinkedRig, System
-from emu.ota.linked_life import LinkedApplication
-from emu.ota.mongoose.linked import LinkedMongoose, Shipped, peer_for
+from emu.mutants.table import MUTANTS
+from emu.ota.mongoose.linked import LinkedMongoose, peer_for
 from emu.ota.network import Outside
-from emu.ota.node import Booted
 from emu.report.story import tell
 from emu.rig import DeviceState, Run
-from emu.update_rig import ImagePair
+from emu.update_rig import ImagePair, UpdateRig
 from flash.journal import Event
 from flash.tears import TEAR_SETS
 from tests.emu.helpers import life
+from tests.ota.linked.wrong import WRONG, NeverFrees
+from tests.properties.closures import edges_by_hand, violations
 
 IMAGES = ImagePair(bytes(n * 7 % 251 for n in range(500)), bytes(n * 11 % 253 for n in range(600)))
 BOARD = load_board("demo")
@@ -50,7 +51,7 @@ def options(tears: str = "none", **changed: Any) -> Options:
     return replace(Options(tears=TEAR_SETS[tears], depth=ANY, attempts=1, keeps_new=True), **changed)
 
 
-def closed(rig: LinkedRig, tears: str = "none", **changed: Any) -> tuple[Closure, Verdict]:
+def closed(rig: UpdateRig, tears: str = "none", **changed: Any) -> tuple[Closure, Verdict]:
     closure = Closure(rig, rig.bounds, options(tears, **changed))
     return closure, closure.explore()
 
@@ -145,6 +146,18 @@ def test_a_cut_before_the_frame_knows_nothing_of_what_would_have_become_of_it() 
     assert [s.key for s in disturbed[detour.entry + 3 :]] != [s.key for s in plain[detour.entry + 3 :]]
 
 
+def test_states_that_differ_outside_or_in_their_plan_have_other_keys() -> None:
+    state = rig_over(disturbed=1).initial(1)
+    others = [replace(state, outside=Outside(left=2)), replace(state, plan=((0, "frame-lost"),)), state]
+    assert len({other.key for other in others}) == len(others)
+
+
+def test_frames_that_are_carried_use_nothing_up() -> None:
+    for _, run in life(rig_over(disturbed=3)):
+        assert isinstance(run.end.outside, Outside)
+        assert run.end.outside.left == 3
+
+
 # -- campaigns -----------------------------------------------------------------------------------------------
 
 
@@ -160,6 +173,8 @@ def test_power_may_go_anywhere_and_one_frame_another_way() -> None:
     closure, verdict = closed(rig_over(disturbed=1))
     assert (verdict.word, verdict.complete) == ("held", True)
     assert {kind for kind in verdict.coverage.edge_kinds if kind in DETOURS} == set(DETOURS)
+    assert not violations(closure)
+    assert edges_by_hand(closure) == verdict.coverage.edges, "every session of every state has its detours"
     assert Auditor(closure).audit(0.0, 0).audited > 500
 
 
@@ -178,59 +193,6 @@ def test_any_depth_covers_what_brute_force_meets() -> None:
 # -- wrong applications --------------------------------------------------------------------------------------
 
 
-class Later(LinkedMongoose):
-    """Sends its answers first, and works then."""
-
-    METHOD = ""
-
-    def receive(self, frame: bytes, answer: Callable[[bytes], None]) -> None:
-        if self.METHOD.encode() not in frame:
-            super().receive(frame, answer)
-            return
-        answer(_OK % _id_of(frame))
-        super().receive(frame, lambda late: None)
-
-
-_OK = b'{"id":%s,"src":"device","dst":"mos","result":null}'
-
-
-def _id_of(frame: bytes) -> bytes:
-    return frame.partition(b'"id":')[2].partition(b",")[0].rstrip(b"}")
-
-
-class EndsLater(Later):
-    METHOD = "OTA.End"
-
-
-class CommitsLater(Later):
-    METHOD = "OTA.Commit"
-
-
-class NeverFrees(LinkedMongoose):
-    """An update that hears nothing more is kept for ever."""
-
-    @property
-    def due_us(self) -> int | None:
-        return self.dispatcher.reboot_at_us
-
-
-@dataclass(frozen=True)
-class Wrong:
-    """``cuts``: interruptions of the shortest path, detours among them."""
-
-    app: Callable[[Booted, Shipped], LinkedApplication]
-    check: str
-    cuts: int
-    disturbed: int = 0
-
-
-WRONG = {
-    "OTA.End is answered before flash has it": Wrong(EndsLater, "truthful", 1),
-    "OTA.Commit is answered before flash has it": Wrong(CommitsLater, "truthful", 1),
-    "an update that stalls is never freed": Wrong(NeverFrees, "boots", 1, 1),
-}
-
-
 @pytest.mark.parametrize("name", WRONG)
 def test_a_wrong_application_is_found_by_its_check(name: str) -> None:
     wrong = WRONG[name]
@@ -243,6 +205,13 @@ def test_a_wrong_application_is_found_by_its_check(name: str) -> None:
     story = follow(rig, closure.judge, token)
     assert wrong.check in {breach.check for breach in story.breaches}
     assert finding.message in tell(story)
+
+
+def test_a_device_that_restarts_before_any_update_can_begin_is_a_finding() -> None:
+    """Not a campaign with nothing to do: there is no flash operation because it never gets that far."""
+    rig = with_firmware(rig_over(), MUTANTS["timer-always-armed"].firmware())
+    _, verdict = closed(rig)
+    assert (verdict.word, verdict.findings[0].key.check, verdict.findings[0].path) == ("findings", "boots", ())
 
 
 def test_a_story_says_what_became_of_the_frame() -> None:
