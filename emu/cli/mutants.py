@@ -21,6 +21,7 @@ from emu.cli.stories import tellable
 from emu.errors import ScenarioError, UsageError
 from emu.firmware import ModelFirmware
 from emu.mutants.table import MUTANTS, Conditions, Mutant
+from emu.plain_rig import PlainRig
 from emu.report.mutants import Tried
 from emu.rig import Subject
 from emu.update_rig import UpdateRig
@@ -71,11 +72,10 @@ class Trials:
 
 def on_model(option: str, rig: Subject) -> UpdateRig:
     """``rig``, if it runs brownout's own firmware. Raises UsageError: mutants are patches of that."""
-    if not isinstance(rig, UpdateRig):
-        raise UsageError(f"{option}: the mutants are of brownout's own firmware; leave it out for another one")
-    if rig.firmware.source is not None:
-        raise UsageError(f"{option}: the mutants are of brownout's own firmware; leave --firmware or {option} out")
-    return rig
+    if isinstance(rig, UpdateRig) and rig.firmware.source is None:
+        return rig
+    other = f"--firmware or {option}" if isinstance(rig, UpdateRig | PlainRig) else option
+    raise UsageError(f"{option}: the mutants are of brownout's own firmware; leave {other} out")
 
 
 def with_firmware(rig: UpdateRig, firmware: ModelFirmware) -> UpdateRig:

@@ -76,7 +76,7 @@ def test_a_board_shrinks_to_the_smallest_part_with_partitions_in_order() -> None
     ]  # fmt: skip
 
 
-@settings(quick, max_examples=30)
+@settings(quick, max_examples=12)
 @given(boards())
 def test_the_reference_firmware_holds_on_every_board(board: Board) -> None:
     verdict = campaign(rig_on(board), tears=COARSE, events=EVENT_NAMES)
