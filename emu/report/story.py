@@ -14,6 +14,7 @@ from bootloader.config import Configs, CopyReading
 from emu.campaign.replay import Session, Story, Torn
 from emu.campaign.verdict import Step
 from emu.events import (
+    APPLIED,
     ARMED,
     CLAIMED,
     DECIDED,
@@ -174,6 +175,12 @@ _DISTURBED = {
 }
 
 
+def disturbances(entries: list[Entry]) -> list[str]:
+    """What the network did to frames, in few words each."""
+    frames = [entry.facts for entry in entries if isinstance(entry, Event) and entry.name == FRAME]
+    return [f"{_DISTURBED[how].lower()}: {name}" for _, name, how in frames if how]
+
+
 def event_words(name: str, facts: tuple[Any, ...]) -> str:
     """An event of `emu.events` as a person says it."""
     match name:
@@ -197,7 +204,7 @@ def event_words(name: str, facts: tuple[Any, ...]) -> str:
         case _ if name == FRAME:
             return f"{facts[0]} sends {facts[1]}{f'  *** {_DISTURBED[facts[2]]}' if facts[2] else ''}"
         case _ if name == CLAIMED:
-            return f"the peer takes the update for {facts[0]}{'' if facts[1] else ', which flash did not say then'}"
+            return f"the peer takes the update for {facts[0]}{'' if facts[1] or facts[0] != APPLIED else ', which flash did not say then'}"
         case _ if name == OUTSIDE:
             return "what the peer knows, or what is on its way"
         case _ if name == NOTE:

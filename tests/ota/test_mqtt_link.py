@@ -37,7 +37,7 @@ async def heard(broker: Mosquitto, topic: str) -> AsyncIterator[asyncio.StreamRe
             await said(broker, "-t", "begin", "-m", "begin", "-r")
         yield program.stdout
     finally:
-        program.terminate()
+        program.kill()  # asked to end while messages come, it may wait for a broker for ever
         await program.wait()
 
 

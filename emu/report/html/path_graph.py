@@ -19,7 +19,7 @@ from emu.campaign.verdict import Step
 from emu.events import DECIDED, HANDOVER
 from emu.report.columns import duration
 from emu.report.html.markup import Markup, element
-from emu.report.story import interruption_words
+from emu.report.story import disturbances, interruption_words
 from flash.journal import Event
 
 NODE_WIDTH, NODE_HEIGHT = 200.0, 62.0
@@ -82,7 +82,7 @@ def path_graph(story: Story, uncut: Sequence[Span], title: str) -> Markup:
     if nodes[-1].lane == lane:
         lines.append(_along(nodes[-1], end))
     boxes = [_box(node) for node in (*nodes, end)]
-    width = max(end.x + END_WIDTH, *(node.x + CUT_WIDTH for node in nodes[:-1])) + MARGIN
+    width = max([end.x + END_WIDTH, *(node.x + CUT_WIDTH for node in nodes[:-1])]) + MARGIN
     if uncut and lane:
         width = max(width, MARGIN + len(uncut) * (NODE_WIDTH + GAP) + END_WIDTH + MARGIN)
     height = end.y + max(node.height for node in (*nodes, end)) + MARGIN
@@ -109,7 +109,7 @@ def _told(session: Session) -> tuple[str, tuple[str, ...], Step | None]:
 
 
 def _session_lines(session: Session) -> tuple[str, ...]:
-    """What the bootloader decided and what ran; two lines at most."""
+    """What the bootloader decided, what ran, and what the network did to a frame."""
     end = len(session.run.entries) if session.step is None else session.step.entry
     events = {e.name: e.facts for e in session.run.entries[:end] if isinstance(e, Event)}
     lines: list[str] = []
@@ -121,6 +121,7 @@ def _session_lines(session: Session) -> tuple[str, ...]:
     if HANDOVER in events:
         image, trial = events[HANDOVER][1:3]
         lines.append(f"runs the {image} image{', trial' if trial else ''}")
+    lines += disturbances(session.run.entries[:end])
     return tuple(textwrap.shorten(line, PER_LINE, placeholder="…") for line in lines)
 
 

@@ -29,6 +29,7 @@ from emu.linked_rig import SYSTEMS, LinkedRig, System
 from emu.mutants.table import MUTANTS
 from emu.ota.mongoose.linked import LinkedMongoose, peer_for
 from emu.ota.network import Outside
+from emu.report.html.path_graph import path_graph
 from emu.report.story import tell
 from emu.rig import DeviceState, Run
 from emu.update_rig import ImagePair, UpdateRig
@@ -222,3 +223,12 @@ def test_a_story_says_what_became_of_the_frame() -> None:
     assert "device sends ok  *** THE LINK BREAKS" in story
     assert "the peer gives up: OTA.Begin: the link was lost" in story
     assert "an update that nobody continues stays open" in story
+
+
+def test_the_picture_of_a_path_says_what_became_of_the_frame_also_where_nothing_is_cut() -> None:
+    rig = rig_over("connection", 1, NeverFrees)
+    closure, verdict = closed(rig)
+    finding = next(f for f in verdict.findings if f.key.tears == ("link-broken",))
+    story = follow(rig, closure.judge, token_for(1, rig.inputs, finding.path))
+    assert len(story.sessions) == 1
+    assert "the link breaks: ok" in path_graph(story, (), "a path")
