@@ -204,7 +204,8 @@ def event_words(name: str, facts: tuple[Any, ...]) -> str:
         case _ if name == FRAME:
             return f"{facts[0]} sends {facts[1]}{f'  *** {_DISTURBED[facts[2]]}' if facts[2] else ''}"
         case _ if name == CLAIMED:
-            return f"the peer takes the update for {facts[0]}{'' if facts[1] or facts[0] != APPLIED else ', which flash did not say then'}"
+            unsaid = ", which flash did not say then" if facts[0] == APPLIED and not facts[1] else ""
+            return f"the peer takes the update for {facts[0]}{unsaid}"
         case _ if name == OUTSIDE:
             return "what the peer knows, or what is on its way"
         case _ if name == NOTE:
