@@ -6,6 +6,7 @@ runs it on a `device.Session`. It must not know that it is being tested.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from bootloader.boot import BootReport, boot
@@ -20,6 +21,7 @@ from updater.slot_writer import SlotWriter
 from updater.target import UpdateTarget
 
 if TYPE_CHECKING:
+    from updater.manifest import Claims
     from updater.merge import MergeReport
 
 RUNNING_BUILD = "factory"
@@ -66,24 +68,48 @@ class ModelFirmware:
     def commit(self, session: Session) -> None:
         commit(self.store(session), session.timer, session.running_slot)
 
-    def begin_update(self, session: Session, decision: Decision) -> tuple[UpdaterContext | None, UpdateTarget]:
-        """Open the one update context. None: refused, with the reason in the target's log."""
-        assert decision.slot is not None
+    def update_target(
+        self,
+        session: Session,
+        slot: int,
+        *,
+        version: str = "0",
+        build_id: str = RUNNING_BUILD,
+        may_begin: Callable[[Claims], bool] | None = None,
+    ) -> UpdateTarget:
+        """The device as its updater sees it, while the image in ``slot`` runs and calls itself so."""
         board = session.device.board.document
-        target = UpdateTarget(
+        return UpdateTarget(
             layout=session.device.layout,
             store=self.store(session),
             clock=session.clock,
             platform=board.platform,
-            version="0",
-            build_id=RUNNING_BUILD,
-            running_slot=decision.slot,
+            version=version,
+            build_id=build_id,
+            running_slot=slot,
             crc=board.verify.crc,
             make_writer=self.writer_class,
             keys=session.device.board.update_keys,
             sig_req_mask=board.update.sig_req_mask,
+            may_begin=may_begin,
         )
-        return updater_context_create(target, commit_timeout_s=board.timers.commit_timeout_s), target
+
+    def open_update(
+        self,
+        session: Session,
+        target: UpdateTarget,
+        *,
+        timeout_s: int = 0,
+        commit_timeout_s: int | None = None,
+        ignore_same_version: bool = False,
+    ) -> UpdaterContext | None:
+        """Open the one update context; ``commit_timeout_s`` None: the board's. None: refused, with the reason in the
+        target's log."""
+        if commit_timeout_s is None:
+            commit_timeout_s = session.device.board.document.timers.commit_timeout_s
+        return updater_context_create(
+            target, timeout_s, commit_timeout_s=commit_timeout_s, ignore_same_version=ignore_same_version
+        )
 
     def process(self, context: UpdaterContext, chunk: bytes) -> int:
         return updater_process(context, chunk)

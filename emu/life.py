@@ -142,8 +142,8 @@ class Life:
             return self._rest()
         session.log.note(ATTEMPT)
         self.attempts_left -= 1
-        assert self._now.decision is not None, "an update begins before anything was decided: please report"
-        context, target = firmware.begin_update(session, self._now.decision)
+        target = firmware.update_target(session, session.running_slot)
+        context = firmware.open_update(session, target)
         if context is None:
             session.log.note(REFUSED, target.log[-1])
             return self._rest()

@@ -129,7 +129,9 @@ def measure(rig: UpdateRig, chunk_size: int, link_bytes_per_s: int) -> Throughpu
     decision = firmware.boot(session).decision
     before = [(chip.statistics.erase_time_us, chip.statistics.program_time_us) for chip in device.chips]
     start_us, operations_before = session.clock.now_us, len(journal.entries)
-    context, target = firmware.begin_update(session, decision)
+    assert decision.slot is not None, "a device as shipped runs: please report"
+    target = firmware.update_target(session, decision.slot)
+    context = firmware.open_update(session, target)
     if context is None:
         raise ScenarioError(f"the update is refused: {target.log[-1]}")
     waits_us: list[int] = []

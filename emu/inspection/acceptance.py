@@ -10,7 +10,6 @@ from typing import Any
 
 from bootloader.boot import SlotImages
 from bootloader.config import INITIAL_SEQUENCER, BootConfig, SlotConfig
-from bootloader.decision import Decision
 from emu.board import Board
 from emu.device import EmulatedDevice
 from emu.firmware import ModelFirmware
@@ -32,7 +31,8 @@ def offer(board: Board, raw: bytes) -> dict[str, Any]:
     session = device.reset("power", Journal(), None, {})
     store = firmware.store(session)
     store.write(BootConfig(INITIAL_SEQUENCER, RUNNING, None, True, False, False, 0, (SlotConfig(), SlotConfig())))
-    context, target = firmware.begin_update(session, Decision("normal", RUNNING, "committed"))
+    target = firmware.update_target(session, RUNNING)
+    context = firmware.open_update(session, target)
     assert context is not None, f"a device that is free takes an update ({target.log}): please report"
     received = _receive(context, raw)
     slot = device.layout.slots[TARGET]

@@ -6,10 +6,10 @@ Neighbours: `loaders` has the bootloader's mistakes, `table` the rows. Knows no 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from bootloader.config import Configs, CopyReading
 from bootloader.config_store import ConfigStore
-from bootloader.decision import Decision
 from emu.device import Session
 from emu.firmware import ModelFirmware
 from emu.mutants.loaders import TrustingLoader
@@ -35,8 +35,8 @@ class LargerSequencerWins(ModelFirmware):
 
     name = "larger-sequencer-wins"
 
-    def begin_update(self, session: Session, decision: Decision) -> tuple[UpdaterContext | None, UpdateTarget]:
-        return LargerWinsUpdater().begin_update(session, decision)
+    def update_target(self, session: Session, slot: int, **named: Any) -> UpdateTarget:
+        return LargerWinsUpdater().update_target(session, slot, **named)
 
 
 class OverwritesItself(ModelFirmware):
@@ -44,9 +44,8 @@ class OverwritesItself(ModelFirmware):
 
     name = "overwrites-itself"
 
-    def begin_update(self, session: Session, decision: Decision) -> tuple[UpdaterContext | None, UpdateTarget]:
-        assert decision.slot is not None
-        return super().begin_update(session, replace(decision, slot=1 - decision.slot))
+    def update_target(self, session: Session, slot: int, **named: Any) -> UpdateTarget:
+        return super().update_target(session, 1 - slot, **named)
 
 
 class ConfigBeforeData(TrustingLoader):
@@ -55,13 +54,13 @@ class ConfigBeforeData(TrustingLoader):
 
     name = "config-before-data"
 
-    def begin_update(self, session: Session, decision: Decision) -> tuple[UpdaterContext | None, UpdateTarget]:
-        context, target = super().begin_update(session, decision)
+    def open_update(self, session: Session, target: UpdateTarget, **named: Any) -> UpdaterContext | None:
+        context = super().open_update(session, target, **named)
         config = target.store.read().config
         if context is not None and config is not None:
             other = 1 - target.running_slot
-            named = replace(
+            early = replace(
                 config, active_slot=other, revert_slot=target.running_slot, committed=False, first_boot=True
             )
-            target.store.write(named)
-        return context, target
+            target.store.write(early)
+        return context

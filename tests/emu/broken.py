@@ -7,6 +7,7 @@ are caricatures.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 from bootloader.boot import BootReport
 from bootloader.decision import Decision
@@ -61,10 +62,9 @@ class Refuser(ModelFirmware):
 
     name = "refuser"
 
-    def begin_update(self, session: Session, decision: Decision) -> tuple[UpdaterContext | None, UpdateTarget]:
-        _, target = super().begin_update(session, decision)
+    def open_update(self, session: Session, target: UpdateTarget, **named: Any) -> UpdaterContext | None:
         target.say("not on a Sunday")
-        return None, target
+        return None
 
 
 class Blind(ModelFirmware):
@@ -83,12 +83,11 @@ class OnceOnly(ModelFirmware):
 
     name = "once-only"
 
-    def begin_update(self, session: Session, decision: Decision) -> tuple[UpdaterContext | None, UpdateTarget]:
-        context, target = super().begin_update(session, decision)
+    def open_update(self, session: Session, target: UpdateTarget, **named: Any) -> UpdaterContext | None:
         if _is_begun(session):
             target.say("the slot was begun before")
-            return None, target
-        return context, target
+            return None
+        return super().open_update(session, target, **named)
 
 
 class Crasher(ModelFirmware):

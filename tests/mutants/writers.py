@@ -13,7 +13,6 @@ from unittest.mock import patch
 from bootloader.boot import BootReport
 from bootloader.config import BootConfig, Configs
 from bootloader.config_store import ConfigStore
-from bootloader.decision import Decision
 from bootloader.layout import Slot
 from emu.device import Session
 from emu.firmware import ModelFirmware
@@ -50,8 +49,8 @@ class UpdaterPrefersValidCopy(ModelFirmware):
 
     name = "updater-prefers-valid-copy"
 
-    def begin_update(self, session: Session, decision: Decision) -> tuple[UpdaterContext | None, UpdateTarget]:
-        return PrefersValidCopyUpdater().begin_update(session, decision)
+    def update_target(self, session: Session, slot: int, **named: Any) -> UpdateTarget:
+        return PrefersValidCopyUpdater().update_target(session, slot, **named)
 
 
 class OverwritesOlderImage(ModelFirmware):
@@ -60,9 +59,9 @@ class OverwritesOlderImage(ModelFirmware):
 
     name = "overwrites-older-image"
 
-    def begin_update(self, session: Session, decision: Decision) -> tuple[UpdaterContext | None, UpdateTarget]:
+    def open_update(self, session: Session, target: UpdateTarget, **named: Any) -> UpdaterContext | None:
         with patch.object(CONTEXT, "_destination", older_image):
-            return super().begin_update(session, decision)
+            return super().open_update(session, target, **named)
 
 
 # -- in which order ----------------------------------------------------------------------------------------

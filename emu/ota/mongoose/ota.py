@@ -16,10 +16,9 @@ from dataclasses import dataclass
 
 from emu.events import NOTE, REFUSED, STAGED
 from emu.ota.node import Booted
-from updater.context import updater_context_create, updater_expire
+from updater.context import updater_expire
 from updater.manifest import Claims
 from updater.reception import OtaState, UpdaterContext, UpdateState
-from updater.target import UpdateTarget
 
 NOT_IN_PROGRESS = "No update in progress"
 
@@ -69,20 +68,8 @@ class OtaService:
         may_begin: Callable[[Claims], bool] | None = None,
         tells: Callable[[Status], None] = lambda status: None,
     ) -> None:
-        device, document = booted.session.device, booted.session.device.board.document
-        self.target = UpdateTarget(
-            layout=device.layout,
-            store=booted.firmware.store(booted.session),
-            clock=booted.session.clock,
-            platform=document.platform,
-            version=version,
-            build_id=build_id,
-            running_slot=booted.slot,
-            crc=document.verify.crc,
-            make_writer=booted.firmware.writer_class,
-            keys=device.board.update_keys,
-            sig_req_mask=document.update.sig_req_mask,
-            may_begin=may_begin,
+        self.target = booted.firmware.update_target(
+            booted.session, booted.slot, version=version, build_id=build_id, may_begin=may_begin
         )
         self.expected_offset = 0
         """The next byte of the archive that `write` takes."""
@@ -115,9 +102,10 @@ class OtaService:
         """Raises OtaFailure, -1 with the updater's own words, when this is not the moment."""
         if not 0 <= options.commit_timeout_s <= 0xFFFF_FFFF:
             raise OtaFailure(-1, "Invalid commit_timeout")
-        context = updater_context_create(
+        context = self._booted.firmware.open_update(
+            self._booted.session,
             self.target,
-            options.timeout_s,
+            timeout_s=options.timeout_s,
             commit_timeout_s=options.commit_timeout_s,
             ignore_same_version=options.ignore_same_version,
         )

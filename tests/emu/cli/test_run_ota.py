@@ -126,3 +126,15 @@ def test_arguments_ask_for_the_same_link_again() -> None:
     assert arguments(over) == ("--ota", "mongoose", "--link", "wire", "--disturb", "2")
     usual = Inputs("demo", None, None, None, None, "healthy", "typ", 0, link=LinkChoice("mongoose"))
     assert arguments(usual) == ("--ota", "mongoose")
+
+
+def test_mistakes_of_the_bundled_mutants_show_through_a_link_as_well(
+    brownout: Brownout, images: tuple[str, ...]
+) -> None:
+    """The application updates through the firmware it is given, whole: nothing of a firmware of the user's is left
+    out."""
+    done = brownout("run", "--ota", "mongoose", "--mutants", *QUICK, *images)
+    assert done.code == 0, done.err
+    caught = [line for line in done.out.splitlines() if " caught by " in line]
+    assert len(caught) == 7
+    assert "NOT CAUGHT" not in done.out
