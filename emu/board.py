@@ -20,6 +20,7 @@ from bootloader.config import RECORD_SIZE, SLOT_COUNT
 from bootloader.crc import CrcName
 from bootloader.layout import slot_problem
 from bootloader.verify import VerifyPolicy
+from emu.board_kind import is_elf_board
 from emu.errors import BoardError
 from flash.errors import FlashError, PartError
 from flash.files import read_bounded
@@ -172,6 +173,11 @@ def load_board(name: str) -> Board:
         return make_board(decode_toml(text, BoardFile, where=f"board {name}", error=BoardError), Path(), name)
     path = Path(name)
     if path.suffix or path.name != name:
+        if is_elf_board(path):
+            raise BoardError(
+                f"{path}: a board for an ELF, with the key `chip`: `boot`, `run` and `replay` take it; this needs a "
+                "board with [[flash]] and [[partition]]"
+            )
         return make_board(read_toml(path, BoardFile, error=BoardError), path.parent, str(path))
     raise BoardError(f"no board named {name!r}{nearest(name, board_names())}; a board file is given by its path")
 

@@ -34,8 +34,8 @@ from flash.timing import TimingMode
 from updater.signature import key_text, read_key
 
 if TYPE_CHECKING:
-    from emu.elf_board import ElfBoard
-    from emu.elf_rig import ElfRig
+    from emu.elf.board import ElfBoard
+    from emu.elf.rig import ElfRig
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ def rig_spec(rig: Subject) -> WorkSpec:
 
 
 def _elf_spec(rig: Subject) -> WorkSpec:
-    from emu.elf_rig import ElfRig  # an extra is needed for it
+    from emu.elf.rig import ElfRig  # an extra is needed for it
 
     assert isinstance(rig, ElfRig), "a rig that no other process can make: please report"
     return WorkSpec("emu.rig_spec:elf_rig_from", (ElfData(rig.board, *rig.drawn),))
@@ -113,7 +113,7 @@ def _elf_spec(rig: Subject) -> WorkSpec:
 
 def elf_rig_from(data: ElfData) -> ElfRig:
     """The rig of an `ElfData`."""
-    from emu.elf_rig import ElfRig
+    from emu.elf.rig import ElfRig
 
     return ElfRig(data.board, timing=data.timing, seed=data.seed, resolution=data.resolution)
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from emu.board_kind import is_elf_board
 from emu.cli.code import code_at
 from emu.cli.inputs import DEFAULT_APP, MAX_SEED, Inputs, make_elf_rig
-from emu.elf_board import is_elf_board
 from emu.errors import UsageError
 from emu.events import HANDOVER
 from emu.rig import Run
@@ -22,7 +22,7 @@ from emu.words import counted, printable
 from flash.journal import Event, Misuse, Operation
 
 if TYPE_CHECKING:
-    from emu.elf_rig import ElfRig
+    from emu.elf.rig import ElfRig
 
 EXIT_SETTLED, EXIT_NOT_SETTLED = 0, 1
 _SHOWN = 12

@@ -15,7 +15,7 @@ from emu.update_rig import UpdateRig
 from emu.words import printable
 
 if TYPE_CHECKING:
-    from emu.elf_rig import ElfRig
+    from emu.elf.rig import ElfRig
 
 
 def is_elf(rig: Subject) -> bool:

@@ -18,8 +18,9 @@ from click.core import ParameterSource
 from bootloader.image import HEADER_SIZE, ImageHeader, header_for, version_number
 from emu.app import APP_MODELS
 from emu.board import Board, board_files, board_names, load_board
+from emu.board_kind import is_elf_board
 from emu.designs.table import DESIGNS
-from emu.elf_board import is_elf_board, load_elf_board
+from emu.elf.board import load_elf_board
 from emu.errors import ScenarioError, UsageError
 from emu.factory import SlotImage
 from emu.firmware import ModelFirmware
@@ -37,7 +38,7 @@ from flash.timing import TimingMode
 from flash.weak import DEFAULT_RESOLUTION, RESOLUTIONS
 
 if TYPE_CHECKING:
-    from emu.elf_rig import ElfRig
+    from emu.elf.rig import ElfRig
 
 F = TypeVar("F", bound=Callable[..., Any])
 DEFAULT_BOARD, DEFAULT_APP = "demo", "healthy"
@@ -183,7 +184,7 @@ def make_subject(inputs: Inputs) -> UpdateRig | PlainRig | ElfRig:
 
 def make_elf_rig(inputs: Inputs) -> ElfRig:
     """The board names everything that runs on it."""
-    from emu.elf_rig import ElfRig  # an extra is needed for it
+    from emu.elf.rig import ElfRig  # an extra is needed for it
 
     for option, name in (
         ("--from", "old"), ("--to", "new"), ("--region", "region"), ("--board-id", "board_id"), ("--app", "app"),

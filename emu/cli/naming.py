@@ -20,7 +20,7 @@ from emu.words import counted, printable
 from flash.weak import DEFAULT_RESOLUTION
 
 if TYPE_CHECKING:
-    from emu.elf_rig import ElfRig
+    from emu.elf.rig import ElfRig
 
 OWN_APP = "its own"
 

@@ -12,7 +12,7 @@ import pytest
 pytest.importorskip("unicorn", reason="unicorn is not installed: pip install 'brownout[cpu]'")
 
 from tests.emu.cli.command import Brownout
-from tests.emu.elf_boards import board
+from tests.emu.elf.boards import board
 
 RIGHT, WRONG = ("stm32f1", "ab-right", "new"), ("stm32f1", "ab-bug1", "new")
 
@@ -142,3 +142,11 @@ def test_an_update_that_writes_nothing_is_no_pass(brownout: Brownout, tmp_path: 
     ran = brownout("run", "--board", str(board(tmp_path, "stm32f1", "ab-right", "damaged")))
     assert (ran.code, ran.out) == (5, "")
     assert "the uncut update makes no flash operation: there is nothing to cut" in ran.err
+
+
+@pytest.mark.parametrize("asked", [("inspect",), ("bench",)])
+def test_what_takes_no_elf_says_what_does(brownout: Brownout, tmp_path: Path, asked: tuple[str, ...]) -> None:
+    path = board(tmp_path, *RIGHT)
+    ran = brownout(*asked, "--board", str(path), *([str(path)] if asked == ("inspect",) else []))
+    assert ran.code == 2
+    assert "a board for an ELF, with the key `chip`: `boot`, `run` and `replay` take it" in ran.err

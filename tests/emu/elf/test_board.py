@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from emu.elf_board import is_elf_board, load_elf_board
+from emu.board_kind import is_elf_board
+from emu.elf.board import load_elf_board
 from emu.errors import BoardError
 
 pytest.importorskip("unicorn", reason="unicorn is not installed: pip install 'brownout[cpu]'")
 
-from tests.emu.elf_boards import ELF, board
+from tests.emu.elf.boards import ELF, board
 
 
 def altered(folder: Path, old: str, new: str, *, loader: str = "ab-right") -> Path:

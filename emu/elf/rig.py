@@ -9,7 +9,7 @@ bootloader's code stands in, if no uncut session writes them, count as consulted
 session: so its own instructions and constants, most of all that is read, cost nothing. What the controller and the
 reset look at (option bytes, cells before they are programmed) the devices record themselves.
 
-Neighbours: implements `rig.Rig`; `elf_life` watches a session, `elf_board` says what it is made of. `campaign` never
+Neighbours: implements `rig.Rig`; `life` watches a session, `board` says what it is made of. `campaign` never
 sees this file. There are no waypoints: a stretch is a whole session.
 """
 
@@ -30,8 +30,8 @@ from emu.cpu.flash import make_controller
 from emu.cpu.machine import Machine
 from emu.cpu.retained import retain, retained
 from emu.cpu.session import CpuSession
-from emu.elf_board import ElfBoard
-from emu.elf_life import ElfLife
+from emu.elf.board import ElfBoard
+from emu.elf.life import ElfLife
 from emu.errors import ScenarioError
 from emu.events import HANDOVER, NEW, OLD, UNKNOWN
 from emu.known_images import KnownImages

@@ -3,7 +3,7 @@
 Nothing is asked of the firmware. An image is entered when code runs inside a slot, and is named by comparing bytes at
 that moment; it works when it has said what the board expects and has run on for as long as the board asks.
 
-Neighbours: `elf_rig` makes one for every session; `emu.cpu` runs the code. Knows no campaign.
+Neighbours: `rig` makes one for every session; `emu.cpu` runs the code. Knows no campaign.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from emu.cpu.ending import Ending
 from emu.cpu.engine import Register
 from emu.cpu.machine import Machine
 from emu.cpu.session import CpuSession
-from emu.elf_board import ElfBoardFile
+from emu.elf.document import ElfBoardFile
 from emu.events import COMMIT_BEGUN, COMMIT_RETURNED, HANDOVER, NEW, NOTE, UNKNOWN
 from emu.known_images import KnownImages
 from emu.rig import Outcome

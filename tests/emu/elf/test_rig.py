@@ -20,8 +20,8 @@ from emu.campaign.verdict import Verdict
 from emu.cli.stories import Teller
 from emu.cpu.flash import make_controller
 from emu.cpu.machine import Machine
-from emu.elf_board import load_elf_board
-from emu.elf_rig import ElfRig
+from emu.elf.board import load_elf_board
+from emu.elf.rig import ElfRig
 from emu.errors import ScenarioError
 from emu.events import COMMIT_BEGUN, COMMIT_RETURNED, HANDOVER, NOTE
 from emu.rig import DeviceState, Run
@@ -29,7 +29,7 @@ from emu.rig_spec import rig_spec
 from flash.journal import Event, Interruption, Misuse, Operation
 from flash.tears import TEAR_SETS
 from tests.emu.cpu.test_firmware import Mistake, mistakes
-from tests.emu.elf_boards import FOUND_BY, board
+from tests.emu.elf.boards import FOUND_BY, board
 
 
 def make(folder: Path, chip: str, loader: str, staged: str, more: str = "") -> ElfRig:
@@ -179,7 +179,7 @@ SLOTS = (("a", 0x0800_2000), ("b", 0x0800_3000))
 def test_without_machine_code_everything_is_the_same(
     copying: ElfRig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("emu.elf_rig.Machine", slow_machine)
+    monkeypatch.setattr("emu.elf.rig.Machine", slow_machine)
     slow = make(tmp_path, "stm32f1", "copy-right", "new")
     for (_, one), (_, other) in zip(uncut(copying), uncut(slow), strict=True):
         assert [repr(e) for e in one.entries] == [repr(e) for e in other.entries]

@@ -1,0 +1,111 @@
+"""A board for an ELF, described in TOML: the chip, what is programmed into it, and how one sees that it works.
+
+    chip = "STM32F103xB"                  # this key makes it a board for an ELF
+    accept = ["new"]
+
+    [[file]]                              # what the factory programs
+    path = "bootloader.elf"
+
+    [[slot]]
+    name = "a"
+    address = 0x0800_2000
+    size = 0x800
+
+    [[image]]                             # what may stand in a slot; "old" is what the factory shipped
+    name = "old"
+    path = "app-1.elf"
+
+    [[staged]]                            # the update, as it waits in flash
+    path = "app-2.elf"
+    address = 0x0800_3000
+
+Neighbours: `document` has the keys, `fits` says what cannot be right, `rig` makes something of it that can be cut.
+Content travels: an `ElfBoard` is plain data. It knows no core.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+import msgspec
+
+from emu.cpu.chip import Chip, bundled_chip, load_chip
+from emu.elf.document import ElfBoardFile
+from emu.elf.fits import check_document, check_places
+from emu.elf.placed import Placed
+from emu.errors import BoardError
+from emu.events import UNKNOWN
+from flash.errors import ImageError
+from flash.files import read_file
+from flash.images import Image, load_image
+from flash.part import bundled_part
+from flash.tomlfile import read_toml
+
+
+@dataclass(frozen=True)
+class ElfBoard:
+    """A board with everything it is made of. ``files``: what the factory programs, piece by piece; ``staged`` after
+    it. ``images`` by name. ``programs``: the files by name, for functions and lines. ``paths``: all that was read."""
+
+    name: str
+    document: ElfBoardFile
+    chip: Chip
+    files: tuple[Placed, ...]
+    staged: tuple[Placed, ...]
+    images: dict[str, bytes]
+    programs: tuple[tuple[str, bytes], ...]
+    paths: tuple[str, ...]
+
+    @property
+    def digest(self) -> str:
+        """Of what describes the hardware and what is expected of it, in hex; file contents are inputs of their own."""
+        return hashlib.sha256(msgspec.json.encode(self.document) + msgspec.json.encode(self.chip)).hexdigest()
+
+
+def load_elf_board(path: Path) -> ElfBoard:
+    """Raises BoardError, ImageError or PartError: one line with the file, the key and what to do."""
+    where = str(path)
+    document = read_toml(path, ElfBoardFile, error=BoardError)
+    chip = _chip(document, path.parent, where)
+    read = partial(_read, path.parent, where, chip)
+    images: dict[str, bytes] = {}
+    for image in document.image:
+        if image.name in images or image.name == UNKNOWN:
+            raise BoardError(f"{where}: [[image]] {image.name!r}: each needs a name of its own, and not {UNKNOWN!r}")
+        images[image.name] = _flat(read(image.path), chip)
+    files = tuple(piece for file in document.file for piece in _pieces(read(file.path, file.address)))
+    staged = tuple(Placed(entry.path, entry.address, _flat(read(entry.path), chip)) for entry in document.staged)
+    check_document(document, images, where)
+    check_places(document, chip, files, staged, images, where)
+    names = list(dict.fromkeys([*(each.path for each in document.file), *(each.path for each in document.image)]))
+    programs = tuple((name, read_file(path.parent / name)) for name in names)
+    beside = dict.fromkeys([*names, *(each.path for each in document.staged), *filter(None, [document.chip_file])])
+    paths = (where, *(str(path.parent / name) for name in beside))
+    return ElfBoard(document.name or path.stem, document, chip, files, staged, images, programs, paths)
+
+
+def _chip(document: ElfBoardFile, folder: Path, where: str) -> Chip:
+    if bool(document.chip) == bool(document.chip_file):
+        raise BoardError(f"{where}: give chip or chip_file, one of them")
+    try:
+        return bundled_chip(document.chip) if document.chip else load_chip(folder / document.chip_file)
+    except BoardError as wrong:
+        raise BoardError(f"{where}: chip: {wrong}") from None
+
+
+def _read(folder: Path, where: str, chip: Chip, name: str, address: int | None = None) -> Image:
+    try:
+        return load_image(folder / name, base_address=chip.flash.address if address is None else address)
+    except ImageError as wrong:
+        raise BoardError(f"{where}: {wrong}") from None
+
+
+def _flat(image: Image, chip: Chip) -> bytes:
+    return image.flatten(fill=bundled_part(chip.flash.part).erased)
+
+
+def _pieces(image: Image) -> list[Placed]:
+    return [Placed(Path(str(image.source)).name, segment.address, bytes(segment.data)) for segment in image.segments]

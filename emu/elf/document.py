@@ -1,0 +1,86 @@
+"""The keys of a board file for an ELF, as plain data.
+
+Neighbours: `board` reads a file into them, `fits` says what cannot be right. Knows no chip.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from emu.board import U32, CheckEntry, Name, Positive
+from emu.events import NEW, OLD
+
+Seconds = Annotated[float, msgspec.Meta(gt=0, le=3600)]
+
+
+class FileEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A file as the factory programs it: ELF, HEX, or another format with addresses. ``address``: of a raw binary."""
+
+    path: str
+    address: U32 | None = None
+
+
+class StagedEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A file whose bytes stand at ``address``, wherever it is linked."""
+
+    path: str
+    address: U32
+
+
+class SlotEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Where an application runs, on erase boundaries."""
+
+    name: Name
+    address: U32
+    size: Positive
+
+
+class ImageEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Bytes that may stand at the beginning of a slot, from the file's first address to its last."""
+
+    name: Name
+    path: str
+
+
+class AliveEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What shows that an image works: it was entered, said ``uart`` (on any port), and ran on for ``stays_s``; then
+    ``word`` in RAM, [address, value], has that value."""
+
+    uart: str = ""
+    stays_s: Seconds = 0.5
+    word: tuple[U32, U32] | None = None
+
+
+class CommitEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A new image is on trial until it says ``uart``."""
+
+    uart: Annotated[str, msgspec.Meta(min_length=1)]
+
+
+class LimitEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A session that has not settled when both are over hangs: virtual seconds, and a multiple of the longest session
+    of the uncut update. A hang is tried once more with ``confirm_times`` of that."""
+
+    session_s: Seconds = 10.0
+    times_uncut: Positive = 4
+    confirm_times: Positive = 3
+
+
+class ElfBoardFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The document. ``chip``: a bundled chip, or ``chip_file`` beside the board file. ``accept``: the images the device
+    may settle with, once the update has been staged."""
+
+    file: Annotated[tuple[FileEntry, ...], msgspec.Meta(min_length=1)]
+    slot: Annotated[tuple[SlotEntry, ...], msgspec.Meta(min_length=1)]
+    image: Annotated[tuple[ImageEntry, ...], msgspec.Meta(min_length=1)]
+    chip: str = ""
+    chip_file: str = ""
+    name: str = ""
+    staged: tuple[StagedEntry, ...] = ()
+    accept: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] = (OLD, NEW)
+    alive: AliveEntry = AliveEntry()
+    commit: CommitEntry | None = None
+    limits: LimitEntry = LimitEntry()
+    checks: CheckEntry = CheckEntry()
