@@ -11,7 +11,8 @@ from functools import partial
 from emu.cpu.chip import PeripheralEntry
 from emu.cpu.contract import Peripheral, Surroundings
 from emu.cpu.peripherals.clocks import CLOCK_MODELS
-from emu.cpu.peripherals.nordic import ClockPower, Uart
+from emu.cpu.peripherals.nordic import ClockPower
+from emu.cpu.peripherals.nordic_uart import Uart
 from emu.cpu.peripherals.serial import NewPort, OldPort
 from emu.cpu.peripherals.small import Backup, Crc, NordicGpio, NordicRandom, Random, gpio_new, gpio_old
 from emu.cpu.peripherals.storage import Storage
