@@ -24,7 +24,7 @@ from emu.cpu.handlers import Handlers, Lockup
 from emu.cpu.memory import AddressSpace
 from emu.cpu.models import CoreModel
 from emu.cpu.scb import DEBUGEVT, INVSTATE, NOCP, PRECISERR, UNALIGNED, UNDEFINSTR, SystemControl
-from emu.cpu.steady import Circle, Search
+from emu.cpu.steady import LONGEST, Circle, Search
 from emu.cpu.stops import NOTHING, Stop
 from emu.cpu.systick import SysTick
 
@@ -34,6 +34,9 @@ _WATCHING = 256
 _FIRST_ACCESSES, _FIRST_SLICES = 256, 4
 """Accesses to registers, and slices of the longest kind, after which the core asks itself whether it goes round in a
 circle; twice as many each time it did not, since looking costs as much as a million instructions."""
+_SOON_ACCESSES, _SHORT = 8, 16
+"""Who has waited in a circle soon waits in it again, for the next byte of a line, say: where the last look found one,
+the next is taken after so few accesses, and at periods of so few blocks."""
 _BRANCH_TO_SELF, _WIDE_BRANCH_TO_SELF = b"\xfe\xe7", b"\xff\xf7\xfe\xbf"
 _EVENT_WAITS = 1000
 """Waits for an event in a row, with nothing to come, before the core counts as asleep."""
@@ -68,6 +71,7 @@ class Core:
         """Bytes of code of the present slice that time has been charged for."""
         self._longest = _FIRST_SLICE
         self._quiet, self._quiet_due = 0, _FIRST_SLICES
+        self._waited = False
         self._slice_end_us = 0
         self._event_waits = 0
 
@@ -80,6 +84,7 @@ class Core:
         self.systick.power_on()
         self.agenda.clear()
         self.charged, self._event_waits = 0, 0
+        self._waited = False
         self._calm()
         put = self.engine.put
         put(Register.XPSR, _THUMB)
@@ -212,8 +217,19 @@ class Core:
     def _calm(self) -> None:
         """Something has happened: looking begins anew."""
         self._longest = _FIRST_SLICE
-        self._bus.due, self._quiet_due = _FIRST_ACCESSES, _FIRST_SLICES
+        self._bus.due = _SOON_ACCESSES if self._waited else _FIRST_ACCESSES
+        self._quiet_due = _FIRST_SLICES
         self.news()
+
+    def happen(self) -> None:
+        """Inside a callback: what is due by now happens."""
+        if self.agenda.next_us is not None and self.agenda.next_us <= self.time.clock.now_us:
+            self.agenda.run_due(self.time.clock.now_us)
+
+    def look_at_time(self) -> None:
+        """The clock has moved inside a block: what is due by now comes before the next one."""
+        if self.agenda.next_us is not None and self.agenda.next_us <= self.time.clock.now_us:
+            self.engine.end_slice()
 
     def news(self) -> None:
         """What runs is no loop that waits: it has done something with flash, or said something."""
@@ -227,11 +243,14 @@ class Core:
     def _look_around(self, limit_us: int) -> Ending | None:
         """After a long time in which nothing happened, or many accesses: time goes on to the next event if nothing but
         that can change what the core does."""
-        circle, stop = self._search.look(self._step)
+        is_soon = self._bus.due < _FIRST_ACCESSES
+        circle, stop = self._search.look(self._step, _SHORT if is_soon else LONGEST)
         if stop is not None:
             return None if stop is NOTHING else self._stopped(stop, limit_us)
+        self._waited = circle is not None
         if circle is None:
-            self._bus.due, self._quiet_due = self._bus.due * 2, self._quiet_due * 2
+            self._bus.due = _FIRST_ACCESSES if is_soon else self._bus.due * 2
+            self._quiet_due *= 2
             self.news()
             return None
         clock = self.time.clock

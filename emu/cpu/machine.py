@@ -21,8 +21,8 @@ from emu.cpu.contract import FlashController, Peripheral, Surroundings, World
 from emu.cpu.core import Core
 from emu.cpu.engine import Engine
 from emu.cpu.exceptions import NMI, Exceptions
-from emu.cpu.faces import CellRegion, HasEffects, HasLane, HasRegions, KnowsPower, Senses
-from emu.cpu.fittings import AlarmClock, Constants, Paged, Row, Watched
+from emu.cpu.faces import CellRegion, HasEffects, HasLane, HasRegions, KnowsPower, Receives, Senses
+from emu.cpu.fittings import AlarmClock, Constants, OnTime, Paged, Row, Watched
 from emu.cpu.flash_lane import ATTENDED, WATCHED, FlashLane
 from emu.cpu.memory import AddressSpace, Ram
 from emu.cpu.models import MODELS as CORE_MODELS
@@ -78,6 +78,8 @@ class Machine:
         self.on_refusal: Callable[[str], None] = lambda _text: None
         self.before_flash: Callable[[], None] = lambda: None
         """Called before the controller is given a store or a register."""
+        self.on_reset: Callable[[], None] = lambda: None
+        """Called when a reset is complete and nothing has run yet."""
         self.unknown = UnknownRegisters()
         self.supply = supply or Supply()
         self._left_us: dict[str, int] = {}
@@ -149,6 +151,7 @@ class Machine:
         self.bus.reset()
         if self.lane is not None:
             self.lane.begin()
+        self.on_reset()
 
     def attend(self, attends: bool) -> None:
         """Whether `before_flash` wants to be called: every store to flash then goes through Python."""
@@ -266,6 +269,7 @@ class Machine:
                     self._marks_changed = True
                     self.engine.end_slice()
         self._seen_entries = len(entries)
+        self.core.look_at_time()
 
     # -- what it is made of -----------------------------------------------------------------------------------
 
@@ -286,6 +290,8 @@ class Machine:
     def _at(self, name: str, us: int, action: Callable[[], None]) -> None:
         self.core.agenda.at(name, us, action)
         self.core.expect(us)
+        if self.lane is not None:
+            self.lane.expect()
 
     def _has_hardware_watchdog(self) -> bool:
         """Asked when the controller, the first on the bus, has been reset."""
@@ -333,7 +339,10 @@ class Machine:
                     f"{chip.name}: {entry.name}: no model {entry.model!r}{nearest(entry.model, [*MODELS])}"
                 )
             self.peripherals[entry.name] = make(self.world, entry)
-            self.bus.attach(entry.name, entry.address, entry.size, self.peripherals[entry.name])
+            peripheral = self.peripherals[entry.name]
+            if isinstance(peripheral, Receives):
+                peripheral = OnTime(peripheral, self.core.happen)
+            self.bus.attach(entry.name, entry.address, entry.size, peripheral)
         words = dict(chip.words)
         for index, address in enumerate(chip.unique_id):
             words[address] = int(uniforms(self.seed, 1 << 32, 4 + index)[-1] * (1 << 32))

@@ -61,9 +61,9 @@ class Search:
         self._alarms = alarms
         self._heard = heard
 
-    def look(self, step: Callable[[], Stop | None]) -> tuple[Circle | None, Stop | None]:
+    def look(self, step: Callable[[], Stop | None], longest: int = LONGEST) -> tuple[Circle | None, Stop | None]:
         """Run block after block by ``step``, which returns what is not its business or None. That ends the search and
-        is returned; else the circle, if there is one."""
+        is returned; else the circle, if there is one of at most ``longest`` blocks."""
         start = self._state()
         counter = start[self._registers.index(Register.PC)]
         memory = [ram.tobytes() for ram in self._rams]
@@ -73,7 +73,7 @@ class Search:
         accesses: list[Access] = []
         self._watch(accesses)
         try:
-            for _ in range(2 * LONGEST):
+            for _ in range(2 * longest):
                 stop = step()
                 if stop is not None:
                     return None, stop

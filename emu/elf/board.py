@@ -15,7 +15,7 @@
     name = "old"
     path = "app-1.elf"
 
-    [[staged]]                            # the update, as it waits in flash
+    [[staged]]                            # the update, as it waits in flash; or [update], as it comes over a UART
     path = "app-2.elf"
     address = 0x0800_3000
 
@@ -26,6 +26,7 @@ Content travels: an `ElfBoard` is plain data. It knows no core.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -33,9 +34,10 @@ from pathlib import Path
 import msgspec
 
 from emu.cpu.chip import Chip, bundled_chip, load_chip
-from emu.elf.document import ElfBoardFile
+from emu.elf.document import WAITING, ElfBoardFile
 from emu.elf.fits import check_document, check_places
 from emu.elf.placed import Placed
+from emu.elf.update import Update, check_update, host_source
 from emu.errors import BoardError
 from emu.events import UNKNOWN
 from flash.errors import ImageError
@@ -48,7 +50,8 @@ from flash.tomlfile import read_toml
 @dataclass(frozen=True)
 class ElfBoard:
     """A board with everything it is made of. ``files``: what the factory programs, piece by piece; ``staged`` after
-    it. ``images`` by name. ``programs``: the files by name, for functions and lines. ``paths``: all that was read."""
+    it. ``images`` by name. ``programs``: the files by name, for functions and lines. ``paths``: all that was read.
+    ``update``: what comes over a UART; None: nothing does."""
 
     name: str
     document: ElfBoardFile
@@ -58,6 +61,7 @@ class ElfBoard:
     images: dict[str, bytes]
     programs: tuple[tuple[str, bytes], ...]
     paths: tuple[str, ...]
+    update: Update | None = None
 
     @property
     def digest(self) -> str:
@@ -73,18 +77,34 @@ def load_elf_board(path: Path) -> ElfBoard:
     read = partial(_read, path.parent, where, chip)
     images: dict[str, bytes] = {}
     for image in document.image:
-        if image.name in images or image.name == UNKNOWN:
-            raise BoardError(f"{where}: [[image]] {image.name!r}: each needs a name of its own, and not {UNKNOWN!r}")
+        if image.name in images or image.name in (UNKNOWN, WAITING):
+            raise BoardError(
+                f"{where}: [[image]] {image.name!r}: each needs a name of its own, and not {UNKNOWN!r} or {WAITING!r}"
+            )
         images[image.name] = _flat(read(image.path), chip)
     files = tuple(piece for file in document.file for piece in _pieces(read(file.path, file.address)))
     staged = tuple(Placed(entry.path, entry.address, _flat(read(entry.path), chip)) for entry in document.staged)
+    update = _update(document, chip, read, path.parent, where)
     check_document(document, images, where)
     check_places(document, chip, files, staged, images, where)
     names = list(dict.fromkeys([*(each.path for each in document.file), *(each.path for each in document.image)]))
     programs = tuple((name, read_file(path.parent / name)) for name in names)
     beside = dict.fromkeys([*names, *(each.path for each in document.staged), *filter(None, [document.chip_file])])
-    paths = (where, *(str(path.parent / name) for name in beside))
-    return ElfBoard(document.name or path.stem, document, chip, files, staged, images, programs, paths)
+    sent = () if document.update is None else (str(path.parent / document.update.send),)
+    own = () if update is None or update.source is None else (update.source.path,)
+    paths = (where, *(str(path.parent / name) for name in beside), *sent, *own)
+    return ElfBoard(document.name or path.stem, document, chip, files, staged, images, programs, paths, update)
+
+
+def _update(
+    document: ElfBoardFile, chip: Chip, read: Callable[[str], Image], folder: Path, where: str
+) -> Update | None:
+    entry = document.update
+    if entry is None:
+        return None
+    check_update(entry, chip, where)
+    source = host_source(entry.host, folder, where) if entry.host else None
+    return Update(entry, _flat(read(entry.send), chip), source)
 
 
 def _chip(document: ElfBoardFile, folder: Path, where: str) -> Chip:

@@ -15,7 +15,8 @@ from emu.cpu.ending import Ending
 from emu.cpu.engine import Register
 from emu.cpu.machine import Machine
 from emu.cpu.session import CpuSession
-from emu.elf.document import ElfBoardFile
+from emu.elf.attempt import Attempt
+from emu.elf.document import WAITING, ElfBoardFile
 from emu.events import COMMIT_BEGUN, COMMIT_RETURNED, HANDOVER, NEW, NOTE, UNKNOWN
 from emu.known_images import KnownImages
 from emu.rig import Outcome
@@ -38,7 +39,8 @@ class Settled(Exception):
 
 
 class ElfLife:
-    """``known`` names what stands in a slot. ``notes_stores``: ``stores`` is filled, which costs a little."""
+    """``known`` names what stands in a slot. ``attempt``: who brings an update over a UART; None: nobody does.
+    ``notes_stores``: ``stores`` is filled, which costs a little."""
 
     def __init__(
         self,
@@ -48,6 +50,7 @@ class ElfLife:
         known: KnownImages,
         log: EventLog,
         trace: Trace | None,
+        attempt: Attempt | None = None,
         *,
         notes_stores: bool = False,
     ) -> None:
@@ -61,6 +64,7 @@ class ElfLife:
         self._known = known
         self._log = log
         self._trace = trace
+        self._attempt = attempt
         self._notes_stores = notes_stores
         self._slot = -1
         self._said: dict[str, bytes] = {}
@@ -99,6 +103,8 @@ class ElfLife:
 
     def says(self, port: str, data: bytes) -> None:
         """Bytes have left the chip."""
+        if self._attempt is not None:
+            self._attempt.says(port, data)
         said = self._said[port] = self._said.get(port, b"") + data
         if not self.image:
             return
@@ -137,11 +143,18 @@ class ElfLife:
 
     def _lives(self) -> None:
         self._alive = True
+        self._watch()
+
+    def _watch(self) -> None:
+        """It has shown that it works when it goes on for a while."""
         world = self._machine.world
         world.at(_SETTLED, world.clock.now_us + round(self._document.alive.stays_s * 1_000_000), self._settle)
 
     def _settle(self) -> None:
-        raise Settled
+        if self._attempt is not None and self._attempt.is_engaged:
+            self._watch()  # not before it is clear what comes of the update
+        else:
+            raise Settled
 
     # -- how it ends ----------------------------------------------------------------------------------------
 
@@ -150,11 +163,13 @@ class ElfLife:
         machine = self._machine
         machine.attend(self._attends)
         machine.on_sent, machine.before_flash, machine.on_refusal = self.says, self.touches_flash, self.is_refused
+        machine.on_reset = (lambda: None) if self._attempt is None else self._attempt.prepare
         try:
             ending = session.run(cause, limit_us, journal=self._log.journal, trace=trace).ending
         except Settled:
             return self._settled(), False
-        return self._outcome(ending), ending.kind == "limit"
+        outcome = self._outcome(ending)
+        return outcome, ending.kind == "limit" and outcome.kind != "settled"
 
     def _settled(self) -> Outcome:
         word = self._document.alive.word
@@ -180,7 +195,9 @@ class ElfLife:
         what = f"{_WORDS[ending.kind]}{after} at {ending.address:#010x}{where}{reason}{self._causes(ending)}"
         what += self._last_words
         if not self.image:
-            return Outcome("halted", detail=f"no image runs; the bootloader {what}")
+            if WAITING in self._document.accept and ending.kind != "lockup":
+                return Outcome("settled", committed=True, detail=f"no image runs; the bootloader {what}")
+            return Outcome("halted", detail=f"no image runs; the bootloader {what}{self._hint}")
         if not self._alive:
             expected = self._document.alive.uart
             hint = f"; it never said {expected!r}, which alive.uart waits for" if expected else ""
@@ -199,6 +216,12 @@ class ElfLife:
             name = self._machine.bus.name_of(ending.register)
             found += f" ({name})" if name else f"; {chip} has no peripheral there: is it the right chip?"
         return found
+
+    @property
+    def _hint(self) -> str:
+        if self._attempt is None:
+            return ""
+        return f"; if it waits for the next update, and may: accept = [..., {WAITING!r}]"
 
     @property
     def _last_words(self) -> str:

@@ -30,8 +30,11 @@ from emu.cpu.flash import make_controller
 from emu.cpu.machine import Machine
 from emu.cpu.retained import retain, retained
 from emu.cpu.session import CpuSession
+from emu.elf.attempt import Attempt
 from emu.elf.board import ElfBoard
+from emu.elf.conversation import BITS, SECOND
 from emu.elf.life import ElfLife
+from emu.elf.update import Update, manner_of
 from emu.errors import ScenarioError
 from emu.events import HANDOVER, NEW, OLD, UNKNOWN
 from emu.known_images import KnownImages
@@ -48,6 +51,7 @@ from emu.rig import (
     Region,
     Run,
 )  # fmt: skip
+from emu.source import Source
 from emu.timers import EventLog
 from flash.cells import Cells
 from flash.grid import Grid, Grids
@@ -108,7 +112,9 @@ class ElfRig:
         )  # fmt: skip
         machine.memory.looked = self._reads
         self._traced = False
-        self._limit_us = round(entry.limits.session_s * 1_000_000)
+        self._manner = None if board.update is None else manner_of(board.update)
+        self._attempt: Attempt | None = None
+        self._limit_us = round(entry.limits.session_s * 1_000_000) + self._transfer_us
         self._grids: Grids = {}
         self._grids, longest_us = self._measure()
         self._limit_us = max(self._limit_us, entry.limits.times_uncut * longest_us)
@@ -125,10 +131,14 @@ class ElfRig:
         timing, seed, resolution = self.drawn
         workload = f"{timing}|{seed}|{resolution}"
         update = b"".join(placed.data for placed in board.staged)
+        ways = [f"{len(update):,} bytes staged"] if board.staged else []
+        if board.update is not None:
+            update += board.update.data + b"".join(source.digest.encode() for source in _sources(board.update))
+            ways.append(board.update.how)
         return {
             "board": Input(self.name, hashlib.sha256(board.digest.encode() + parts).hexdigest()),
             "from": Input("what the factory shipped", hashlib.sha256(shipped).hexdigest()),
-            "to": Input(f"{len(update):,} bytes staged", hashlib.sha256(images + update).hexdigest()),
+            "to": Input(", ".join(ways), hashlib.sha256(images + update).hexdigest()),
             "workload": Input(workload, hashlib.sha256(workload.encode()).hexdigest()),
         }
 
@@ -152,9 +162,12 @@ class ElfRig:
     def lacks(self) -> Mapping[str, str]:
         reasons = {
             "keeps-files": "nobody knows a filesystem of the firmware",
-            "truthful": NOBODY_IS_TOLD,
-            "retries": "the update stands in flash when the device leaves the factory: nobody brings it again",
         }
+        if self.board.update is None:
+            reasons["truthful"] = NOBODY_IS_TOLD
+            reasons["retries"] = "the update stands in flash when the device leaves the factory: nobody brings it again"
+        elif not self.board.update.tells:
+            reasons["truthful"] = "nobody asks the device whether it has the update: update.done is not given"
         if self.board.document.commit is None:
             never = "the board has no [commit]: nobody knows when an image is there to stay"
             reasons |= {"reverts": never, "durable": never}
@@ -229,6 +242,11 @@ class ElfRig:
         return self._machine
 
     @property
+    def attempt(self) -> Attempt | None:
+        """Who brought the update in the last session; None: nobody could."""
+        return self._attempt
+
+    @property
     def stores(self) -> dict[int, int]:
         """Of the last session, where it was to note them: the program counter of what made an entry, by its number."""
         assert self._life is not None, "a session that nobody watched: please report"
@@ -257,8 +275,9 @@ class ElfRig:
         trace = Trace(self._grids) if self._traced else None
         self._begin(state, trace)
         log = EventLog(Journal(interruption), machine.clock, machine.supply)
+        attempt = self._attempt = self._attempt_in(state, log, trace)
         life = ElfLife(
-            machine, self.board.document, self._slots, self._known, log, trace,
+            machine, self.board.document, self._slots, self._known, log, trace, attempt,
             notes_stores=self.notes_stores,
         )  # fmt: skip
         self._life = life
@@ -270,10 +289,27 @@ class ElfRig:
         end = DeviceState(
             tuple(device.snapshot() for device in machine.devices),
             outcome.cause if is_warm else "power",
-            state.attempts_left,
+            state.attempts_left if attempt is None else attempt.attempts_left,
             retained(machine) if is_warm else (),
+            outside=None if attempt is None else attempt.outside if is_warm else attempt.kept,
         )
         return Run(log.journal.entries, outcome, end, machine.clock.now_us, trace), is_over
+
+    def _attempt_in(self, state: DeviceState, log: EventLog, trace: Trace | None) -> Attempt | None:
+        """Who brings the update in a session; None: it does not come over a UART."""
+        update = self.board.update
+        if update is None or self._manner is None:
+            return None
+        asked = (lambda: None) if trace is None else trace.asked_for_attempts
+        return Attempt(self._manner, self._machine, update.entry.port, state, log, asked)
+
+    @property
+    def _transfer_us(self) -> int:
+        """Of a session, what may go by with the update on its way."""
+        update, manner = self.board.update, self._manner
+        if update is None or manner is None:
+            return 0
+        return 2 * len(update.data) * BITS * SECOND // manner.baud + manner.patience_us
 
     def _begin(self, state: DeviceState, trace: Trace | None) -> None:
         machine = self._machine
@@ -363,9 +399,13 @@ def _not_accepted(accepted: Sequence[str], run: Run) -> str:
     for entry in run.entries:
         if isinstance(entry, Event) and entry.name == HANDOVER and entry.facts[1] not in (OLD, NEW, UNKNOWN, *accepted):
             return f"the {entry.facts[1]} image runs"
-    if run.outcome.kind == "settled" and run.outcome.image not in (UNKNOWN, *accepted):
+    if run.outcome.kind == "settled" and run.outcome.image not in (UNKNOWN, "", *accepted):
         return f"the device settles with the {run.outcome.image} image"
     return ""
+
+
+def _sources(update: Update) -> list[Source]:
+    return [] if update.source is None else [update.source]
 
 
 def _falls(run: Run) -> str:
