@@ -289,7 +289,8 @@ class Core:
     # -- sleep ------------------------------------------------------------------------------------------------
 
     def _sleep(self, limit_us: int) -> Ending | None:
-        """WFI. PRIMASK does not keep it asleep; an exception of too low a priority does."""
+        """WFI. PRIMASK does not keep it asleep; an exception of too low a priority does. Who sleeps does not poll."""
+        self.news()
         while not self._handlers.wakes():
             if self.next_event is None:
                 return self._ending("asleep", "it waits for an interrupt (WFI) and none will come")

@@ -53,8 +53,8 @@ class Search:
         registers += [Register.MSP, Register.PSP, Register.CONTROL, Register.PRIMASK]
         if not model.is_small:
             registers += [Register.BASEPRI, Register.FAULTMASK]
-        self._registers = registers
-        self._floats = [*range(S0, S0 + 32), Register.FPSCR] if model.has_fpu else []
+        floats = [*range(S0, S0 + 32), Register.FPSCR] if model.has_fpu else []
+        self._registers, self._floats = engine.reader(registers), engine.reader(floats)
         self._engine = engine
         self._rams = rams
         self._watch = watch
@@ -64,10 +64,9 @@ class Search:
     def look(self, step: Callable[[], Stop | None], longest: int = LONGEST) -> tuple[Circle | None, Stop | None]:
         """Run block after block by ``step``, which returns what is not its business or None. That ends the search and
         is returned; else the circle, if there is one of at most ``longest`` blocks."""
-        start = self._state()
-        counter = start[self._registers.index(Register.PC)]
+        start, counter = self._registers(), self._engine.get(Register.PC)
         memory = [ram.tobytes() for ram in self._rams]
-        floats = self._values(self._floats)
+        floats = self._floats()
         alarms, heard = self._alarms(), self._heard()
         periods: list[list[Access]] = []
         accesses: list[Access] = []
@@ -77,10 +76,10 @@ class Search:
                 stop = step()
                 if stop is not None:
                     return None, stop
-                if self._engine.get(Register.PC) != counter or not self._is_state(start):
+                if self._engine.get(Register.PC) != counter or self._registers() != start:
                     continue
                 same = all(ram.tobytes() == before for ram, before in zip(self._rams, memory, strict=True))
-                if not same or self._values(self._floats) != floats or self._heard() != heard:
+                if not same or self._floats() != floats or self._heard() != heard:
                     return None, None
                 periods.append(accesses)
                 if len(periods) == 2:
@@ -97,13 +96,3 @@ class Search:
             return None
         moved = frozenset(name for name, times in after.items() if times != before[name])
         return Circle(tuple(periods[0]), moved)
-
-    def _is_state(self, state: list[int]) -> bool:
-        get = self._engine.get
-        return all(get(register) == value for register, value in zip(self._registers, state, strict=True))
-
-    def _state(self) -> list[int]:
-        return self._values(self._registers)
-
-    def _values(self, registers: Sequence[int]) -> list[int]:
-        return [self._engine.get(register) for register in registers]
