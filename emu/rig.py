@@ -105,7 +105,7 @@ class Outcome:
                     return self.detail or "settled"
                 return f"{self.image} image runs, {'committed' if self.committed else 'NOT committed'}"
             case "reset":
-                return f"reset by {self.cause}"
+                return self.detail or f"reset by {self.cause}"
             case "halted":
                 return f"bricked: {self.detail}"
             case "hung":

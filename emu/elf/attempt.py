@@ -1,7 +1,9 @@
-"""Who brings the update: for as long as attempts are left, somebody starts the host and then switches the device on.
+"""Who brings the update: somebody who finds the device with the old image, or waiting, for as long as attempts are left.
 
-An attempt belongs to a time with power. It goes on when the device resets itself; a cut ends it, because the tool is
-started anew then, and so does the host's own end. What outlives a reset is in the device's state (`Talk`).
+After every cut the device first boots alone, as it does where nobody is. When it has settled without the new image, the
+host is started and power is switched off and on: that is an attempt, and a session of its own. It goes on when the
+device resets itself; a cut ends it, because the tool is started anew then. What outlives a reset is in the device's
+state: a `Talk`, and an empty one where an attempt is about to begin.
 
 Neighbours: `rig` makes one for every session of a board with an update; `line` is what it starts. Knows no checks.
 """
@@ -15,7 +17,7 @@ from emu.cpu.machine import Machine
 from emu.elf.conversation import Conversation, Manner, Talk
 from emu.elf.line import Line
 from emu.events import APPLIED, ATTEMPT, CLAIMED, NOTE, OUTSIDE
-from emu.rig import DeviceState
+from emu.rig import DeviceState, Outcome
 from emu.timers import EventLog
 
 _BEGIN = "attempt"
@@ -48,10 +50,22 @@ class Attempt:
         """Whether more may come from outside."""
         return self.line is not None and self.line.is_engaged
 
-    @property
-    def outside(self) -> Talk | None:
-        """What the next session finds when the device has reset itself."""
+    def outside_after(self, outcome: Outcome) -> Hashable:
+        """What the next session finds."""
+        if outcome.kind != "reset":
+            return self.kept
+        if outcome.cause == "power":
+            return Talk()
         return None if self.line is None else self.line.talk
+
+    def follows(self, outcome: Outcome) -> Outcome:
+        """What comes of a session that ended so: somebody may try again."""
+        if not outcome.asks_retry:
+            return outcome
+        self._asked()
+        if not self.attempts_left:
+            return outcome
+        return Outcome("reset", cause="power", detail=f"{outcome}; the host is started, power is switched off and on")
 
     @property
     def words(self) -> str:
@@ -67,18 +81,15 @@ class Attempt:
         return f"{conversation.sent_count:,} bytes sent{lost}; it {end}"
 
     def _begin(self) -> None:
-        is_warm = self._state.cause != "power"
-        talk = self._state.outside if is_warm else None
-        if is_warm and isinstance(talk, Talk):
-            self._log.note(OUTSIDE, None)  # from here on a cut leaves nobody who talks
-            self.kept = None
-            self._join(talk)
-        elif not is_warm:
-            self._asked()
-            if self.attempts_left:
-                self._log.note(ATTEMPT)
-                self.attempts_left -= 1
-                self._join(Talk())
+        talk = self._state.outside
+        if not isinstance(talk, Talk):
+            return
+        self._log.note(OUTSIDE, None)  # from here on a cut leaves nobody who talks
+        self.kept = None
+        if self._state.cause == "power":
+            self._log.note(ATTEMPT)
+            self.attempts_left -= 1
+        self._join(talk)
 
     def _join(self, talk: Talk) -> None:
         port = self._machine.peripherals[self._port]

@@ -196,7 +196,7 @@ class ElfLife:
         what += self._last_words
         if not self.image:
             if WAITING in self._document.accept and ending.kind != "lockup":
-                return Outcome("settled", committed=True, detail=f"no image runs; the bootloader {what}")
+                return Outcome("settled", committed=True, detail=f"no image runs; {self._waits(ending)}")
             return Outcome("halted", detail=f"no image runs; the bootloader {what}{self._hint}")
         if not self._alive:
             expected = self._document.alive.uart
@@ -216,6 +216,14 @@ class ElfLife:
             name = self._machine.bus.name_of(ending.register)
             found += f" ({name})" if name else f"; {chip} has no peripheral there: is it the right chip?"
         return found
+
+    def _waits(self, ending: Ending) -> str:
+        """A bootloader that may wait; what became of an attempt in this session, or where it stands still for good."""
+        if self._attempt is not None and self._attempt.words:
+            return f"the bootloader waits for an update ({self._attempt.words})"
+        if ending.kind == "spinning":
+            return f"the bootloader stands still at {ending.address:#010x}"
+        return "the bootloader waits for an update"
 
     @property
     def _hint(self) -> str:

@@ -284,14 +284,16 @@ class ElfRig:
         outcome, is_over = life.live(self._session, state.cause, limit_us, trace)
         if outcome.kind != "cut" and log.journal.is_due:
             outcome = replace(outcome, kind="cut")
+        if attempt is not None:
+            outcome = attempt.follows(outcome)
         machine.look_at_flash()
-        is_warm = outcome.kind == "reset"
+        is_warm = outcome.kind == "reset" and outcome.cause != "power"
         end = DeviceState(
             tuple(device.snapshot() for device in machine.devices),
             outcome.cause if is_warm else "power",
             state.attempts_left if attempt is None else attempt.attempts_left,
             retained(machine) if is_warm else (),
-            outside=None if attempt is None else attempt.outside if is_warm else attempt.kept,
+            outside=None if attempt is None else attempt.outside_after(outcome),
         )
         return Run(log.journal.entries, outcome, end, machine.clock.now_us, trace), is_over
 
