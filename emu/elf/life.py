@@ -197,7 +197,7 @@ class ElfLife:
         if not self.image:
             if WAITING in self._document.accept and ending.kind != "lockup":
                 return Outcome("settled", committed=True, detail=f"no image runs; {self._waits(ending)}")
-            return Outcome("halted", detail=f"no image runs; the bootloader {what}{self._hint}")
+            return Outcome("halted", detail=f"no image runs; the bootloader {what}{self._hint(ending)}")
         if not self._alive:
             expected = self._document.alive.uart
             hint = f"; it never said {expected!r}, which alive.uart waits for" if expected else ""
@@ -225,9 +225,8 @@ class ElfLife:
             return f"the bootloader stands still at {ending.address:#010x}"
         return "the bootloader waits for an update"
 
-    @property
-    def _hint(self) -> str:
-        if self._attempt is None:
+    def _hint(self, ending: Ending) -> str:
+        if self._attempt is None or ending.kind == "lockup":
             return ""
         return f"; if it waits for the next update, and may: accept = [..., {WAITING!r}]"
 
