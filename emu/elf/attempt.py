@@ -1,4 +1,4 @@
-"""Who brings the update: somebody who finds the device with the old image, or waiting, for as long as attempts are left.
+"""Who brings the update: somebody who finds the device with the old image, or waiting, while attempts are left.
 
 After every cut the device first boots alone, as it does where nobody is. When it has settled without the new image, the
 host is started and power is switched off and on: that is an attempt, and a session of its own. It goes on when the

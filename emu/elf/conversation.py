@@ -1,7 +1,7 @@
 """One attempt to bring an update over a UART: a host, the line in both directions, and what is on its way on it.
 
-The line has ten bits for each byte and carries one byte after the other, each way. Time is counted from the beginning of
-the attempt. What outlives a reset of the device is a value (`Talk`): what the device has sent, and when. A host does
+The line has ten bits for each byte and carries one byte after the other, each way. Time is counted from the beginning
+of the attempt. What outlives a reset of the device is a value (`Talk`): what the device has sent, and when. A host does
 nothing of its own accord, so with that everything else is made again.
 
 Neighbours: `host` is who talks, `line` joins it to a machine. Knows no chip and no campaign.

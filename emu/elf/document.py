@@ -60,8 +60,8 @@ Protocol = Literal["raw", "xmodem", "xmodem-1k", "ymodem"]
 
 class UpdateEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """An update that comes over a UART: ``send``, by ``protocol`` or by the class ``host`` names (FILE.py:NAME), at
-    ``baud``. The host begins when power has come, or when the device then says ``after``, with ``greeting``; it gives up
-    when it has heard nothing for ``patience_s``.
+    ``baud``. The host begins when power has come, or when the device then says ``after``, with ``greeting``; it gives
+    up when it has heard nothing for ``patience_s``.
 
     Of raw: ``chunk`` bytes at once (0: all); before the next the device answers ``ack``, and ``pause_ms`` go by; with
     ``done`` it says that it has the update."""

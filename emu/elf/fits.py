@@ -29,8 +29,8 @@ def check_document(document: ElfBoardFile, images: dict[str, bytes], where: str)
             raise BoardError(f"{where}: accept: {name!r} is no [[image]]; known: {', '.join(images)}")
     if not document.staged and document.update is None:
         raise BoardError(
-            f"{where}: no [[staged]] and no [update]: without an update that waits in flash, or comes over a UART, there "
-            "is nothing to cut"
+            f"{where}: no [[staged]] and no [update]: without an update that waits in flash, or comes over a UART, "
+            "there is nothing to cut"
         )
     names = [slot.name for slot in document.slot]
     if len(set(names)) != len(names):

@@ -16,8 +16,9 @@ from __future__ import annotations
 class Host:
     """Derive and override. ``update``: the bytes of `send` in the board file; ``name``: of that file.
 
-    ``due_us``: when `wakes` is to be called; None: never. ``is_over``: it wants nothing more of the device; ``is_told``:
-    the device has said that it has the update, which ends it as well; so does ``failure``: why it has given up.
+    ``due_us``: when `wakes` is to be called; None: never. ``is_over``: it wants nothing more of the device;
+    ``is_told``: the device has said that it has the update, which ends it as well; so does ``failure``: why it has
+    given up.
     """
 
     def __init__(self, update: bytes, name: str) -> None:

@@ -29,7 +29,8 @@ _SETTLED = "settled"
 _WORDS = {
     "lockup": "locked up", "asleep": "sleeps", "spinning": "spins", "stalled": "waits", "limit": "still runs",
 }  # fmt: skip
-_SHOWN = 60
+_SHOWN, _KEPT = 60, 1024
+"""Bytes of what was said last, and how many of them are kept on each port: half an image may talk without an end."""
 REFUSED_RULE = "refused"
 """Of operations that the controller did not do: `Misuse.rule`."""
 
@@ -68,6 +69,8 @@ class ElfLife:
         self._notes_stores = notes_stores
         self._slot = -1
         self._said: dict[str, bytes] = {}
+        commit = "" if document.commit is None else document.commit.uart
+        self._kept = max(_KEPT, len(document.alive.uart.encode()), len(commit.encode()))
         self._alive = self._commit_begun = self._committed = False
 
     @property
@@ -105,7 +108,7 @@ class ElfLife:
         """Bytes have left the chip."""
         if self._attempt is not None:
             self._attempt.says(port, data)
-        said = self._said[port] = self._said.get(port, b"") + data
+        said = self._said[port] = (self._said.get(port, b"") + data)[-self._kept :]
         if not self.image:
             return
         alive, commit = self._document.alive.uart.encode(), self._document.commit

@@ -1,7 +1,7 @@
 """The update of a board that comes over a UART: what is sent, and who sends it.
 
-Neighbours: `board` reads one, `attempt` has it brought. Content travels: an `Update` is plain data; a host of the user's
-is named by its file, and the file must be the same wherever it is loaded.
+Neighbours: `board` reads one, `attempt` has it brought. Content travels: an `Update` is plain data; a host of the
+user's is named by its file, and the file must be the same wherever it is loaded.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ def host_source(host: str, folder: Path, where: str) -> Source:
 
 
 def manner_of(update: Update) -> Manner:
-    """How an attempt to bring ``update`` goes. Raises ScenarioError where a host of the user's is another one by now."""
+    """How an attempt to bring ``update`` goes. Raises ScenarioError where a host of the user's has changed."""
     entry = update.entry
     return Manner(
         _maker(update), entry.baud, entry.after.encode("latin-1"), entry.greeting.encode("latin-1"),

@@ -1,8 +1,8 @@
 """Serial ports of STM32: both generations of the USART, and LPUART. A byte is sent the moment it is stored.
 
-What is sent leaves through ``world.send``. What comes is told byte by byte, when its stop bit has come, by whoever is at
-the other end of the line; so a byte that finds the last one unread is an overrun, as on the chip: the one that waits
-stays, the one that comes is lost.
+What is sent leaves through ``world.send``. What comes is told byte by byte, when its stop bit has come, by whoever is
+at the other end of the line; so a byte that finds the last one unread is an overrun, as on the chip: the one that
+waits stays, the one that comes is lost.
 
 Not modelled: the line itself (noise, framing and parity errors, breaks; every byte has eight bits), DMA, the receiver
 timeout, character match, FIFO thresholds, flow control.

@@ -41,7 +41,9 @@ def mistakes() -> list[Mistake]:
 def test_every_bootloader_has_seven_mistakes_and_every_build_is_there() -> None:
     table = mistakes()
     assert [(each.design, each.number) for each in table] == [(d, str(n)) for d in DESIGNS for n in range(1, 8)]
-    loaders = [f"{design}-{build}" for design in (*DESIGNS, "uart") for build in ("right", *(f"bug{n}" for n in range(1, 8)))]
+    loaders = [
+        f"{design}-{build}" for design in (*DESIGNS, "uart") for build in ("right", *(f"bug{n}" for n in range(1, 8)))
+    ]
     apps = [f"app-{name}" for name in ("old-a", "older-a", "new-a", "new-b", "sick-a", "sick-b")]
     expected = {f"{chip}-{name}.elf" for chip in CHIPS for name in (*loaders, *apps)} | {"stm32l4-copy-bug8.elf"}
     assert {path.name for path in (FIRMWARE / "elf").iterdir()} == expected
