@@ -171,6 +171,9 @@ class ElfLife:
             ending = session.run(cause, limit_us, journal=self._log.journal, trace=trace).ending
         except Settled:
             return self._settled(), False
+        is_talking = self._attempt is not None and self._attempt.is_engaged
+        if ending.kind == "limit" and self._alive and is_talking:
+            return self._settled(), False  # it works; that a host does not come to an end is no fault of it
         outcome = self._outcome(ending)
         return outcome, ending.kind == "limit" and outcome.kind != "settled"
 

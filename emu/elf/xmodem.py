@@ -19,7 +19,8 @@ SOH, STX, EOT, ACK, NAK, CAN, CRC = 0x01, 0x02, 0x04, 0x06, 0x15, 0x18, 0x43
 PAD = 0x1A
 ANSWER_US = 10_000_000
 """How long an answer is waited for."""
-MAX_ERRORS = 10
+MAX_ERRORS, MAX_SILENCES = 10, 3
+"""How often in a row a block is sent again: because it was asked for, and because nothing was said."""
 SHORT, LONG = 128, 1024
 _TAIL = 896
 """With blocks of 1024, what is no longer than this goes in blocks of 128."""
@@ -40,7 +41,7 @@ class XmodemHost(Host):
         super().__init__(update, name)
         self._block_size = block_size
         self._with_crc = True
-        self._errors = 0
+        self._errors = self._silences = 0
         self._cancels = 0
         self._number = self._at = self._length = 0
         self._last = b""
@@ -50,6 +51,7 @@ class XmodemHost(Host):
 
     def receives(self, data: bytes, now_us: int) -> bytes:
         sent = b""
+        self._silences = 0
         for byte in data:
             if self.is_told or self.failure:
                 break
@@ -66,11 +68,12 @@ class XmodemHost(Host):
 
     def wakes(self, now_us: int) -> bytes:
         """Nobody has answered."""
-        self.due_us = None
-        sent = self._again("the device does not answer")
-        if sent:
-            self.due_us = now_us + ANSWER_US
-        return sent
+        self._silences += 1
+        if self._silences > MAX_SILENCES:
+            self._give_up("the device does not answer")
+            return b""
+        self.due_us = now_us + ANSWER_US
+        return self._last
 
     # -- what the next byte means -----------------------------------------------------------------------------------
 

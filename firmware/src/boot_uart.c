@@ -108,6 +108,9 @@ static void write_block(uint32_t at, const uint8_t *data)
 /* All blocks are there: whether they are an image. Answers the host. */
 static bool finish(void)
 {
+#if BUG == 4 /* the host is told before it is true */
+    serial_put(ACK);
+#endif
 #if BUG != 7 /* what came is not looked at */
     if (!image_is_valid(SLOT_A)) {
         serial_put(CAN);
@@ -115,13 +118,10 @@ static bool finish(void)
         return false;
     }
 #endif
-#if BUG == 4 /* the host is told before it is true */
-    serial_put(ACK);
-    set_mark();
-#else
 #if BUG != 1
     set_mark();
 #endif
+#if BUG != 4
     serial_put(ACK);
 #endif
     return true;
