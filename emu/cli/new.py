@@ -29,6 +29,7 @@ EXAMPLES = {
     "c-bootloader": "a bootloader in C, with its five-line build",
     "littlefs-files": "a file in littlefs on a partition: the old one or the new one, whenever power goes",
     "elf-bootloader": "a bare-metal ELF for an STM32F103, with its board file: a mistake, and it fixed",
+    "uart-bootloader": "the same, updated over its serial port: XMODEM, or a host of your own",
     "external-process": "a process behind a console and a power switch, to be swept",
 }
 
