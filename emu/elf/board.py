@@ -33,6 +33,7 @@ from pathlib import Path
 import msgspec
 
 from emu.cpu.chip import Chip, bundled_chip, load_chip
+from emu.elf.blanks import check_filled
 from emu.elf.document import ElfBoardFile
 from emu.elf.fits import check_document, check_places
 from emu.elf.placed import Placed
@@ -69,6 +70,7 @@ def load_elf_board(path: Path) -> ElfBoard:
     """Raises BoardError, ImageError or PartError: one line with the file, the key and what to do."""
     where = str(path)
     document = read_toml(path, ElfBoardFile, error=BoardError)
+    check_filled(path.read_text(encoding="utf-8"), where)
     chip = _chip(document, path.parent, where)
     read = partial(_read, path.parent, where, chip)
     images: dict[str, bytes] = {}
