@@ -69,11 +69,8 @@ def choose(evidence: Evidence, named: str = "") -> Choice:
     ranked = candidates(evidence)
     possible = [each for each in ranked if not each.refusal]
     if not possible:
-        reasons = "; ".join(f"{each.chip.name}: {each.refusal}" for each in ranked)
-        name = evidence.files[0].path
         raise UsageError(
-            f"{name}: no bundled chip can be it ({reasons}); give the bootloader's file too, or describe your "
-            "chip in a file (chip_file) and write the board by hand"
+            f"{evidence.files[0].path}: no bundled chip can be it: {_refusals(ranked)}; {_advice(evidence)}"
         )
     judged, was_tried = _tried(possible, evidence)
     ranked = sorted(judged, key=lambda each: -each.score)
@@ -98,3 +95,26 @@ def _sizes(candidate: Candidate) -> str:
     chip = candidate.chip
     flash, ram = bundled_part(chip.flash.part).size, sum(ram.size for ram in chip.ram)
     return f"{chip.name}: {flash >> 10} KiB of flash, {ram >> 10} KiB of RAM, {chip.interrupts} interrupts"
+
+
+def _refusals(ranked: list[Candidate]) -> str:
+    """Why none can be it; chips with one reason together."""
+    names: dict[str, list[str]] = {}
+    for each in ranked:
+        names.setdefault(each.refusal, []).append(each.chip.name)
+    return "; ".join(f"{reason} ({', '.join(chips)})" for reason, chips in names.items())
+
+
+def _advice(evidence: Evidence) -> str:
+    lost = next((file for file in evidence.files if file.table is not None), None)
+    if lost is not None:
+        at = lost.lead.address + lost.table.offset  # type: ignore[union-attr]
+        return (
+            f"{lost.name} has a vector table at {at:#x}: if it is an application, give it with --old and the "
+            "bootloader with --elf; if the chip boots there, describe it in a file (chip_file)"
+        )
+    start, end = evidence.extent
+    return (
+        f"nothing like a vector table (a stack pointer in RAM, odd handlers) begins the bytes at [{start:#x}, "
+        f"{end:#x}): give the bootloader's linked file, or describe your chip in a file (chip_file)"
+    )

@@ -93,9 +93,15 @@ class Evidence:
         return (*self.files, *self.others)
 
     @cached_property
+    def placed(self) -> tuple[FirmwareFile, ...]:
+        """What the factory programs, as far as it is known where: of raw binaries that all seem to begin one memory,
+        the one whose code begins first."""
+        return tuple(file for file in self.files if not any(_hides(other, file) for other in self.files))
+
+    @cached_property
     def segments(self) -> list[Segment]:
-        """Of what the factory programs."""
-        return [segment for file in self.files for segment in file.image.segments]
+        """Of what is `placed`."""
+        return [segment for file in self.placed for segment in file.image.segments]
 
     @cached_property
     def extent(self) -> tuple[int, int]:
@@ -133,3 +139,13 @@ class Evidence:
     def interrupts(self) -> int:
         """Of the longest vector table."""
         return max((file.table.interrupts for file in self.all if file.table is not None), default=0)
+
+
+def _hides(other: FirmwareFile, file: FirmwareFile) -> bool:
+    """Whether ``file``, a raw binary, cannot be where it seems to be because ``other`` is."""
+    at = file.lead.address
+    if other is file or not file.is_raw or not any(s.address <= at < s.end for s in other.image.segments):
+        return False
+    if not other.is_raw or file.table is None:
+        return True
+    return other.table is not None and other.table.lowest_code < file.table.lowest_code

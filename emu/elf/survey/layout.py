@@ -61,7 +61,7 @@ class Layout:
         """The file that has the vectors the chip boots from."""
         home = {self.chip.boot - self.chip.flash.address + base for base in bases(self.chip)}
         return next(
-            file for file in self._evidence.files
+            file for file in self._evidence.placed
             for segment in file.image.segments if any(segment.address <= at < segment.end for at in home)
         )  # fmt: skip
 

@@ -14,6 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from emu.cpu.chip import Chip
+from emu.elf.survey.candidate import bases
 from emu.elf.survey.choice import Choice, choose
 from emu.elf.survey.draft import Draft, FileLine, SlotLine
 from emu.elf.survey.evidence import Evidence, FirmwareFile, read_firmware
@@ -21,7 +23,9 @@ from emu.elf.survey.layout import Application, Layout, Spot
 from emu.elf.survey.request import Request
 from emu.elf.survey.speech import spoken_lines
 from emu.elf.survey.trial import Trial, tried_out
+from emu.errors import UsageError
 from emu.events import NEW, OLD
+from flash.part import bundled_part
 
 BOARD_FILE, OLD_FILE = "board.toml", "old.bin"
 
@@ -46,6 +50,7 @@ def survey(request: Request, folder: Path) -> Proposal:
     factory += [old] if old is not None and old.path.resolve() not in {f.path.resolve() for f in factory} else []
     evidence = Evidence(tuple(factory), () if new is None else (new,))
     choice = choose(evidence, request.chip)
+    _check_in_flash(choice.best.chip, [new] if new is not None else [])
     parts = _Parts(Layout(choice.best.chip, evidence), evidence, old, new, folder)
     draft = parts.draft(choice)
     trial = None
@@ -169,7 +174,7 @@ class _Parts:
     def _raw_address(self, file: FirmwareFile) -> int | None:
         if not file.is_raw:
             return None
-        if self.old is not None and file is self.old.file:
+        if self.old is not None and file is self.old.file and not self.old.inside:
             return self.old.address
         return file.lead.address
 
@@ -181,6 +186,19 @@ class _Parts:
         table = file.table
         begins = "" if table is None else f"; it begins at {table.entry:#x}, its stack at {table.stack:#x}"
         return f"{role}: bytes at {extents}{begins}"
+
+
+def _check_in_flash(chip: Chip, others: list[FirmwareFile]) -> None:
+    """What the factory programs was looked at when the chip was chosen; the update was not."""
+    size = bundled_part(chip.flash.part).size
+    for file in others:
+        for segment in [] if file.is_raw else file.image.segments:
+            if not any(base <= segment.address and segment.end <= base + size for base in bases(chip)):
+                raise UsageError(
+                    f"{file.path}: linked for [{segment.address:#x}, {segment.end:#x}), which is not in the flash of "
+                    f"{chip.name}, [{chip.flash.address:#x}, {chip.flash.address + size:#x}), the chip that fits the "
+                    "bootloader; give the update for that chip"
+                )
 
 
 def _head(
