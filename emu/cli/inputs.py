@@ -166,7 +166,11 @@ BOARD_ID = Number("board ids look like 0x9900")
 def make_subject(inputs: Inputs) -> UpdateRig | PlainRig | ElfRig:
     """What is to be tried: firmware of the user's, an ELF with its board, or brownout's own on a board."""
     if is_elf_board(Path(inputs.board)):
-        return make_elf_rig(inputs)
+        from emu.elf.uncut import check_uncut  # as the rig, it needs an extra
+
+        rig = make_elf_rig(inputs)
+        check_uncut(rig)
+        return rig
     own = None if inputs.firmware is None else load_own(inputs.firmware, inputs.app)
     if own is None or not isinstance(own, Scenario):
         return make_rig(inputs, own)

@@ -41,7 +41,7 @@ from emu.errors import BoardError
 from emu.events import UNKNOWN
 from flash.errors import ImageError
 from flash.files import read_file
-from flash.images import Image, load_image
+from flash.images import Image, format_name, load_image
 from flash.part import bundled_part
 from flash.tomlfile import read_toml
 
@@ -78,6 +78,8 @@ def load_elf_board(path: Path) -> ElfBoard:
         if image.name in images or image.name == UNKNOWN:
             raise BoardError(f"{where}: [[image]] {image.name!r}: each needs a name of its own, and not {UNKNOWN!r}")
         images[image.name] = _flat(read(image.path), chip)
+    for file in document.file:
+        _check_address(path.parent / file.path, file.address, where)
     files = tuple(piece for file in document.file for piece in _pieces(read(file.path, file.address)))
     staged = tuple(Placed(entry.path, entry.address, _flat(read(entry.path), chip)) for entry in document.staged)
     check_document(document, images, where)
@@ -103,6 +105,18 @@ def _read(folder: Path, where: str, chip: Chip, name: str, address: int | None =
         return load_image(folder / name, base_address=chip.flash.address if address is None else address)
     except ImageError as wrong:
         raise BoardError(f"{where}: {wrong}") from None
+
+
+def _check_address(path: Path, address: int | None, where: str) -> None:
+    """A raw binary does not say where it lies; everything else does."""
+    try:
+        is_raw = format_name(read_file(path)) == "raw binary"
+    except ImageError as wrong:
+        raise BoardError(f"{where}: {wrong}") from None
+    if is_raw and address is None:
+        raise BoardError(f"{where}: [[file]] {path.name} is a raw binary: it does not say where it lies; add address")
+    if not is_raw and address is not None:
+        raise BoardError(f"{where}: [[file]] {path.name} has addresses of its own; leave out address = {address:#x}")
 
 
 def _flat(image: Image, chip: Chip) -> bytes:

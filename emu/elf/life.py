@@ -55,6 +55,8 @@ class ElfLife:
         self.stores: dict[int, int] = {}
         """By the number of a journal entry, where the code stood that made it: the program counter at the last store or
         register write before it."""
+        self.differences: list[str] = []
+        """Where it was to note stores: of every unknown image that was entered, what is unknown of it."""
         self._machine = machine
         self._document = document
         self._slots = slots
@@ -90,6 +92,8 @@ class ElfLife:
             self._log.note(
                 NOTE, f"the bytes are those of the {right_bytes} image; error correction gives up under them"
             )
+        if image == UNKNOWN and self._notes_stores:
+            self.differences.append(self._known.difference_in(slot))
         self._slot, self.image = number, image
         self._machine.attend(self._attends)
         self._said.clear()

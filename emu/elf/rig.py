@@ -234,6 +234,12 @@ class ElfRig:
         assert self._life is not None, "a session that nobody watched: please report"
         return self._life.stores
 
+    @property
+    def differences(self) -> list[str]:
+        """Of the last session, where stores were noted: what is unknown of each unknown image that was entered."""
+        assert self._life is not None, "a session that nobody watched: please report"
+        return self._life.differences
+
     def store_at(self, state: DeviceState, entry: int) -> int | None:
         """The program counter of what makes entry ``entry`` of the session from ``state``, or the next operation."""
         self.notes_stores = True
