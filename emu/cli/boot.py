@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from emu.board_kind import is_elf_board
+from emu.cli.chip_hint import better_chip
 from emu.cli.code import code_at
 from emu.cli.inputs import DEFAULT_APP, MAX_SEED, Inputs, make_elf_rig
 from emu.errors import UsageError
@@ -56,7 +57,12 @@ def command(board: Path, seed: int) -> int:
         state = run.end
     else:
         click.echo(f"\nit resets for ever: {number} boots in a row without settling")
-    return EXIT_SETTLED if run.outcome.kind == "settled" else EXIT_NOT_SETTLED
+    if run.outcome.kind == "settled":
+        return EXIT_SETTLED
+    hint = better_chip(board)
+    if hint:
+        click.echo(f"\nis it the right chip? {printable(hint)}")
+    return EXIT_NOT_SETTLED
 
 
 def _lines(rig: ElfRig, run: Run) -> Iterator[str]:

@@ -33,6 +33,7 @@ from pathlib import Path
 import msgspec
 
 from emu.cpu.chip import Chip, bundled_chip, load_chip
+from emu.cpu.elf import check_machine
 from emu.elf.blanks import check_filled
 from emu.elf.document import ElfBoardFile
 from emu.elf.fits import check_document, check_places
@@ -77,11 +78,14 @@ def load_elf_board(path: Path) -> ElfBoard:
     for image in document.image:
         if image.name in images or image.name == UNKNOWN:
             raise BoardError(f"{where}: [[image]] {image.name!r}: each needs a name of its own, and not {UNKNOWN!r}")
-        images[image.name] = _flat(read(image.path), chip)
+        images[image.name] = _flat(read(image.path), chip, f"{where}: [[image]] {image.name!r}")
     for file in document.file:
         _check_address(path.parent / file.path, file.address, where)
     files = tuple(piece for file in document.file for piece in _pieces(read(file.path, file.address)))
-    staged = tuple(Placed(entry.path, entry.address, _flat(read(entry.path), chip)) for entry in document.staged)
+    staged = tuple(
+        Placed(entry.path, entry.address, _flat(read(entry.path), chip, f"{where}: [[staged]]"))
+        for entry in document.staged
+    )
     check_document(document, images, where)
     check_places(document, chip, files, staged, images, where)
     names = list(dict.fromkeys([*(each.path for each in document.file), *(each.path for each in document.image)]))
@@ -110,7 +114,10 @@ def _read(folder: Path, where: str, chip: Chip, name: str, address: int | None =
 def _check_address(path: Path, address: int | None, where: str) -> None:
     """A raw binary does not say where it lies; everything else does."""
     try:
-        is_raw = format_name(read_file(path)) == "raw binary"
+        content = read_file(path)
+        is_raw = format_name(content) == "raw binary"
+        if format_name(content) == "ELF":
+            check_machine(path.name, content)
     except ImageError as wrong:
         raise BoardError(f"{where}: {wrong}") from None
     if is_raw and address is None:
@@ -119,7 +126,14 @@ def _check_address(path: Path, address: int | None, where: str) -> None:
         raise BoardError(f"{where}: [[file]] {path.name} has addresses of its own; leave out address = {address:#x}")
 
 
-def _flat(image: Image, chip: Chip) -> bytes:
+def _flat(image: Image, chip: Chip, what: str) -> bytes:
+    """From the first byte to the last."""
+    size = bundled_part(chip.flash.part).size
+    if image.size > size:
+        raise BoardError(
+            f"{what}: {image.source} has bytes from {image.span().start:#x} to {image.span().end:#x}, more than the "
+            f"{size:,} of the flash of {chip.name}; keep the application alone with `brownout flash cut`"
+        )
     return image.flatten(fill=bundled_part(chip.flash.part).erased)
 
 

@@ -23,6 +23,8 @@ def check_uncut(rig: ElfRig) -> None:
             run = rig.run(state)
             if number == 1:
                 _check_shipped(rig, run, where)
+                if run.outcome.kind in ("halted", "hung"):
+                    raise ScenarioError(f"{where}: the device as shipped does not run: {run.outcome}")
             entered += _entered(run)
             if run.outcome.kind != "reset":
                 break

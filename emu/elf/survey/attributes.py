@@ -12,6 +12,7 @@ from typing import Any
 
 from elftools.elf.elffile import ELFFile
 
+from emu.cpu.elf import check_machine
 from flash.errors import ImageError
 from flash.images import format_name
 
@@ -45,13 +46,12 @@ def core_attributes(source: str, content: bytes) -> CoreAttributes:
     if format_name(content) != "ELF":
         return CoreAttributes()
     try:
-        elf = ELFFile(BytesIO(content))
-        machine, word = elf.header["e_machine"], elf.header["e_ident"]["EI_CLASS"]
-        found = {} if machine != "EM_ARM" else _tags(elf)
-    except Exception:  # corrupt sections escape pyelftools as whatever they ran into; segments were read before
+        check_machine(source, content)
+        found = _tags(ELFFile(BytesIO(content)))
+    except ImageError:
+        raise
+    except Exception:  # corrupt sections escape pyelftools as whatever they ran into
         return CoreAttributes()
-    if machine != "EM_ARM" or word != "ELFCLASS32":
-        raise ImageError(f"{source}: an ELF for {machine} ({word}), not for a 32-bit ARM core; give the target's ELF")
     name = str(found.get("TAG_CPU_NAME", "") or "").lower()
     core = _CORE_NAMES.get(name, name if name in CORES else "")
     core = core or _BY_ARCHITECTURE.get(found.get("TAG_CPU_ARCH", -1), "")
