@@ -89,7 +89,17 @@ def _judged(chip: Chip, evidence: Evidence) -> Candidate:
         found = found.with_reason(
             -4, f"its vector table has {evidence.interrupts} interrupts, the chip {chip.interrupts}"
         )
+    token = _short_name(chip)
+    named = next((file.name for file in evidence.all if token in file.name.lower()), "")
+    if named:
+        found = found.with_reason(1, f"{named} is called so")
     return _registers(found, evidence)
+
+
+def _short_name(chip: Chip) -> str:
+    """What people call it in file names: f411, l476, nrf52840."""
+    name = chip.name.lower()
+    return name.removeprefix("stm32")[:4] if name.startswith("stm32") else name
 
 
 def _refusal(chip: Chip, evidence: Evidence) -> str:
@@ -136,6 +146,8 @@ def _registers(found: Candidate, evidence: Evidence) -> Candidate:
         if not name:
             unknown.append(at)
     names.discard("")
+    pages = [at >> 12 for at in unknown]
+    unknown = [at for at in unknown if pages.count(at >> 12) > 1]  # a lone one is as likely data taken for code
     if names:
         found = found.with_reason(len(names), f"code touches its {', '.join(sorted(names))}")
     if unknown:

@@ -179,7 +179,8 @@ class _Parts:
         return file.lead.address
 
     def _file_words(self, file: FirmwareFile) -> str:
-        extents = ", ".join(f"[{s.address:#x}, {s.end:#x})" for s in file.image.segments[:3])
+        moved = (self._raw_address(file) or file.lead.address) - file.lead.address
+        extents = ", ".join(f"[{s.address + moved:#x}, {s.end + moved:#x})" for s in file.image.segments[:3])
         role = "the bootloader" if file is self.loader else "an application" if file.table is not None else "no vectors"
         if self.old is not None and self.old.inside and file is self.loader:
             role = "the bootloader and an application"

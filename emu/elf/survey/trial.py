@@ -5,6 +5,7 @@ Neighbours: `rehearsal` boots a draft, `survey` calls. Knows no chip.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,8 +15,10 @@ from emu.elf.survey.layout import Spot
 from emu.elf.survey.rehearsal import Rehearsal, rehearse
 from emu.errors import BoardError
 from emu.events import NEW, OLD
+from emu.words import counted
 
 _MAX_SAID = 60
+_MIN_SHARED = 4
 _COMMITS = ("commit", "confirm")
 
 
@@ -52,7 +55,8 @@ def tried_out(draft: Draft, places: Sequence[Spot], write: Callable[[Draft], Pat
         last = rehearse(write(draft))
     return draft, Trial(
         last.installs, last.settles,
-        f"after {last.sessions} sessions and {last.operations} operations on flash the new image runs in a slot.",
+        f"after {counted(last.sessions, 'session')} and {counted(last.operations, 'operation')} on flash the new image "
+        "runs in a slot.",
     )  # fmt: skip
 
 
@@ -72,18 +76,27 @@ def _with_place(draft: Draft, places: Sequence[Spot], write: Callable[[Draft], P
 
 
 def _with_text(draft: Draft, alone: Rehearsal, seen: Rehearsal) -> Draft:
-    """What both images say, when nothing is in their way: the last line of it."""
+    """What both images say, when nothing is in their way: the last line of it, or what their lines begin with."""
     new_lines, old_lines = seen.said.get(NEW, ()), alone.said.get(OLD, ())
     common = [line for line in old_lines if line in new_lines and line.isascii() and line.isprintable()]
+    if not common:
+        common = [text for text in (_beginning(old_lines, new_lines),) if text]
     if not common:
         return replace(draft, alive_notes=(*draft.alive_notes, *_heard(alone), *_heard(seen, NEW)))
     text = common[-1][:_MAX_SAID]
     notes = (f"heard: old: {_quoted(old_lines)}; new: {_quoted(new_lines)}",)
     commits = text if any(word in text.lower() for word in _COMMITS) else ""
     return replace(
-        draft, uart=text, uart_why="tried: both images say it, last of what they have in common", alive_notes=notes,
+        draft, uart=text, uart_why="tried: both images say it; see what was heard", alive_notes=notes,
         commit=commits,
     )  # fmt: skip
+
+
+def _beginning(old_lines: Sequence[str], new_lines: Sequence[str]) -> str:
+    """The longest that a line of each begins with."""
+    shared = (os.path.commonprefix([one, other]).strip() for one in set(old_lines) for other in set(new_lines))
+    return max((text for text in shared if len(text) >= _MIN_SHARED and text.isascii() and text.isprintable()),
+               key=lambda text: (len(text), text), default="")  # fmt: skip
 
 
 def _heard(rehearsal: Rehearsal, image: str = OLD) -> tuple[str, ...]:

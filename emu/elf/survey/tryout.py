@@ -14,7 +14,7 @@ from emu.elf.survey.candidate import Candidate, bases
 from emu.elf.survey.evidence import Evidence
 from emu.words import counted, printable
 
-LIMIT_US = 1_000_000
+LIMIT_US = 300_000
 _MAX_RESETS = 3
 _SHOWN = 60
 
