@@ -5,9 +5,9 @@ Neighbours: `rehearsal` boots a draft, `survey` calls. Knows no chip.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import product, takewhile
 from pathlib import Path
 
 from emu.elf.survey.draft import Draft
@@ -94,9 +94,12 @@ def _with_text(draft: Draft, alone: Rehearsal, seen: Rehearsal) -> Draft:
 
 def _beginning(old_lines: Sequence[str], new_lines: Sequence[str]) -> str:
     """The longest that a line of each begins with."""
-    shared = (os.path.commonprefix([one, other]).strip() for one in set(old_lines) for other in set(new_lines))
-    return max((text for text in shared if len(text) >= _MIN_SHARED and text.isascii() and text.isprintable()),
-               key=lambda text: (len(text), text), default="")  # fmt: skip
+    pairs = product(set(old_lines), set(new_lines))
+    shared = (
+        "".join(a for a, _ in takewhile(lambda two: two[0] == two[1], zip(*pair, strict=False))) for pair in pairs
+    )
+    fit = [text.strip() for text in shared if text.isascii() and text.isprintable()]
+    return max((text for text in fit if len(text) >= _MIN_SHARED), key=lambda text: (len(text), text), default="")
 
 
 def _heard(rehearsal: Rehearsal, image: str = OLD) -> tuple[str, ...]:
