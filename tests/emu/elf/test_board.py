@@ -8,10 +8,13 @@ import pytest
 
 from emu.board_kind import is_elf_board
 from emu.elf.board import load_elf_board
+from emu.elf.document import ElfBoardFile
 from emu.errors import BoardError
 
 pytest.importorskip("unicorn", reason="unicorn is not installed: pip install 'brownout[cpu]'")
 
+from flash.tomlfile import decode_toml
+from tests.docs.pages import DOCS, blocks_of
 from tests.emu.elf.boards import ELF, board
 
 
@@ -118,3 +121,11 @@ def test_a_bootloader_begins_with_vectors(tmp_path: Path, stack: int, entry: int
     with pytest.raises(BoardError, match=r"boot\.bin is no vector table of STM32F103xB at 0x8000000: ") as wrong:
         load_elf_board(path)
     assert says in str(wrong.value)
+
+
+def test_boards_shown_in_the_docs_have_keys_that_are_known() -> None:
+    shown = [block.text for block in blocks_of(DOCS / "elf.md") if block.language == "toml"]
+    assert len(shown) == 1
+    document = decode_toml(shown[0], ElfBoardFile, where="elf.md", error=BoardError)
+    slot, image, trailer = document.slot[0], *document.staged
+    assert trailer.address + 16 == image.address + slot.size
