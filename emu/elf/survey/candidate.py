@@ -139,6 +139,8 @@ def _registers(found: Candidate, evidence: Evidence) -> Candidate:
         found = found.with_reason(4, f"code touches its flash controller at {entry.registers + key:#010x}")
     elif controller and key is not None:
         found = found.with_reason(-3, f"code touches {min(controller):#010x}, and never unlocks flash where it does")
+    elif evidence.touched and not controller:
+        found = found.with_reason(-1, f"no code touches its flash controller at {entry.registers:#010x}")
     names, unknown = set(), []
     for at in sorted(evidence.touched.difference(controller)):
         name = next((each.name for each in chip.peripheral if each.address <= at < each.address + each.size), "")

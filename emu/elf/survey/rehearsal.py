@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from emu.elf.board import load_elf_board
-from emu.elf.rig import ElfRig
 from emu.events import HANDOVER, NEW
 from emu.rig import Outcome
 from flash.journal import Event, Operation
@@ -38,6 +37,8 @@ class Rehearsal:
 
 def rehearse(path: Path, *, with_update: bool = True) -> Rehearsal:
     """Raises BoardError and ImageError as the board file does. ``with_update`` False: nothing waits in flash."""
+    from emu.elf.rig import ElfRig  # it needs an engine, and a board can be drafted without
+
     board = load_elf_board(path)
     rig = ElfRig(board if with_update else replace(board, staged=()))
     state, entered, said, operations = rig.initial(1), list[str](), dict[str, list[str]](), 0

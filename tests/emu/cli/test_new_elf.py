@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import random
 import re
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -13,7 +15,7 @@ import pytest
 pytest.importorskip("unicorn", reason="unicorn is not installed: pip install 'brownout[cpu]'")
 
 from flash.images import Segment, image_from_segments, load_image, save_image
-from tests.emu.cli.command import Brownout
+from tests.emu.cli.command import ROOT, Brownout
 from tests.emu.cpu.elf_bench import CHIPS, SLOT_A, SLOT_B
 from tests.emu.elf.boards import BASE, ELF
 
@@ -186,6 +188,21 @@ def test_what_is_no_firmware_is_one_line_and_nothing_is_written(
         huge.truncate(100 << 20)
     assert says in brownout.refused("new", "out", *given)
     assert not Path("out").exists()
+
+
+def test_without_an_engine_a_board_is_drafted_and_nothing_is_called_tried(tmp_path: Path) -> None:
+    arguments = ["new", str(tmp_path / "n"), *files("nrf52840", "copy")]
+    code = f"import sys; sys.modules['unicorn'] = None\nfrom emu.cli import main; main({arguments!r})"
+    ran = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    assert "nothing was run to find out: that needs pip install 'brownout[cpu]'" in ran.stdout
+    assert "guessed    where the update waits; how large the slot is" in ran.stdout
+    assert "booted" not in ran.stdout
+    text = (tmp_path / "n" / "board.toml").read_text()
+    assert "tried" not in text
+    assert document(tmp_path / "n")["chip"] == "nRF52840"
 
 
 def test_a_board_that_is_there_is_kept(brownout: Brownout, tmp_path: Path) -> None:

@@ -10,14 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from emu.elf.survey.attributes import core_attributes
+from emu.elf.survey.candidate import candidates, equal_best
 from emu.elf.survey.constants import constants_in
 from emu.elf.survey.evidence import Evidence, read_firmware
 from emu.elf.survey.speech import spoken_lines
 from emu.elf.survey.vectors import first_table, table_at, tables_in
 from flash.errors import ImageError
-from tests.emu.cpu.elf_bench import FIRMWARE
+from tests.emu.cpu.elf_bench import CHIPS, FIRMWARE
 
 ELF = FIRMWARE / "elf"
+PROGRAMS = FIRMWARE.parent / "tests" / "emu" / "cpu" / "programs"
 
 
 def thumb(*half_words: int) -> bytes:
@@ -141,6 +143,26 @@ def test_an_elf_says_its_core_only_where_it_is_for_one(tmp_path: Path) -> None:
     content[18] = 62  # e_machine
     with pytest.raises(ImageError, match=r"x\.elf: an ELF for EM_X86_64 .*not for a 32-bit ARM core"):
         core_attributes("x.elf", bytes(content))
+
+
+@pytest.mark.parametrize(
+    ("name", "core", "has_fp"),
+    [("small", "cortex-m0", False), ("calls", "cortex-m3", False), ("floats", "cortex-m4", True)],
+)
+def test_an_elf_that_was_not_stripped_says_its_core(name: str, core: str, has_fp: bool) -> None:
+    content = (PROGRAMS / f"{name}.elf").read_bytes()
+    found = core_attributes(f"{name}.elf", content)
+    assert (found.core, found.has_fp) == (core, has_fp)
+
+
+@pytest.mark.parametrize("chip", CHIPS)
+def test_registers_tell_chips_apart_without_running_anything(chip: str) -> None:
+    ranked = candidates(Evidence((read_firmware(ELF / f"{chip}-swap-right.elf"),)))
+    best = {each.chip.name: each for each in equal_best(ranked)}
+    assert CHIPS[chip] in best
+    assert any("code touches its flash controller at" in reason for reason in best[CHIPS[chip]].reasons)
+    doubts = {each.chip.name: each.doubts for each in ranked if not each.refusal and each.chip.name not in best}
+    assert all(doubts.values()), doubts
 
 
 def test_speech_is_words_that_end_like_lines() -> None:
