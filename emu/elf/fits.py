@@ -67,6 +67,18 @@ def check_places(
                 f"{where}: slot {slot.name!r}: {wrong} on {chip.name}; is it the right chip? Slots stand on erase "
                 "boundaries"
             ) from None
+    for counter in document.counter:
+        offset(f"counter at {counter.address:#x}", counter.address, counter.size)
+        crc = counter.crc32
+        if crc is None:
+            continue
+        if not crc.start <= counter.address < counter.address + counter.size <= crc.end:
+            raise BoardError(
+                f"{where}: counter at {counter.address:#x}: crc32 covers [{crc.start:#x}, {crc.end:#x}), where it does "
+                "not stand; give the range that the checksum is made of"
+            )
+        offset(f"crc32 of the counter at {counter.address:#x}", crc.start, crc.end - crc.start)
+        offset(f"crc32 of the counter at {counter.address:#x}", crc.at, 4)
     content = {offset(f"file {each.source}", each.address, len(each.data)): each for each in files}
     for each in staged:
         offset(f"staged {each.source}", each.address, len(each.data))

@@ -31,6 +31,7 @@ from emu.cpu.machine import Machine
 from emu.cpu.retained import retain, retained
 from emu.cpu.session import CpuSession
 from emu.elf.board import ElfBoard
+from emu.elf.counters import Counters
 from emu.elf.life import ElfLife
 from emu.errors import ScenarioError
 from emu.events import HANDOVER, NEW, OLD, UNKNOWN
@@ -54,6 +55,7 @@ from flash.grid import Grid, Grids
 from flash.journal import Event, Interruption, Journal, Operation
 from flash.part import Part
 from flash.partition import Partition
+from flash.snapshot import Snapshot
 from flash.timing import Timing, TimingMode
 from flash.trace import Trace, UnitAddress
 from flash.weak import DEFAULT_RESOLUTION
@@ -93,6 +95,10 @@ class ElfRig:
         for placed in (*board.files, *board.staged):
             machine.flash.load(self._offset(placed.address), placed.data)
         self._factory = DeviceState(tuple(device.snapshot() for device in machine.devices), "power", 0)
+        counters = entry.counter
+        self._counters = (
+            Counters(counters, machine.flash.part, self._offset, machine.flash.snapshot()) if counters else None
+        )
         self.notes_stores = False
         """Whether sessions fill ``stores``."""
         self._life: ElfLife | None = None
@@ -217,6 +223,12 @@ class ElfRig:
     def detours(self, state: DeviceState, run: Run) -> Sequence[Detour]:
         """None: nothing but the device decides what happens."""
         return ()
+
+    def renamed(self, memory: tuple[Snapshot, ...]) -> tuple[Snapshot, ...]:
+        if self._counters is None:
+            return memory
+        flash = self._counters.renamed(memory[0])
+        return memory if flash is memory[0] else (flash, *memory[1:])
 
     def remainder(self, state: DeviceState) -> Run:
         """What is left of a session: without waypoints, all of it."""
