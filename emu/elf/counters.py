@@ -11,8 +11,8 @@ the closure tries it on a sample (`emu.campaign.renaming`).
     size = 4                      # bytes, little-endian
     crc32 = { from = 0x0801_e000, to = 0x0801_e008, at = 0x0801_e008 }   # where a checksum covers it
 
-A number that counts up and is programmed in part (its last bytes are erased) is one of which only those bytes stand: what
-is erased stays erased. A checksum that was right, as far as it stands, is right afterwards.
+A number that counts up and is programmed in part (its last bytes are erased) is one of which only those bytes stand:
+what is erased stays erased. A checksum that was right, as far as it stands, is right afterwards.
 
 Neighbours: `document` has the keys, `rig` owns one. Knows cells, no core.
 """
