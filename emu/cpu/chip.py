@@ -92,9 +92,9 @@ class LowPowerMode(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class LowPower(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Of a power controller: its ``modes``, the first that fits counts. ``status``: where their flags stand, and
-    ``woken`` the bit for a wake-up by a clock. ``clears``: [offset, bit, flags]: a 1 written there clears those. ``wakers``:
-    [peripheral, offset, mask]: all of those bits set, and the clock wakes the chip. ``pins``: [offset, mask]: one of
-    those bits set, and a pin would. ``keeps``: [offset, bit, RAM]: that RAM is not lost."""
+    ``woken`` the bit for a wake-up by a clock. ``clears``: [offset, bit, flags]: a 1 written there clears those.
+    ``wakers``: [peripheral, offset, mask]: all of those bits set, and the clock wakes the chip. ``pins``: [offset,
+    mask]: one of those bits set, and a pin would. ``keeps``: [offset, bit, RAM]: that RAM is not lost."""
 
     modes: tuple[LowPowerMode, ...]
     status: U32

@@ -73,7 +73,8 @@ class Surroundings(World):
     for the time an alarm had left then, None when it was not set, ``hardware_watchdog`` whether option bytes have a
     watchdog run from reset. ``peek(peripheral, offset)`` is what a register of another one holds, without an effect;
     ``clear_backup`` clears the backup domain of all of them; ``stay_asleep`` ends the session with the reason why
-    nothing will ever wake the chip, and does not return. ``send(peripheral, data)`` takes bytes that leave the chip. ``seed``: of what is drawn.
+    nothing will ever wake the chip, and does not return. ``send(peripheral, data)`` takes bytes that leave the chip.
+    ``seed``: of what is drawn.
     """
 
     at: Callable[[str, int, Callable[[], None]], None]

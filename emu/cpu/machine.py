@@ -19,14 +19,14 @@ from emu.cpu.bus import ALIAS_SIZE, PERIPHERAL_ALIAS, RAM_ALIAS, Bus, RamBits
 from emu.cpu.chip import Chip
 from emu.cpu.contract import FlashController, Peripheral, Surroundings, World
 from emu.cpu.core import AsleepForEver, Core
+from emu.cpu.deep_sleep import DeepSleep
 from emu.cpu.engine import Engine
 from emu.cpu.exceptions import NMI, Exceptions
-from emu.cpu.faces import CellRegion, HasEffects, HasRegions, HasWords, KnowsPower, KnowsSleep, LosesBackup, Senses
+from emu.cpu.faces import CellRegion, HasEffects, HasRegions, HasWords, KnowsPower, LosesBackup, Senses
 from emu.cpu.fittings import AlarmClock, Constants, Paged, Row, Watched
 from emu.cpu.memory import AddressSpace, Ram
 from emu.cpu.models import MODELS as CORE_MODELS
 from emu.cpu.peripherals import MODELS
-from emu.cpu.peripherals.watchdogs import IWDG
 from emu.cpu.steady import Access, Search
 from emu.cpu.stops import Refused
 from emu.cpu.system_space import BASE as SYSTEM
@@ -112,7 +112,7 @@ class Machine:
         )
         self.core.looks_with(self.bus, search)
         self.core.before_slice = self._before_slice
-        self.core.deep_sleep = self._sleep_deeply
+        self.core.deep_sleep = DeepSleep(self.bus, self.controller, self.clock, self._lose_ram)
         self.memory.sensed = self.sensed
 
     # -- power and reset --------------------------------------------------------------------------------------
@@ -150,31 +150,6 @@ class Machine:
                 content[:] = pattern
                 for address in (ram.address, *ram.aliases):
                     self.engine.forget(address, ram.size)
-
-    def _sleep_deeply(self) -> str:
-        """A core goes to sleep with SLEEPDEEP: why nothing will ever wake it, or "" where that mode ends in no reset.
-        Raises ResetAsserted for one that does, with the cause of it: "standby" when a clock of the backup domain wakes
-        the chip."""
-        power = next((each.peripheral for each in self.bus.places if isinstance(each.peripheral, KnowsSleep)), None)
-        mode = None if power is None else power.sleep_mode()
-        if mode is None:
-            return ""
-        effects = self.controller.effects if isinstance(self.controller, HasEffects) else None
-        if effects is not None and effects.resets_in_standby:
-            raise ResetAsserted("low-power")
-        self._lose_ram(mode.keeps)
-        mode.enter()
-        for name, _ in self.clock.settings()[1]:
-            if not (name == IWDG and mode.watchdog and not (effects and effects.stops_watchdog_in_standby)):
-                self.clock.clear_alarm(name)
-        if isinstance(self.controller, KnowsPower):
-            self.controller.power_on()
-        if mode.is_woken:
-            raise ResetAsserted("standby")
-        if self.clock.next_alarm_us is not None:
-            self.clock.run_to_alarm()
-        pin = "; a wake-up pin is on, and nobody pulls it" if mode.has_pin else ""
-        return f"{mode.name}, and no watchdog, alarm or wake-up timer will end it{pin}"
 
     def look_at_flash(self) -> None:
         """Code that was translated from bytes that are others now is forgotten. Whoever restores another state first

@@ -51,7 +51,8 @@ class SystemControl:
         """``vectors``: where the chip boots from; VTOR reads 0, which is an alias of it, before ARMv8-M."""
         self.boot_vectors = vectors
         self._words: dict[int, int] = {
-            CPUID: self._model.cpuid, VTOR: vectors if self._model.is_v8 else 0, SCR: 0, SHCSR: 0, CFSR: 0, HFSR: 0, DFSR: 0,
+            CPUID: self._model.cpuid, SCR: 0, SHCSR: 0, CFSR: 0, HFSR: 0, DFSR: 0,
+            VTOR: vectors if self._model.is_v8 else 0,
             CCR: _SMALL_CCR if self._model.is_small else STKALIGN,
             MPU_TYPE: 0 if self._model.is_small else 0x800,
         }  # fmt: skip

@@ -105,7 +105,8 @@ class DoubleWordControl(ControllerBase):
         options = self._options[OPTR]
         return OptionEffects(
             level_of(options), hardware_watchdog=not options & IWDG_SW,
-            resets_in_standby=not options & self.LAYOUT.standby_reset, stops_watchdog_in_standby=not options & IWDG_STDBY,
+            resets_in_standby=not options & self.LAYOUT.standby_reset,
+            stops_watchdog_in_standby=not options & IWDG_STDBY,
         )  # fmt: skip
 
     def _reset_registers(self) -> None:

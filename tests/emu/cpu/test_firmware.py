@@ -122,10 +122,11 @@ def test_right_bytes_over_a_broken_word_are_found(chip: str) -> None:
 
 
 def held(chip: str, design: str, staged: str, **how: object) -> int:
-    """How many lives held; every one has to."""
+    """How many lives held; every one has to. The STM32L0 tells nobody of a word it could not repair."""
     count = 0
+    unseen = {"broken-ecc"} if chip == "stm32l0" else set()
     for where, found in Device(chip, f"{design}-right", staged).cut_lives(**how):  # type: ignore[arg-type]
-        assert found == set(), where
+        assert found <= unseen, where
         count += 1
     return count
 

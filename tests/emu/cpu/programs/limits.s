@@ -4,10 +4,13 @@
 vectors usage=on_usage
 function start
     trace_begins
+    mrs r1, psplim
+    ldr r0, =0x20000110
+    str r1, [r0]
     set SHCSR, 0x40000
-    ldr r0, =0x20001000
+    ldr r0, =0x20003000
     msr psp, r0
-    ldr r0, =0x20000FF0
+    ldr r0, =0x20002FF0
     msr psplim, r0
     movs r0, #2
     msr control, r0
