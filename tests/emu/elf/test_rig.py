@@ -161,7 +161,8 @@ def test_every_change_of_slot_is_a_hand_over(tmp_path: Path) -> None:
     (tmp_path / "b.bin").write_bytes(RETURNS + b"B!")
     slots = "".join(f'[[slot]]\nname = "{n}"\naddress = {at:#x}\nsize = 0x400\n' for n, at in SLOTS)
     (tmp_path / "board.toml").write_text(
-        'chip = "STM32F103xB"\n[[file]]\npath = "calls.bin"\naddress = 0x8000000\n[[file]]\npath = "a.bin"\naddress = 0x8002000\n'
+        'chip = "STM32F103xB"\n[[file]]\npath = "calls.bin"\naddress = 0x8000000\n'
+        '[[file]]\npath = "a.bin"\naddress = 0x8002000\n'
         '[[image]]\nname = "old"\npath = "a.bin"\n[[image]]\nname = "new"\npath = "b.bin"\n'
         f'[[staged]]\npath = "b.bin"\naddress = 0x8003000\n{slots}'
     )
