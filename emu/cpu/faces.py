@@ -93,8 +93,9 @@ class LaneRules:
     say. ``pair``: two of them make one program, of which the first sets ``half`` in the status. ``blank``: cells must
     be erased and unused; else no bit may have to go back. A program sets ``done`` in the status.
 
-    A store that changes no bit but those in ``plain`` of its register changes those and nothing else; of one in
-    ``clear``, bits are cleared by writing 1. Both only while the gate is calm.
+    A store that changes no bit but those in ``plain`` of its register changes those and nothing else, where writing 0
+    leaves the gate's bits in ``kept`` alone; of one in ``clear``, bits are cleared by writing 1. Both only while the
+    gate is calm.
     """
 
     gate: int
@@ -104,6 +105,7 @@ class LaneRules:
     width: int
     plain: Mapping[int, int] = field(default_factory=dict)
     clear: Mapping[int, int] = field(default_factory=dict)
+    kept: int = 0
     errors: int = 0
     done: int = 0
     half: int = 0

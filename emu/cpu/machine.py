@@ -21,7 +21,7 @@ from emu.cpu.contract import FlashController, Peripheral, Surroundings, World
 from emu.cpu.core import Core
 from emu.cpu.engine import Engine
 from emu.cpu.exceptions import NMI, Exceptions
-from emu.cpu.faces import CellRegion, HasEffects, HasLane, HasRegions, KnowsPower, Senses
+from emu.cpu.faces import CellRegion, HasEffects, HasLane, HasRegions, Keeps, KnowsPower, Retains, Senses
 from emu.cpu.fittings import AlarmClock, Constants, Paged, Row, Watched
 from emu.cpu.flash_lane import ATTENDED, WATCHED, FlashLane
 from emu.cpu.memory import AddressSpace, Ram
@@ -102,6 +102,9 @@ class Machine:
         self._map_memory()
         self._attach_peripherals()
         self._map_registers()
+        self.retaining = [(at.name, at.peripheral) for at in self.bus.places if isinstance(at.peripheral, Retains)]
+        self.keeping = self.controller if isinstance(self.controller, Keeps) else None
+        self._senses = self.controller if isinstance(self.controller, Senses) else None
         self._powered = [each.peripheral for each in self.bus.places if isinstance(each.peripheral, KnowsPower)]
         search = Search(
             model,
@@ -172,7 +175,7 @@ class Machine:
         """Reads of what error correction has marked are told to the controller, and of nothing else."""
         self._marks_changed = False
         cells, geometry = self.flash.cells, self.flash.geometry
-        marked = cells.ecc_states(0, geometry.size) if isinstance(self.controller, Senses) else []
+        marked = cells.ecc_states(0, geometry.size) if self._senses is not None else []
         addresses = [at for at, _ in marked]
         if addresses == self._watched:
             return
@@ -183,14 +186,14 @@ class Machine:
 
     def sensed(self, address: int, size: int) -> None:
         """The core has read flash, at any of its addresses, or a row beside it."""
-        if not isinstance(self.controller, Senses):
+        if self._senses is None:
             return
         entry = self.chip.flash
         for base in entry.aliases:
             if base <= address < base + self.flash.geometry.size:
                 address += entry.address - base
         try:
-            self.controller.sensed(address, size)
+            self._senses.sensed(address, size)
         except HardwareFault:
             raise Refused from None
 

@@ -6,7 +6,7 @@ Neighbours: `board` asks before it hands a board on. Reads no file.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import combinations
 
 from emu.cpu.chip import Chip
@@ -80,9 +80,25 @@ def check_places(
                 "leave out the one that the other holds already, or give a raw binary its own address"
             )
     loader = _check_vectors(content, chip, bases, where)
+    _check_counters(document, offset, where)
     for each in staged:
         at = offset(f"staged {each.source}", each.address, len(each.data))
         _check_staged(each, at, slots, loader, where)
+
+
+def _check_counters(document: ElfBoardFile, offset: Callable[[str, int, int], int], where: str) -> None:
+    for counter in document.counter:
+        offset(f"counter at {counter.address:#x}", counter.address, counter.size)
+        crc = counter.crc32
+        if crc is None:
+            continue
+        if not crc.start <= counter.address < counter.address + counter.size <= crc.end:
+            raise BoardError(
+                f"{where}: counter at {counter.address:#x}: crc32 covers [{crc.start:#x}, {crc.end:#x}), where it does "
+                "not stand; give the range that the checksum is made of"
+            )
+        offset(f"crc32 of the counter at {counter.address:#x}", crc.start, crc.end - crc.start)
+        offset(f"crc32 of the counter at {counter.address:#x}", crc.at, 4)
 
 
 def _check_boundaries(slot: SlotEntry, at: int, part: Part, chip: Chip, where: str) -> None:
