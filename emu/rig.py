@@ -149,6 +149,14 @@ class Place:
     address: int
     size: int
 
+    def shares(self, other: Place) -> bool:
+        """Whether a byte is in both."""
+        return (
+            self.chip == other.chip
+            and self.address < other.address + other.size
+            and other.address < self.address + self.size
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Places:

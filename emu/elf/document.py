@@ -38,10 +38,16 @@ class SlotEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ImageEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Bytes that may stand at the beginning of a slot, from the file's first address to its last."""
+    """Bytes that may stand in a slot, from the file's first address to its last. ``offset``: bytes of the slot before
+    them (a header that is not in the file). ``ignore``: ranges of the slot, [from, to), that the device writes itself
+    (flags, a trailer, a signature put in at installation). ``delivered``: the file as it waits, where that is another
+    one; of "older", which is staged instead of the update."""
 
     name: Name
     path: str
+    offset: Annotated[int, msgspec.Meta(ge=0)] = 0
+    ignore: tuple[tuple[Annotated[int, msgspec.Meta(ge=0)], Annotated[int, msgspec.Meta(ge=0)]], ...] = ()
+    delivered: str = ""
 
 
 class AliveEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -15,6 +15,7 @@ sees this file. There are no waypoints: a stretch is a whole session.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -34,7 +35,7 @@ from emu.elf.board import ElfBoard
 from emu.elf.life import ElfLife
 from emu.errors import ScenarioError
 from emu.events import HANDOVER, NEW, OLD, UNKNOWN
-from emu.known_images import KnownImages
+from emu.known_images import KnownImages, Layout
 from emu.oracle import SessionOracle
 from emu.rig import (
     NOBODY_IS_TOLD,
@@ -50,6 +51,7 @@ from emu.rig import (
 )  # fmt: skip
 from emu.timers import EventLog
 from flash.cells import Cells
+from flash.defects import Defects
 from flash.grid import Grid, Grids
 from flash.journal import Event, Interruption, Journal, Operation
 from flash.part import Part
@@ -62,6 +64,13 @@ FINE_SIZE = 32
 """Bytes of a unit where records or small slots are."""
 MAX_FINE = 1 << 16
 """Of how many bytes at most the units are that small."""
+
+
+class _Watched:
+    """The session the hooks of a machine work for. One machine, one of these: rigs that vary share both."""
+
+    trace: Trace | None = None
+    life: ElfLife | None = None
 
 
 class ElfRig:
@@ -89,14 +98,16 @@ class ElfRig:
         size = machine.flash.geometry.size
         self._bases = [base, *board.chip.flash.aliases]
         self._slots = [Partition(s.name, machine.flash, self._offset(s.address), s.size) for s in entry.slot]
-        self._known = KnownImages(board.images, max(slot.size for slot in self._slots))
+        layouts = {image.name: Layout(image.offset, image.ignore) for image in entry.image}
+        self._known = KnownImages(board.images, max(slot.size for slot in self._slots), layouts)
         for placed in (*board.files, *board.staged):
             machine.flash.load(self._offset(placed.address), placed.data)
         self._factory = DeviceState(tuple(device.snapshot() for device in machine.devices), "power", 0)
+        self._shipped = self._factory
+        self._defects: Mapping[str, Defects] = {}
         self.notes_stores = False
         """Whether sessions fill ``stores``."""
-        self._life: ElfLife | None = None
-        self._trace: Trace | None = None
+        self._watched = _Watched()
         self._programs: dict[str, Code] = {}
         self._loader = self._loader_extent()
         start, end = self._loader
@@ -110,6 +121,8 @@ class ElfRig:
         self._traced = False
         self._limit_us = round(entry.limits.session_s * 1_000_000)
         self._grids: Grids = {}
+        self.records: tuple[tuple[int, int], ...] = ()
+        """What the uncut update writes outside the slots, as (address in the array, bytes)."""
         self._grids, longest_us = self._measure()
         self._limit_us = max(self._limit_us, entry.limits.times_uncut * longest_us)
         self._traced = traced
@@ -119,7 +132,7 @@ class ElfRig:
     @cached_property
     def inputs(self) -> Mapping[str, Input]:
         board = self.board
-        shipped = b"".join(snapshot.key for snapshot in self._factory.memory)
+        shipped = b"".join(snapshot.key for snapshot in self._shipped.memory)
         images = b"".join(name.encode() + hashlib.sha256(data).digest() for name, data in board.images.items())
         parts = b"".join(msgspec.json.encode(part) for part in self.parts)
         timing, seed, resolution = self.drawn
@@ -189,7 +202,10 @@ class ElfRig:
         return NEW in self.board.document.accept
 
     def bench_cells(self) -> list[Cells]:
-        return [Cells(part) for part in self.parts]
+        benches = [Cells(part) for part in self.parts]
+        for name, cells in zip(self.chip_names, benches, strict=True):
+            cells.defects = self._defects.get(name)
+        return benches
 
     def initial(self, attempts: int) -> DeviceState:
         return replace(self._factory, attempts_left=attempts)
@@ -221,6 +237,25 @@ class ElfRig:
         """What is left of a session: without waypoints, all of it."""
         return self.run(state)
 
+    # -- variations ----------------------------------------------------------------------------------------
+
+    def varied(self, *, start: DeviceState | None = None, defects: Mapping[str, Defects] | None = None) -> ElfRig:
+        """The like of this rig on the same machine, with another state to begin with, or sectors that fail, by chip.
+        One machine: no two of them run at the same time."""
+        other = copy.copy(self)
+        other._factory = start or self._factory
+        other._defects = self._defects if defects is None else defects
+        return other
+
+    def images_in(self, state: DeviceState) -> tuple[str, ...]:
+        """Which known image stands in each slot of a state."""
+        self._machine.flash.restore(state.memory[0])
+        return tuple(self._known.standing_in(slot, None) for slot in self._slots)
+
+    def offset_of(self, address: int) -> int:
+        """Where in the array an address of the core is."""
+        return self._offset(address)
+
     # -- for people ----------------------------------------------------------------------------------------
 
     @property
@@ -231,8 +266,9 @@ class ElfRig:
     @property
     def stores(self) -> dict[int, int]:
         """Of the last session, where it was to note them: the program counter of what made an entry, by its number."""
-        assert self._life is not None, "a session that nobody watched: please report"
-        return self._life.stores
+        life = self._watched.life
+        assert life is not None, "a session that nobody watched: please report"
+        return life.stores
 
     def store_at(self, state: DeviceState, entry: int) -> int | None:
         """The program counter of what makes entry ``entry`` of the session from ``state``, or the next operation."""
@@ -261,7 +297,7 @@ class ElfRig:
             machine, self.board.document, self._slots, self._known, log, trace,
             notes_stores=self.notes_stores,
         )  # fmt: skip
-        self._life = life
+        self._watched.life = life
         outcome, is_over = life.live(self._session, state.cause, limit_us, trace)
         if outcome.kind != "cut" and log.journal.is_due:
             outcome = replace(outcome, kind="cut")
@@ -279,6 +315,7 @@ class ElfRig:
         machine = self._machine
         machine.supply.restore()
         for device, snapshot in zip(machine.devices, state.memory, strict=True):
+            device.cells.defects = self._defects.get(device.name)
             device.restore(snapshot)
             device.in_flight.clear()
             if device.cells.is_weak(0, device.geometry.size):
@@ -288,7 +325,7 @@ class ElfRig:
                 )
         if state.cause != "power":
             retain(machine, state.ram)
-        self._trace = trace
+        self._watched.trace = trace
         self._touch.begin()
         if trace is not None:
             start, end = self._loader
@@ -299,17 +336,19 @@ class ElfRig:
         flash = self._machine.flash
         offset = self._offset(address)
         length = min(size, flash.geometry.size - offset)
-        if self._trace is not None:
+        trace = self._watched.trace
+        if trace is not None:
             start = offset // PIECE * PIECE
-            self._trace.consulted(flash.name, flash.cells, start, -(-(offset + length) // PIECE) * PIECE - start)
+            trace.consulted(flash.name, flash.cells, start, -(-(offset + length) // PIECE) * PIECE - start)
         self._touch.touch(offset, length)
 
     def _executes(self, address: int, size: int) -> None:
         """A block of code outside the bootloader's own pages is about to run."""
         self._reads(address, size)
-        assert self._life is not None, "code runs that nobody watches: please report"
-        self._life.executes(self._offset(address))
-        slot = self._life.slot
+        life = self._watched.life
+        assert life is not None, "code runs that nobody watches: please report"
+        life.executes(self._offset(address))
+        slot = life.slot
         if slot is not None:
             self._touch.stay_in(slot.address, slot.size)
 
@@ -349,6 +388,7 @@ class ElfRig:
                 break
             state = run.end
         block = flash.cells.block_size
+        self.records = _ranges(sorted(written), block, self._slots)
         in_slots = {at for slot in self._slots for at in flash.cells.blocks_in(slot.address, slot.size)}
         fine = sorted(written - in_slots)[: MAX_FINE // block]
         if (len(fine) + len(in_slots)) * block <= MAX_FINE:
@@ -356,6 +396,19 @@ class ElfRig:
         grids = {device.name: Grid(device.part) for device in self._machine.devices}
         grids[flash.name] = Grid(flash.part, [(at * block, block) for at in fine], FINE_SIZE)
         return grids, longest_us
+
+
+def _ranges(blocks: Sequence[int], size: int, slots: Sequence[Partition]) -> tuple[tuple[int, int], ...]:
+    """``blocks`` of ``size`` bytes, as far as they lie in no slot: ranges of (address, bytes)."""
+    found: list[tuple[int, int]] = []
+    for at in (block * size for block in blocks):
+        if any(slot.address < at + size and at < slot.address + slot.size for slot in slots):
+            continue
+        if found and sum(found[-1]) == at:
+            found[-1] = (found[-1][0], found[-1][1] + size)
+        else:
+            found.append((at, size))
+    return tuple(found)
 
 
 def _not_accepted(accepted: Sequence[str], run: Run) -> str:
