@@ -57,7 +57,8 @@ class Closure:
 
     Needs a rig that is deterministic and takes snapshots. ``engine``, made with `runner.runner_spec`, executes what has
     to be run; None: this process does. The result is the same. ``own``: checks of the campaign itself, besides the
-    board's; ``without``: of those, what is not judged here. ``doubt``, set before it explores: called now and then, to repeat sessions; it raises at a difference.
+    board's; ``without``: of those, what is not judged here. ``doubt``, set before it explores: called now and then, to
+    repeat sessions; it raises at a difference.
     """
 
     doubt: Callable[[], object] | None = None
@@ -159,7 +160,7 @@ class Closure:
             any(judged.breaches for judged in node.judged)
             or any(True for _ in self.lives.breaches(node, is_origin=node.resets == 0))
             for node in nodes
-        ) or any(stop.breaches for stop in self.graph.stops.values())
+        ) or any(breach.check in self.checks for stop in self.graph.stops.values() for breach in stop.breaches)
 
     def _run_layer(self, layer: int) -> None:
         """Run every state that takes at most ``layer`` interruptions, and what follows it uncut."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sized
+from functools import lru_cache
 from hashlib import blake2b
 from itertools import accumulate
 
@@ -16,7 +17,7 @@ from emu.campaign.edges import TOGETHER, EdgeWalker, flights
 from emu.campaign.monitor import MOVED_BY
 from emu.campaign.space import Space, Units
 from emu.events import ARMED, FED, RETAINED, STOPPED
-from emu.rig import Rig, Run
+from emu.rig import Kept, Rig, Run
 from flash.cells import Cells
 from flash.journal import Entry, Event, Operation
 from flash.part import Part
@@ -80,7 +81,12 @@ class Outline:
         self.together = flights(run.entries)
         self._add_flights()
         names = (*MOVED_BY, *TIMED) if timed else MOVED_BY
-        self._moving = [i for i, e in enumerate(run.entries) if isinstance(e, Event) and e.name in names]
+        kept = run.kept if timed else ()
+        self._moving = [
+            i
+            for i, e in enumerate(run.entries)
+            if (isinstance(e, Event) and e.name in names) or (kept and kept[i] != kept[i + 1])
+        ]
         self._ahead = self._suffixes()
         self.rest = _rests(run, timed=timed or bool(self.together))
         self.kills_all = self.kills(0, len(run.entries))
@@ -100,12 +106,13 @@ class Outline:
         return [self.entries[place] for place in (index, *self.together.get(index, ()))]
 
     def next_moving(self, first: int) -> int:
-        """The first event at or behind entry ``first`` that moves workload or monitor; the end if there is none."""
+        """The first entry at or behind ``first`` that moves workload or monitor, or what a reset finds in RAM; the end
+        if there is none."""
         at = bisect_left(self._moving, first)
         return self._moving[at] if at < len(self._moving) else len(self.entries)
 
     def first_meeting(self, first: int, live: Units) -> int:
-        """The first entry at or behind ``first`` that is a moving event, or an operation that may touch ``live``."""
+        """The first entry at or behind ``first`` that moves something, or is an operation that may touch ``live``."""
         stop = self.next_moving(first)
         if first < stop and self._ahead[first] & live:
             for index in range(first, stop):
@@ -148,7 +155,8 @@ def _rests(run: Run, *, timed: bool) -> list[bytes]:
     """For every point: a digest of all that follows it. ``timed``: when it happens matters."""
     last = run.outcome
     found = [blake2b(f"{last.kind}|{last.image}|{last.committed}|{last.cause}|{last.detail}".encode()).digest()]
-    for entry in reversed(run.entries):
+    kept = [_digest(each) for each in run.kept[1:]] if timed else []
+    for index, entry in reversed(list(enumerate(run.entries))):
         if isinstance(entry, Operation):
             what = f"{entry.kind}|{entry.device}|{entry.address}|{entry.length}|{entry.tear and entry.tear.name}"
             when = (entry.start_us, entry.end_us)
@@ -160,8 +168,15 @@ def _rests(run: Run, *, timed: bool) -> list[bytes]:
         hashed.update(f"{what}|{when if timed else ''}|".encode())
         if isinstance(entry, Operation):
             hashed.update(entry.data)
+        if kept:
+            hashed.update(kept[index])
         found.append(hashed.digest())
     return found[::-1]
+
+
+@lru_cache(maxsize=256)
+def _digest(kept: Kept) -> bytes:
+    return blake2b(repr(kept).encode(), digest_size=KEY_BYTES).digest()
 
 
 class TearCounter:

@@ -21,7 +21,7 @@ from emu.cpu.contract import FlashController, Peripheral, Surroundings, World
 from emu.cpu.core import Core
 from emu.cpu.engine import Engine
 from emu.cpu.exceptions import NMI, Exceptions
-from emu.cpu.faces import CellRegion, HasEffects, HasRegions, KnowsPower, Senses
+from emu.cpu.faces import CellRegion, HasEffects, HasRegions, Keeps, KnowsPower, Retains, Senses
 from emu.cpu.fittings import AlarmClock, Constants, Paged, Row, Watched
 from emu.cpu.memory import AddressSpace, Ram
 from emu.cpu.models import MODELS as CORE_MODELS
@@ -101,6 +101,10 @@ class Machine:
         self._attach_peripherals()
         self._map_registers()
         self._powered = [each.peripheral for each in self.bus.places if isinstance(each.peripheral, KnowsPower)]
+        self.retaining = [(each.name, each.peripheral) for each in self.bus.places if isinstance(each.peripheral, Retains)]
+        """Peripherals of which a reset leaves something alone, by name."""
+        self.keeper = self.controller if isinstance(self.controller, Keeps) else None
+        """The flash controller, where a reset leaves something of it alone."""
         search = Search(
             model,
             self.engine,

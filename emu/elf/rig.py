@@ -33,8 +33,9 @@ from emu.cpu.retained import retain, retained
 from emu.cpu.session import CpuSession
 from emu.elf.board import ElfBoard
 from emu.elf.life import ElfLife
+from emu.elf.warm import Live, WarmResets, WatchedJournal, watchdog_of
 from emu.errors import ScenarioError
-from emu.events import HANDOVER, NEW, OLD, UNKNOWN
+from emu.events import COMMIT_TIMER, HANDOVER, HANG, NEW, OLD, UNKNOWN
 from emu.known_images import KnownImages, Layout
 from emu.oracle import SessionOracle
 from emu.rig import (
@@ -44,6 +45,7 @@ from emu.rig import (
     DeviceState,
     Input,
     KnownFiles,
+    Outcome,
     Place,
     Places,
     Region,
@@ -86,10 +88,15 @@ class ElfRig:
         seed: int = 0,
         resolution: str = DEFAULT_RESOLUTION,
         traced: bool = True,
+        resets: bool = False,
+        live: Live | None = None,
     ) -> None:
         self.board = board
         self.name = board.name
         self.drawn = (timing, seed, resolution)
+        self.resets = (resets, live)
+        """Whether a session says what a reset finds at each of its points, and which words of RAM count there; None:
+        all."""
         self._machine = machine = Machine(board.chip, make_controller, seed=seed)
         self._session = CpuSession(machine)
         for device in machine.devices:
@@ -118,6 +125,7 @@ class ElfRig:
             self._touch, self._reads, self._executes,
         )  # fmt: skip
         machine.memory.looked = self._reads
+        self._warm = WarmResets(machine, live)
         self._traced = False
         self._limit_us = round(entry.limits.session_s * 1_000_000)
         self._grids: Grids = {}
@@ -217,10 +225,6 @@ class ElfRig:
     def run(
         self, state: DeviceState, interruption: Interruption | None = None, *, resolution: str | None = None
     ) -> Run:
-        if interruption is not None and interruption.cause != "power":
-            raise ScenarioError(
-                "an ELF is cut by power alone: nobody records what RAM holds at every point; leave --events out"
-            )
         run, is_over = self._run(state, interruption, self._limit_us)
         if is_over:  # a hang is confirmed, once, with a longer limit
             run, _ = self._run(state, interruption, self._limit_us * self.board.document.limits.confirm_times)
@@ -246,6 +250,13 @@ class ElfRig:
         other._factory = start or self._factory
         other._defects = self._defects if defects is None else defects
         return other
+
+    def with_resets(self, live: Live | None = ()) -> ElfRig:
+        """The like of this rig, whose sessions say what a reset finds at each of their points. ``live``: the words of
+        RAM that count, besides those that did; None: all of it."""
+        timing, seed, resolution = self.drawn
+        both = None if live is None else tuple(sorted({*live, *(self.resets[1] or ())}))
+        return ElfRig(self.board, timing=timing, seed=seed, resolution=resolution, resets=True, live=both)
 
     def images_in(self, state: DeviceState) -> tuple[str, ...]:
         """Which known image stands in each slot of a state."""
@@ -292,7 +303,9 @@ class ElfRig:
         machine = self._machine
         trace = Trace(self._grids) if self._traced else None
         self._begin(state, trace)
-        log = EventLog(Journal(interruption), machine.clock, machine.supply)
+        keeps, live = self.resets
+        watched = WatchedJournal(interruption, self._warm.kept) if keeps else None
+        log = EventLog(watched or Journal(interruption), machine.clock, machine.supply)
         life = ElfLife(
             machine, self.board.document, self._slots, self._known, log, trace,
             notes_stores=self.notes_stores,
@@ -300,16 +313,23 @@ class ElfRig:
         self._watched.life = life
         outcome, is_over = life.live(self._session, state.cause, limit_us, trace)
         if outcome.kind != "cut" and log.journal.is_due:
-            outcome = replace(outcome, kind="cut")
+            outcome = _struck(log.journal.interruption)
+        if outcome.kind == "reset" and outcome.cause in (HANG, COMMIT_TIMER):
+            outcome = _stands_still(machine)
         machine.look_at_flash()
         is_warm = outcome.kind == "reset"
         end = DeviceState(
             tuple(device.snapshot() for device in machine.devices),
             outcome.cause if is_warm else "power",
             state.attempts_left,
-            retained(machine) if is_warm else (),
+            retained(machine, live, stops_alarms=outcome.cause != "software") if is_warm else (),
         )
-        return Run(log.journal.entries, outcome, end, machine.clock.now_us, trace), is_over
+        run = Run(log.journal.entries, outcome, end, machine.clock.now_us, trace)
+        if watched is not None and len(watched.kept) > len(run.entries):
+            run.kept = tuple(watched.kept)
+        if state.cause != "power":
+            run.missed = self._warm.missed()
+        return run, is_over
 
     def _begin(self, state: DeviceState, trace: Trace | None) -> None:
         machine = self._machine
@@ -327,6 +347,7 @@ class ElfRig:
             retain(machine, state.ram)
         self._watched.trace = trace
         self._touch.begin()
+        self._warm.begin()
         if trace is not None:
             start, end = self._loader
             trace.consulted(machine.flash.name, machine.flash.cells, start, end - start)
@@ -396,6 +417,22 @@ class ElfRig:
         grids = {device.name: Grid(device.part) for device in self._machine.devices}
         grids[flash.name] = Grid(flash.part, [(at * block, block) for at in fine], FINE_SIZE)
         return grids, longest_us
+
+
+def _struck(interruption: Interruption | None) -> Outcome:
+    """What an interruption makes of a session that has made its last entry."""
+    assert interruption is not None, "an interruption is due that nobody scheduled: please report"
+    if interruption.cause == "power":
+        return Outcome("cut")
+    return Outcome("reset", cause=interruption.cause)  # type: ignore[arg-type]  # the cause of a reset line or a timer
+
+
+def _stands_still(machine: Machine) -> Outcome:
+    """What follows when the core does nothing any more: the timer that rings next, or nothing."""
+    watchdog = watchdog_of(machine)
+    if not watchdog:
+        return Outcome("hung", detail="the core stands still, and no watchdog is running")
+    return Outcome("reset", cause=watchdog)  # type: ignore[arg-type]  # chips have more causes than boards
 
 
 def _ranges(blocks: Sequence[int], size: int, slots: Sequence[Partition]) -> tuple[tuple[int, int], ...]:

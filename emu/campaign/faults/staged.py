@@ -204,7 +204,9 @@ class StagedFaults(FaultKind):
             return self.broken(chain, f"a damaged update is entered ({chain.outcome})")
         if is_settled(chain, OLD) or is_settled(chain, NEW):
             return self.broken(chain)
-        ends = f"it resets again and again, by {chain.outcome.cause}" if chain.outcome.kind == "reset" else chain.outcome
+        ends = (
+            f"it resets again and again, by {chain.outcome.cause}" if chain.outcome.kind == "reset" else chain.outcome
+        )
         return self.broken(chain, f"a damaged update is taken, and no whole image runs: {ends}")
 
     def _after_cut(self, chain: Chain) -> Chain:

@@ -187,6 +187,8 @@ class Backup(Bank):
 
     def retained(self) -> tuple[int, ...]:
         """Offset and word of every register that is not as after power-on."""
+        if self.words == self._resets:
+            return ()
         changed = [(at, word) for at, word in sorted(self.words.items()) if word != self._resets.get(at, 0)]
         return tuple(each for pair in changed for each in pair)
 
