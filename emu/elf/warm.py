@@ -30,6 +30,8 @@ class WatchedJournal(Journal):
 
     __slots__ = ("_look", "kept")
 
+    is_watched = True
+
     def __init__(self, interruption: Interruption | None, look: Callable[[], Kept]) -> None:
         super().__init__(interruption)
         self.kept: list[Kept] = []
