@@ -76,7 +76,8 @@ class LimitEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class ElfBoardFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The document. ``chip``: a bundled chip, or ``chip_file`` beside the board file. ``accept``: the images the device
-    may settle with, once the update has been staged."""
+    may settle with, once the update has been staged. ``moments``: texts on any port; when one has been said, a session
+    can be interrupted there, as it can before, inside and after every operation of flash."""
 
     file: Annotated[tuple[FileEntry, ...], msgspec.Meta(min_length=1)]
     slot: Annotated[tuple[SlotEntry, ...], msgspec.Meta(min_length=1)]
@@ -86,6 +87,7 @@ class ElfBoardFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str = ""
     staged: tuple[StagedEntry, ...] = ()
     accept: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] = (OLD, NEW)
+    moments: tuple[Annotated[str, msgspec.Meta(min_length=1)], ...] = ()
     alive: AliveEntry = AliveEntry()
     commit: CommitEntry | None = None
     limits: LimitEntry = LimitEntry()

@@ -32,10 +32,10 @@ from emu.cpu.machine import Machine
 from emu.cpu.retained import retain, retained
 from emu.cpu.session import CpuSession
 from emu.elf.board import ElfBoard
-from emu.elf.life import ElfLife
+from emu.elf.life import UNRELIABLE, ElfLife
 from emu.elf.warm import Live, WarmResets, WatchedJournal, watchdog_of
 from emu.errors import ScenarioError
-from emu.events import COMMIT_TIMER, HANDOVER, HANG, NEW, OLD, UNKNOWN
+from emu.events import COMMIT_TIMER, HANDOVER, HANG, NEW, NOTE, OLD, UNKNOWN
 from emu.known_images import KnownImages, Layout
 from emu.oracle import SessionOracle
 from emu.rig import (
@@ -190,6 +190,7 @@ class ElfRig:
                 partial(_not_accepted, accepted),
             ),
             SessionOracle("stays-up", "an image that was entered stays up, or resets", _falls),
+            SessionOracle("sound", "error correction has nothing to say about an image that is entered", _unreliable),
         )  # fmt: skip
 
     @property
@@ -456,6 +457,13 @@ def _not_accepted(accepted: Sequence[str], run: Run) -> str:
     if run.outcome.kind == "settled" and run.outcome.image not in (UNKNOWN, *accepted):
         return f"the device settles with the {run.outcome.image} image"
     return ""
+
+
+def _unreliable(run: Run) -> str:
+    """Right bytes over cells that error correction gives up on."""
+    known = UNRELIABLE.partition("{}")[0]
+    notes = [entry.facts[0] for entry in run.entries if isinstance(entry, Event) and entry.name == NOTE]
+    return next((str(note) for note in notes if note.startswith(known)), "")
 
 
 def _falls(run: Run) -> str:

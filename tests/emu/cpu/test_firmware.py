@@ -43,7 +43,10 @@ def test_every_bootloader_has_seven_mistakes_and_every_build_is_there() -> None:
     assert [(each.design, each.number) for each in table] == [(d, str(n)) for d in DESIGNS for n in range(1, 8)]
     loaders = [f"{design}-{build}" for design in DESIGNS for build in ("right", *(f"bug{n}" for n in range(1, 8)))]
     apps = [f"app-{name}" for name in ("old-a", "older-a", "new-a", "new-b", "sick-a", "sick-b")]
-    expected = {f"{chip}-{name}.elf" for chip in CHIPS for name in (*loaders, *apps)} | {"stm32l4-copy-bug8.elf"}
+    expected = {f"{chip}-{name}.elf" for chip in CHIPS for name in (*loaders, *apps)} | {
+        "stm32l4-copy-bug8.elf",
+        "stm32f1-keep-bug9.elf",
+    }
     assert {path.name for path in (FIRMWARE / "elf").iterdir()} == expected
     contents = [elf(name.removesuffix(".elf")).segments for name in expected]
     assert len(set(contents)) == len(contents)

@@ -13,7 +13,7 @@ from tests.emu.cpu.elf_bench import CHIPS, FIRMWARE, SLOT_A, SLOT_B, TAIL
 ELF = FIRMWARE / "elf"
 SLOT_SIZE = {"stm32f1": 0x800, "stm32f4": 0x2_0000, "stm32l4": 0x1000, "nrf52840": 0x2000}
 BASE = {"stm32f1": 0x0800_0000, "stm32f4": 0x0800_0000, "stm32l4": 0x0800_0000, "nrf52840": 0}
-FOUND_BY = {"damaged": "accepts", "older": "accepts", "broken-ecc": "whole"}
+FOUND_BY = {"damaged": "accepts", "older": "accepts", "broken-ecc": "sound"}
 """Checks that are not called what the table of firmware/README.md calls them."""
 
 
