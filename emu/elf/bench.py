@@ -90,10 +90,9 @@ class ElfBench:
                 yield Held(name, place, entry.offset, len(self._rig.board.images[image]), False)
         seen = [place for _, place, image in images if image != UNKNOWN]
         for piece in self.staged:
-            if not any(piece.place.shares(place) for place in seen):
-                used = min(self._used(state, piece.place), len(piece.data))
-                if used:
-                    yield Held(piece.name, piece.place, 0, used, used <= SMALL)
+            if not any(piece.place.shares(place) for place in seen) and self._used(state, piece.place):
+                size = len(piece.data)
+                yield Held(piece.name, piece.place, 0, size, size <= SMALL)
 
     def _used(self, state: DeviceState, place: Place) -> int:
         """Bytes of ``place`` up to the last one that is programmed."""

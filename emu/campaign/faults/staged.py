@@ -6,8 +6,8 @@ those places, written as a programmer writes (error correction has nothing to sa
 image is entered. The device goes on with the old one, or ends with the new one where the damage lies in nothing that
 an image is made of.
 
-A format without any checksum cannot keep that promise. That is a finding like any other, and a note says that not one
-damage of the body was refused.
+A format without any checksum cannot keep that promise. That is a finding like any other, and a note says that (next
+to) no damage of the body was refused.
 
 Neighbours: `specimen` says what waits where; `image` is the same for an update that is sent as an archive.
 """
@@ -36,6 +36,8 @@ FLIPS = 64
 """Bits of the rest that are drawn, besides its first and its last one."""
 BLOCK, MAX_BLOCKS = 256, 64
 """Bytes of a block that goes wrong as a whole, and how many of one piece are tried, evenly."""
+FEW = 20
+"""One of so many damages may be refused by a look at a header alone."""
 STAGED_SEED = 0x5354_4147
 CUT, BLANK, TWICE, BEFORE = "cut", "blank", "twice", "before"
 _TOLD = {
@@ -121,11 +123,12 @@ class StagedFaults(FaultKind):
 
     @property
     def conclusions(self) -> tuple[str, ...]:
-        if "entered" not in self._body or any(word.startswith("refused") for word in self._body):
+        tried, refused = len(self._body), sum(word.startswith("refused") for word in self._body)
+        if "entered" not in self._body or refused * FEW > tried:
             return ()
         return (
-            f"image: of {len(self._body):,} damages behind the first {HEAD} bytes not one was refused: nothing looks "
-            "at the content of an update before it runs. A format without a checksum cannot tell",
+            f"image: of {tried:,} damages behind the first {HEAD} bytes {refused or 'none'} were refused: what an "
+            "update holds is hardly looked at before it runs. A format without a checksum cannot tell",
         )
 
     def _damaged(self, fault: Fault) -> bytes:
