@@ -87,6 +87,26 @@ class KnownImages:
                 return UNKNOWN if is_weak or is_broken else name
         return UNKNOWN
 
+    def difference_in(self, window: Partition) -> str:
+        """Of bytes that begin no image: from which it differs least, by how much, and where first. For people."""
+        chip = window.flash
+        assert isinstance(chip, FlashDevice), "windows of a rig are on chips: please report"
+        found = []
+        for name, pieces in self._images.items():
+            expected = {at + n: byte for at, piece in pieces for n, byte in enumerate(piece) if at + n < window.size}
+            there = bytes(chip.cells.view(window.address, window.size))
+            wrong = [at for at, byte in expected.items() if there[at] != byte]
+            if wrong:
+                count = sum(len(piece) for _, piece in pieces)
+                found.append((len(wrong), name, wrong[0], count, there[wrong[0]], expected[wrong[0]]))
+        if not found:
+            return ""
+        count, name, first, size, there_now, in_file = min(found)
+        return (
+            f"{count:,} of the {size:,} bytes of the {name} image differ, the first at +{first:#x}: {there_now:#04x} "
+            f"stands there, {in_file:#04x} is in the file"
+        )
+
     def unreliable_in(self, window: Partition) -> str:
         """The image whose bytes stand in ``window`` over cells that error correction gives up on; "" for none. For what
         `standing_in` has called unknown, and has looked at."""

@@ -14,6 +14,8 @@ Facts it stands on, all of unicorn 2.1.4, each with a test:
 - ``emu_stop`` inside a register access leaves the instruction half done. So a request to stop is a limit of 0: the
   slice ends before the next block, and ``emu_stop`` is for what will never be resumed or starts again at that
   instruction.
+- A Cortex-M33 is in the secure world, where bit 3 of CONTROL says that floating-point registers were used. Nothing else
+  of that world is seen without the instructions that leave it.
 - An exception must not cross its C code: it is kept, and raised when the engine has returned.
 
 Neighbours: `core` runs slices and reacts, `bus` gives the callbacks, `block_counter` ends the slices.
@@ -98,6 +100,7 @@ _MODELS = {
 }
 _INTERRUPTS: dict[int, StopKind] = {
     2: "call", 3: "fetch", 4: "unaligned", 7: "breakpoint", 8: "fetch", 17: "no-coprocessor", 18: "not-thumb",
+    19: "stack-limit",
 }  # fmt: skip
 _BAD_FETCH = (unicorn.UC_ERR_FETCH_UNMAPPED, unicorn.UC_ERR_FETCH_PROT, unicorn.UC_ERR_EXCEPTION)
 _NO_EXIT = 0xF000_0001

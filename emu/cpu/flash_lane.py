@@ -53,6 +53,7 @@ class FlashLane:
         state, cells = self.state, device.cells
         state[code.REGISTERS_SIZE] = controller.size
         state[code.GATE], state[code.CALM], state[code.ARMED] = rules.gate // 4, rules.calm, rules.armed
+        state[code.KEPT] = rules.kept
         state[code.STATUS], state[code.ERRORS] = rules.status // 4, rules.errors
         state[code.DONE], state[code.HALF] = rules.done, rules.half
         state[code.WIDTH], state[code.WIDTH_SHIFT] = rules.width, rules.width_shift

@@ -9,7 +9,7 @@ Neighbours: `session` runs one and reports. `contract` is what peripherals see o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import NoReturn
 
 import numpy as np
@@ -18,10 +18,22 @@ from numpy.typing import NDArray
 from emu.cpu.bus import ALIAS_SIZE, PERIPHERAL_ALIAS, RAM_ALIAS, Bus, RamBits
 from emu.cpu.chip import Chip
 from emu.cpu.contract import FlashController, Peripheral, Surroundings, World
-from emu.cpu.core import Core
+from emu.cpu.core import AsleepForEver, Core
+from emu.cpu.deep_sleep import DeepSleep
 from emu.cpu.engine import Engine
 from emu.cpu.exceptions import NMI, Exceptions
-from emu.cpu.faces import CellRegion, HasEffects, HasLane, HasRegions, Keeps, KnowsPower, Retains, Senses
+from emu.cpu.faces import (
+    CellRegion,
+    HasEffects,
+    HasLane,
+    HasRegions,
+    HasWords,
+    Keeps,
+    KnowsPower,
+    LosesBackup,
+    Retains,
+    Senses,
+)
 from emu.cpu.fittings import AlarmClock, Constants, Paged, Row, Watched
 from emu.cpu.flash_lane import ATTENDED, WATCHED, FlashLane
 from emu.cpu.memory import AddressSpace, Ram
@@ -102,13 +114,10 @@ class Machine:
         self._map_memory()
         self._attach_peripherals()
         self._map_registers()
+        self.retaining = [(at.name, at.peripheral) for at in self.bus.places if isinstance(at.peripheral, Retains)]
+        self.keeping = self.controller if isinstance(self.controller, Keeps) else None
+        self._senses = self.controller if isinstance(self.controller, Senses) else None
         self._powered = [each.peripheral for each in self.bus.places if isinstance(each.peripheral, KnowsPower)]
-        self.retaining = [
-            (each.name, each.peripheral) for each in self.bus.places if isinstance(each.peripheral, Retains)
-        ]
-        """Peripherals of which a reset leaves something alone, by name."""
-        self.keeper = self.controller if isinstance(self.controller, Keeps) else None
-        """The flash controller, where a reset leaves something of it alone."""
         search = Search(
             model,
             self.engine,
@@ -119,6 +128,7 @@ class Machine:
         )
         self.core.looks_with(self.bus, search)
         self.core.before_slice = self._before_slice
+        self.core.deep_sleep = DeepSleep(self.bus, self.controller, self.clock, self._lose_ram)
         self.memory.sensed = self.sensed
 
     # -- power and reset --------------------------------------------------------------------------------------
@@ -140,12 +150,7 @@ class Machine:
         self.sent.clear()
         self.unknown.clear()
         if cause == "power":
-            for address, content, pattern in self.rams:
-                content[:] = pattern
-                self.engine.forget(address, content.size)
-            for ram in self.chip.ram:
-                for alias in ram.aliases:
-                    self.engine.forget(alias, ram.size)
+            self._lose_ram()
         self.look_at_flash()
         self._watch_granules()
         self.core.reset(self.clock, self.chip.clock_hz, self.chip.boot)
@@ -160,6 +165,14 @@ class Machine:
         """Whether `before_flash` wants to be called: every store to flash then goes through Python."""
         if self.lane is not None:
             self.lane.close(ATTENDED, attends)
+
+    def _lose_ram(self, kept: Collection[str] = ()) -> None:
+        """It holds bytes that mean nothing, all of it but what is called one of ``kept``."""
+        for ram, (_, content, pattern) in zip(self.chip.ram, self.rams, strict=True):
+            if ram.name not in kept:
+                content[:] = pattern
+                for address in (ram.address, *ram.aliases):
+                    self.engine.forget(address, ram.size)
 
     def look_at_flash(self) -> None:
         """Code that was translated from bytes that are others now is forgotten. Whoever restores another state first
@@ -178,7 +191,7 @@ class Machine:
         """Reads of what error correction has marked are told to the controller, and of nothing else."""
         self._marks_changed = False
         cells, geometry = self.flash.cells, self.flash.geometry
-        marked = cells.ecc_states(0, geometry.size) if isinstance(self.controller, Senses) else []
+        marked = cells.ecc_states(0, geometry.size) if self._senses is not None else []
         addresses = [at for at, _ in marked]
         if addresses == self._watched:
             return
@@ -189,14 +202,14 @@ class Machine:
 
     def sensed(self, address: int, size: int) -> None:
         """The core has read flash, at any of its addresses, or a row beside it."""
-        if not isinstance(self.controller, Senses):
+        if self._senses is None:
             return
         entry = self.chip.flash
         for base in entry.aliases:
             if base <= address < base + self.flash.geometry.size:
                 address += entry.address - base
         try:
-            self.controller.sensed(address, size)
+            self._senses.sensed(address, size)
         except HardwareFault:
             raise Refused from None
 
@@ -282,7 +295,8 @@ class Machine:
             at=self._at, cancel=self.core.agenda.cancel, unknown=self.unknown.count,
             memory=Ram(self.memory), set_clock=lambda hz: self.core.time.set_hz(hz),
             clock_hz=lambda: self.core.time.hz, cause=lambda: self.cause, left_us=lambda name: self._left_us.get(name),
-            hardware_watchdog=self._has_hardware_watchdog, send=self._send, seed=self.seed,
+            hardware_watchdog=self._has_hardware_watchdog, peek=self._peek, clear_backup=self._clear_backup,
+            stay_asleep=self._stay_asleep, send=self._send, seed=self.seed,
         )  # fmt: skip
 
     def _raise_irq(self, number: int) -> None:
@@ -296,6 +310,22 @@ class Machine:
     def _has_hardware_watchdog(self) -> bool:
         """Asked when the controller, the first on the bus, has been reset."""
         return isinstance(self.controller, HasEffects) and self.controller.effects.hardware_watchdog
+
+    def _peek(self, name: str, offset: int) -> int:
+        peripheral = self.peripherals.get(name)
+        assert isinstance(peripheral, HasWords), f"nobody can look into {name!r}: please report"
+        return peripheral.words.get(offset, 0)
+
+    def _clear_backup(self) -> None:
+        for peripheral in self.peripherals.values():
+            if isinstance(peripheral, LosesBackup):
+                peripheral.lose_backup()
+
+    def _stay_asleep(self, reason: str) -> NoReturn:
+        self._lose_ram()
+        for name, _ in self.clock.settings()[1]:
+            self.clock.clear_alarm(name)
+        raise AsleepForEver(reason)
 
     def _send(self, name: str, data: bytes) -> None:
         self.sent.append((self.clock.now_us, name, data))

@@ -36,8 +36,8 @@ def retained(machine: Machine, live: Sequence[int] | None = None, *, stops_alarm
             found.append((f"RAM {address + index * PIECE:#010x}", int.from_bytes(pieces[index].tobytes(), "little")))
     for name, peripheral in machine.retaining:
         found += [(f"{name}.{at}", word) for at, word in enumerate(peripheral.retained())]
-    if machine.keeper is not None:
-        found += [(f"FLASH.{at}", word) for at, word in enumerate(machine.keeper.kept())]
+    if machine.keeping is not None:
+        found += [(f"FLASH.{at}", word) for at, word in enumerate(machine.keeping.kept())]
     now_us, alarms = machine.clock.settings()
     if not stops_alarms:
         found += [(f"alarm {name}", at_us - now_us) for name, at_us in alarms if name in _ALARMS]
@@ -75,8 +75,8 @@ def retain(machine: Machine, state: Retained) -> None:
             machine.engine.forget(alias, ram.size)
     for name, peripheral in machine.retaining:
         peripheral.retain(_words(entries, name))
-    if machine.keeper is not None:
-        machine.keeper.keep(_words(entries, "FLASH"))
+    if machine.keeping is not None:
+        machine.keeping.keep(_words(entries, "FLASH"))
     left = tuple((name, entries[f"alarm {name}"]) for name in _ALARMS if f"alarm {name}" in entries)
     machine.clock.set((0, left))
 
