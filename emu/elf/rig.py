@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 
@@ -34,6 +34,7 @@ from emu.cpu.session import CpuSession
 from emu.elf.board import ElfBoard
 from emu.elf.counters import Counters
 from emu.elf.life import UNRELIABLE, ElfLife
+from emu.elf.placed import Placed
 from emu.elf.warm import Live, WarmResets, WatchedJournal, watchdog_of
 from emu.errors import ScenarioError
 from emu.events import COMMIT_TIMER, HANDOVER, HANG, NEW, NOTE, OLD, UNKNOWN
@@ -109,8 +110,10 @@ class ElfRig:
         self._slots = [Partition(s.name, machine.flash, self._offset(s.address), s.size) for s in entry.slot]
         layouts = {image.name: Layout(image.offset, image.ignore) for image in entry.image}
         self._known = KnownImages(board.images, max(slot.size for slot in self._slots), layouts)
-        for placed in (*board.files, *board.staged):
-            machine.flash.load(self._offset(placed.address), placed.data)
+        self._program(board.files)
+        self.shipped = DeviceState(tuple(device.snapshot() for device in machine.devices), "power", 0)
+        """The device before an update waits in it."""
+        self._program(board.staged)
         self._factory = DeviceState(tuple(device.snapshot() for device in machine.devices), "power", 0)
         self._shipped = self._factory
         self._defects: Mapping[str, Defects] = {}
@@ -401,6 +404,10 @@ class ElfRig:
         slot = life.slot
         if slot is not None:
             self._touch.stay_in(slot.address, slot.size)
+
+    def _program(self, pieces: Iterable[Placed]) -> None:
+        for placed in pieces:
+            self._machine.flash.load(self._offset(placed.address), placed.data)
 
     # -- what it is made of --------------------------------------------------------------------------------
 
