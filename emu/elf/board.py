@@ -33,8 +33,10 @@ from pathlib import Path
 import msgspec
 
 from emu.cpu.chip import Chip, bundled_chip, load_chip
+from emu.cpu.external import MemoryEntry
 from emu.elf.document import ElfBoardFile
 from emu.elf.fits import check_document, check_places
+from emu.elf.memories import check_memories, memories_of
 from emu.elf.placed import Placed
 from emu.errors import BoardError
 from emu.events import UNKNOWN
@@ -48,7 +50,7 @@ from flash.tomlfile import read_toml
 @dataclass(frozen=True)
 class ElfBoard:
     """A board with everything it is made of. ``files``: what the factory programs, piece by piece; ``staged`` after
-    it. ``images`` by name. ``programs``: the files by name, for functions and lines. ``paths``: all that was read."""
+    it. ``images`` by name. ``programs``: the files by name, for functions and lines. ``paths``: all that was read. ``memories``: beside the chip."""
 
     name: str
     document: ElfBoardFile
@@ -58,6 +60,7 @@ class ElfBoard:
     images: dict[str, bytes]
     programs: tuple[tuple[str, bytes], ...]
     paths: tuple[str, ...]
+    memories: tuple[MemoryEntry, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -70,21 +73,31 @@ def load_elf_board(path: Path) -> ElfBoard:
     where = str(path)
     document = read_toml(path, ElfBoardFile, error=BoardError)
     chip = _chip(document, path.parent, where)
+    memories = memories_of(document, path.parent, chip, where)
     read = partial(_read, path.parent, where, chip)
     images: dict[str, bytes] = {}
     for image in document.image:
         if image.name in images or image.name == UNKNOWN:
             raise BoardError(f"{where}: [[image]] {image.name!r}: each needs a name of its own, and not {UNKNOWN!r}")
         images[image.name] = _flat(read(image.path), chip)
-    files = tuple(piece for file in document.file for piece in _pieces(read(file.path, file.address)))
-    staged = tuple(Placed(entry.path, entry.address, _flat(read(entry.path), chip)) for entry in document.staged)
+    files = tuple(
+        piece
+        for file in document.file
+        for piece in _pieces(read(file.path, 0 if file.memory and file.address is None else file.address), file.memory)
+    )
+    staged = tuple(
+        Placed(entry.path, entry.address, _flat(read(entry.path), chip), entry.memory) for entry in document.staged
+    )
     check_document(document, images, where)
-    check_places(document, chip, files, staged, images, where)
+    check_memories(document, memories, (*files, *staged), where)
+    inside = [tuple(each for each in placed if not each.memory) for placed in (files, staged)]
+    check_places(document, chip, inside[0], inside[1], images, where)
     names = list(dict.fromkeys([*(each.path for each in document.file), *(each.path for each in document.image)]))
     programs = tuple((name, read_file(path.parent / name)) for name in names)
-    beside = dict.fromkeys([*names, *(each.path for each in document.staged), *filter(None, [document.chip_file])])
+    described = [document.chip_file, *(each.part_file for each in document.memory)]
+    beside = dict.fromkeys([*names, *(each.path for each in document.staged), *filter(None, described)])
     paths = (where, *(str(path.parent / name) for name in beside))
-    return ElfBoard(document.name or path.stem, document, chip, files, staged, images, programs, paths)
+    return ElfBoard(document.name or path.stem, document, chip, files, staged, images, programs, paths, memories)
 
 
 def _chip(document: ElfBoardFile, folder: Path, where: str) -> Chip:
@@ -107,5 +120,6 @@ def _flat(image: Image, chip: Chip) -> bytes:
     return image.flatten(fill=bundled_part(chip.flash.part).erased)
 
 
-def _pieces(image: Image) -> list[Placed]:
-    return [Placed(Path(str(image.source)).name, segment.address, bytes(segment.data)) for segment in image.segments]
+def _pieces(image: Image, memory: str) -> list[Placed]:
+    source = Path(str(image.source)).name
+    return [Placed(source, segment.address, bytes(segment.data), memory) for segment in image.segments]

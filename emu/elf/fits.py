@@ -27,10 +27,12 @@ def check_document(document: ElfBoardFile, images: dict[str, bytes], where: str)
             raise BoardError(f"{where}: accept: {name!r} is no [[image]]; known: {', '.join(images)}")
     if not document.staged:
         raise BoardError(f"{where}: no [[staged]]: without an update that waits in flash there is nothing to cut")
+    if not document.running_slots:
+        raise BoardError(f"{where}: every [[slot]] is in a memory beside the chip; one has to be where the core runs")
     names = [slot.name for slot in document.slot]
     if len(set(names)) != len(names):
         raise BoardError(f"{where}: two [[slot]] share a name; give each one of its own")
-    largest = max(document.slot, key=lambda slot: slot.size)
+    largest = max(document.running_slots, key=lambda slot: slot.size)
     for name, data in images.items():
         if len(data) > largest.size:
             raise BoardError(
@@ -38,7 +40,7 @@ def check_document(document: ElfBoardFile, images: dict[str, bytes], where: str)
                 f"{largest.size:,}; give the slot its real size, or an image that fits"
             )
     for one, other in combinations(document.slot, 2):
-        if one.address < other.address + other.size and other.address < one.address + one.size:
+        if one.memory == other.memory and one.address < other.address + other.size and other.address < one.address + one.size:
             raise BoardError(f"{where}: slots {one.name!r} and {other.name!r} overlap; give each its own addresses")
 
 
@@ -59,7 +61,7 @@ def check_places(
             f"[{bases[0]:#x}, {bases[0] + part.size:#x}); name the chip it is linked for, or its right address"
         )
 
-    for slot in document.slot:
+    for slot in document.running_slots:
         try:
             part.geometry.window(offset(f"slot {slot.name!r}", slot.address, slot.size), slot.size)
         except FlashError as wrong:
@@ -70,7 +72,7 @@ def check_places(
     content = {offset(f"file {each.source}", each.address, len(each.data)): each for each in files}
     for each in staged:
         offset(f"staged {each.source}", each.address, len(each.data))
-        for slot in document.slot:
+        for slot in document.running_slots:
             room = slot.address + slot.size - each.address
             if slot.address <= each.address < slot.address + slot.size and len(each.data) > room:
                 raise BoardError(

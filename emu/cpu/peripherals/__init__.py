@@ -14,6 +14,7 @@ from emu.cpu.peripherals.clocks import CLOCK_MODELS
 from emu.cpu.peripherals.nordic import ClockPower, Uart
 from emu.cpu.peripherals.serial import NewPort, OldPort
 from emu.cpu.peripherals.small import Backup, Crc, NordicGpio, NordicRandom, Random, gpio_new, gpio_old
+from emu.cpu.peripherals.spi import NewSpi, OldSpi
 from emu.cpu.peripherals.storage import Storage
 from emu.cpu.peripherals.watchdogs import Independent, Nordic, Window
 
@@ -25,6 +26,8 @@ MODELS: Mapping[str, Maker] = {
     "usart-v1": OldPort,
     "usart-v2": NewPort,
     "lpuart": NewPort,
+    "spi-v1": OldSpi,
+    "spi-v2": NewSpi,
     "gpio-v1": gpio_old,
     "gpio-v2": gpio_new,
     "iwdg": Independent,
