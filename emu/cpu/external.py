@@ -59,12 +59,14 @@ class MemoryEntry:
 class Host:
     """What a memory needs of the machine. ``ends_at(name, us, action)``: ``action`` is called when that moment has
     come, and never (None). ``may_begin``: before a frame ends that may start an operation. ``counter``: where the code
-    stands. ``ended(entry, counter)``: an entry of the journal was made by the code at ``counter``."""
+    stands. ``ended(entry, counter)``: an entry of the journal was made by the code at ``counter``. ``news``: the code does
+    not only wait."""
 
     ends_at: Callable[[str, int | None, Callable[[], None]], None]
     may_begin: Callable[[], None]
     counter: Callable[[], int]
     ended: Callable[[int, int], None]
+    news: Callable[[], None]
 
 
 class ExternalMemory(ABC):
@@ -180,10 +182,12 @@ class ExternalNor(ExternalMemory):
         self.is_selected = not level
         if self.is_selected:
             self.step(self.chip.select)
-        else:
-            if self.chip.latches.write_enabled:
-                self.host.may_begin()
-            self.step(self.chip.deselect)
+            return
+        if self.chip.latches.write_enabled:
+            self.host.may_begin()
+        if self.chip.is_reading:  # no loop that waits for the chip reads its array
+            self.host.news()
+        self.step(self.chip.deselect)
 
     def exchange(self, data: bytes, hz: int) -> bytes:
         self.chip.bus_hz = hz

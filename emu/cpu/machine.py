@@ -256,7 +256,7 @@ class Machine:
     def _make_memories(self, entries: Sequence[MemoryEntry]) -> list[ExternalMemory]:
         host = Host(
             self._ends_at, lambda: self.before_flash(), lambda: self.engine.get(Register.PC),
-            lambda entry, counter: self.on_ended(entry, counter),
+            lambda entry, counter: self.on_ended(entry, counter), lambda: self.core.news(),
         )  # fmt: skip
         made = []
         for entry in entries:

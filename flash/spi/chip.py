@@ -83,6 +83,7 @@ class SerialChip:
         """Become what `state` was taken of, at the present moment. The cells are the caller's business."""
         now = self.clock.now_us
         latches, values, locks, flights, broken = state
+        self._is_dark = False
         self.latches = ChipState.of(latches, now)  # type: ignore[arg-type]
         self.registers.values, self.registers.locks = values, locks  # type: ignore[assignment]
         self.device.in_flight = [

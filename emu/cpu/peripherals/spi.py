@@ -56,6 +56,14 @@ class Spi(Bank):
         self._overrun = self._fault = False
         self._was_read_since = False
         self._line_is_up = False
+        self._settle()
+
+    def _settle(self) -> None:
+        """What the control registers say, in words: it is asked for every byte."""
+        self._unable = self._why_not()
+        self._divisor_bits = (self.words[CR1] >> 3 & 7) + 1
+        self._is_reversed = self.has(CR1, _LSBFIRST)
+        self._is_deaf = self.has(CR1, _BIDIMODE) and self.has(CR1, _BIDIOE)
 
     # -- registers ------------------------------------------------------------------------------------------
 
@@ -88,6 +96,7 @@ class Spi(Bank):
             self._fault = False
             if self.has(CR1, _MSTR) and self.has(CR1, _SSM) and not self.has(CR1, _SSI):
                 self._lose_the_bus()
+        self._settle()
         self._drive()
 
     def _lose_the_bus(self) -> None:
@@ -120,24 +129,23 @@ class Spi(Bank):
 
     def _transfer(self, frame: bytes) -> None:
         """One frame, its most significant byte first."""
-        unable = self._unable
-        if unable:
-            self.world.note(f"{self.name}: {frame.hex()} is not sent: {unable}")
+        if self._unable:
+            self.world.note(f"{self.name}: {frame.hex()} is not sent: {self._unable}")
             return
-        hz = max(1, self.world.clock_hz() >> (self.words[CR1] >> 3 & 7) + 1)
-        reply = self._ordered(self.wire.exchange(self._ordered(frame), hz))
-        if self.has(CR1, _BIDIMODE) and self.has(CR1, _BIDIOE):
+        hz = self.world.clock_hz() >> self._divisor_bits or 1
+        if self._is_reversed:
+            reply = _reversed(self.wire.exchange(_reversed(frame), hz))
+        else:
+            reply = self.wire.exchange(frame, hz)
+        if self._is_deaf:
             return  # one line, and it is an output
         if len(self._received) + len(reply) > max(self.DEPTH, len(reply)):
             self._overrun, self._was_read_since = True, False
             return
         self._received.extend(reply)
 
-    def _ordered(self, frame: bytes) -> bytes:
-        return bytes(_REVERSED[byte] for byte in reversed(frame)) if self.has(CR1, _LSBFIRST) else frame
-
-    @property
-    def _unable(self) -> str:
+    def _why_not(self) -> str:
+        """Why nothing is sent; "": it is."""
         if not self.has(CR1, _SPE):
             return "SPE is not set"
         if not self.has(CR1, _MSTR):
@@ -160,6 +168,11 @@ class Spi(Bank):
         if up != self._line_is_up:
             self._line_is_up = up
             (self.world.raise_irq if up else self.world.clear_irq)(self._irq)
+
+
+def _reversed(frame: bytes) -> bytes:
+    """The least significant bit first."""
+    return bytes(_REVERSED[byte] for byte in reversed(frame))
 
 
 class OldSpi(Spi):
@@ -199,10 +212,9 @@ class NewSpi(Spi):
         bits = (self.words[CR2] >> 8 & 0xF) + 1
         return 2 if bits > 8 else 1
 
-    @property
-    def _unable(self) -> str:
+    def _why_not(self) -> str:
         bits = (self.words[CR2] >> 8 & 0xF) + 1
-        return super()._unable or (f"frames of {bits} bits are not modelled" if bits not in (1, 2, 3, 8, 16) else "")
+        return super()._why_not() or (f"frames of {bits} bits are not modelled" if bits not in (1, 2, 3, 8, 16) else "")
 
     @property
     def _status(self) -> int:
