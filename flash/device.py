@@ -127,6 +127,13 @@ class FlashDevice:
                 return
             address, data = accepted
         if self.part.program.overwrite != "and" or self.part.program.max_per_erase:
+            if self.part.program.overwrite == "rewrites":
+                raise FlashError(
+                    f"{self.name}: {self.part.name} is an EEPROM, which takes no program command; put "
+                    "flash.two_wire.Eeprom in front of it",
+                    address=address,
+                    length=len(data),
+                )
             if self.trace is not None:
                 self.trace.consulted(self.name, self.cells, address, len(data))
             data, refused = acceptable_units(self.part, self.cells, address, data)

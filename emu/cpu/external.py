@@ -19,7 +19,7 @@ from math import ceil
 
 from emu.cpu.chip import Chip
 from emu.cpu.contract import Peripheral
-from emu.cpu.faces import HasPins, SpiHost
+from emu.cpu.faces import HasPins, SpiHost, TwoWireHost
 from emu.errors import BoardError
 from flash.contract import Clock
 from flash.device import FlashDevice
@@ -28,6 +28,7 @@ from flash.journal import Operation
 from flash.part import Part
 from flash.spi import SerialFlash
 from flash.tomlfile import nearest
+from flash.two_wire import Eeprom
 
 MICROSECONDS = 1_000_000
 State = tuple[object, ...]
@@ -36,7 +37,7 @@ State = tuple[object, ...]
 @dataclass(frozen=True)
 class MemoryEntry:
     """A memory on a bus. ``bus``: the peripheral that drives it. ``select``: the pin of the port that selects a chip on
-    an SPI. ``address``: on an I2C, its lowest one. ``write_protect``: its WP pin forbids writes."""
+    an SPI. ``address``: on an I2C, its lowest one, 0: as the part has it. ``write_protect``: its WP pin forbids writes."""
 
     name: str
     part: Part
@@ -52,7 +53,11 @@ class MemoryEntry:
     @property
     def addresses(self) -> Sequence[int]:
         """On an I2C: those it answers to."""
-        return (self.address,)
+        table = self.part.two_wire
+        if table is None:
+            return ()
+        lowest = self.address or table.device
+        return range(lowest, lowest + (1 << table.block_bits))
 
 
 @dataclass(frozen=True)
@@ -210,6 +215,81 @@ class ExternalNor(ExternalMemory):
         self.chip.catch_up()
 
 
+class ExternalEeprom(ExternalMemory):
+    """An EEPROM on an I2C."""
+
+    def __init__(self, device: FlashDevice, host: Host, address: int | None, *, write_protect: bool = False) -> None:
+        super().__init__(device, host)
+        self.chip = Eeprom(device, address=address, write_protect_pin=write_protect)
+
+    def start(self, address: int, *, reads: bool) -> bool:
+        acknowledged = False
+
+        def begin() -> None:
+            nonlocal acknowledged
+            acknowledged = self.chip.start(address, reads=reads)
+
+        self.step(begin)
+        return acknowledged
+
+    def stop(self) -> None:
+        if self.chip.has_data:
+            self.host.may_begin()
+        self.step(self.chip.stop)
+
+    def _wake(self) -> None:
+        self.chip.power_cycle()
+
+    def let_go(self) -> None:
+        self.chip.release()
+
+    def _held(self) -> State:
+        return self.chip.state()
+
+    def _restore(self, held: State) -> None:
+        self.chip.restore(held)
+
+    def catch_up(self) -> None:
+        self.chip.catch_up()
+
+
+class TwoWireBus:
+    """The chips on one I2C. Both wires are pulled high: a byte nobody drives is FFh, and not acknowledged."""
+
+    _CLOCKS_OF_BYTE, _CLOCKS_OF_STOP = 9, 1
+
+    def __init__(self, clock: Clock, passed: Callable[[], None]) -> None:
+        self.chips: list[ExternalEeprom] = []
+        self._clock = clock
+        self._passed = passed
+        self._hz = 1
+
+    def start(self, address: int, *, reads: bool, hz: int) -> bool:
+        self._hz = hz
+        self._spend(1 + self._CLOCKS_OF_BYTE)
+        return any([chip.start(address, reads=reads) for chip in self.chips])
+
+    def send(self, byte: int) -> bool:
+        self._spend(self._CLOCKS_OF_BYTE)
+        return any([chip.chip.send(byte) for chip in self.chips])
+
+    def receive(self, *, acknowledges: bool) -> int:
+        self._spend(self._CLOCKS_OF_BYTE)
+        reading = [chip for chip in self.chips if chip.chip.is_reading]
+        for chip in reading:
+            chip.host.news()  # no loop that waits for the chip reads its array
+        return _wired_and(tuple(chip.chip.receive() for chip in reading))
+
+    def stop(self) -> None:
+        self._spend(self._CLOCKS_OF_STOP)
+        for chip in self.chips:
+            chip.stop()
+
+    def _spend(self, clocks: int) -> None:
+        self._clock.advance(ceil(clocks * MICROSECONDS / self._hz))
+        self._passed()
+
+
 class SpiBus:
     """The chips on one SPI. One that is not selected drives nothing; where none does, the line is high."""
 
@@ -245,6 +325,8 @@ def _wired_and(levels: tuple[int, ...]) -> int:
 def make_memory(chip: Chip, entry: MemoryEntry, device: FlashDevice, host: Host) -> ExternalMemory:
     """Raises BoardError for a memory that cannot hang on ``chip``."""
     check_memory(chip, entry)
+    if not entry.is_serial:
+        return ExternalEeprom(device, host, entry.address or None, write_protect=entry.write_protect)
     return ExternalNor(device, host, write_protect=entry.write_protect)
 
 
@@ -254,7 +336,7 @@ def connect(
 ) -> None:  # fmt: skip
     """Hang each memory on its bus. ``passed``: time has gone by in the middle of a block of code."""
     for memory, entry in zip(memories, entries, strict=True):
-        host = peripherals[entry.bus]
+        host = peripherals[buses(chip, serial=entry.is_serial)[entry.bus]]
         if isinstance(memory, ExternalNor):
             assert isinstance(host, SpiHost), f"{entry.bus} of {chip.name} drives no SPI: please report"
             if not isinstance(host.wire, SpiBus):
@@ -264,13 +346,33 @@ def connect(
             pins = peripherals[port]
             assert isinstance(pins, HasPins), f"{port} of {chip.name} has no pins: please report"
             pins.watch(pin, memory.select_pin)
+        elif isinstance(memory, ExternalEeprom):
+            assert isinstance(host, TwoWireHost), f"{entry.bus} of {chip.name} drives no I2C: please report"
+            if not isinstance(host.two_wire, TwoWireBus):
+                host.two_wire = TwoWireBus(clock, passed)
+            host.two_wire.chips.append(memory)
 
 
 # -- the board's side ---------------------------------------------------------------------------------------
 
 _PIN = re.compile(r"P([A-K])(\d+)|P([01])\.(\d+)")
-_TWO_WIRE = ("i2c-v1", "i2c-v2", "nrf-twi")
-_SPI = ("spi-v1", "spi-v2", "nrf-spi")
+_SPI = {"spi-v1": "", "spi-v2": "", "nrf-spi-twi": "SPIM"}
+_TWO_WIRE = {"i2c-v1": "", "i2c-v2": "", "i2c-v2-joint": "", "nrf-spi-twi": "TWIM"}
+"""Models that drive each kind of bus, and how those of their names begin that are for it."""
+
+
+def buses(chip: Chip, *, serial: bool) -> dict[str, str]:
+    """Peripherals of ``chip`` that drive an SPI, or an I2C, by what the bus is called. One that can be either has both
+    names in its own."""
+    models = _SPI if serial else _TWO_WIRE
+    found = [(each.name, models.get(each.model)) for each in chip.peripheral]
+    return {
+        part: name
+        for name, prefix in found
+        if prefix is not None
+        for part in (name.split("_") if prefix else [name])
+        if part.startswith(prefix)
+    }
 
 
 def pin_of(name: str) -> tuple[str, int] | None:
@@ -283,10 +385,7 @@ def pin_of(name: str) -> tuple[str, int] | None:
 
 def check_memory(chip: Chip, entry: MemoryEntry) -> None:
     """Raises BoardError, one line, for a memory that cannot hang there."""
-    models = {each.name: each.model for each in chip.peripheral}
-    spi = [name for name, model in models.items() if model.startswith(_SPI)]
-    two_wire = [name for name, model in models.items() if model.startswith(_TWO_WIRE)]
-    fitting = spi if entry.is_serial else two_wire
+    fitting = list(buses(chip, serial=entry.is_serial))
     what = "an SPI" if entry.is_serial else "an I2C"
     if not entry.is_serial and entry.part.kind != "eeprom":
         raise BoardError(
@@ -301,6 +400,11 @@ def check_memory(chip: Chip, entry: MemoryEntry) -> None:
     if not entry.is_serial:
         if entry.select:
             raise BoardError(f"select is for a chip on an SPI; {entry.part.name} is found by its address")
+        if entry.addresses[0] % len(entry.addresses):
+            raise BoardError(
+                f"address {entry.addresses[0]:#x}: {entry.part.name} answers to {len(entry.addresses)} addresses, the "
+                f"lowest bits being part of the word address; give one that {len(entry.addresses)} divides"
+            )
         return
     if entry.address:
         raise BoardError(f"address is for a chip on an I2C; {entry.part.name} is selected by a pin: give select")
