@@ -39,15 +39,15 @@ void record_page_done(uint32_t page)
 
 void record_write(void)
 {
+#if BUG == 2 /* nobody waits for the end of the erase: the program meets a chip that is busy */
+    nor_erase_begin(RECORD);
+#else
     nor_erase(RECORD);
+#endif
     nor_program(RECORD, pending, sizeof pending);
 }
 
 void record_clear(void)
 {
-#if BUG == 2 /* nobody waits for the end of the erase: what comes next meets a chip that is busy */
-    nor_erase_begin(RECORD);
-#else
     nor_erase(RECORD);
-#endif
 }

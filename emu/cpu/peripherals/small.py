@@ -123,16 +123,14 @@ class NordicGpio(Pins):
     def stored(self, register: int, value: int, lanes: int) -> None:
         if register in (self.OUTSET, self.DIRSET):
             self.words[register - 4] |= value
-            self._show_directions()
         elif register in (self.OUTCLR, self.DIRCLR):
             self.words[register - 8] &= ~value
-            self._show_directions()
         elif register != self.IN:
             self.keep(register, value, lanes)
-            if register == self.DIR:
-                self._show_directions()
-            elif register >= self.PIN_CNF:
+            if register >= self.PIN_CNF:
                 self.put(self.DIR, (register - self.PIN_CNF) // 4, bool(self.words[register] & 1))
+        if register in (self.DIR, self.DIRSET, self.DIRCLR):
+            self._show_directions()
         if self._watched:
             self._tell()
 
