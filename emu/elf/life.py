@@ -92,6 +92,7 @@ class ElfLife:
                 NOTE, f"the bytes are those of the {right_bytes} image; error correction gives up under them"
             )
         self._slot, self.image = number, image
+        self._machine.attend(self._attends)
         self._said.clear()
         self._log.note(HANDOVER, number, image, False, slot.name)
         if not self._document.alive.uart:
@@ -136,6 +137,13 @@ class ElfLife:
         if not self._commit_begun:
             self._commit_begun = True
             self._log.note(COMMIT_BEGUN)
+            self._machine.attend(self._attends)
+
+    @property
+    def _attends(self) -> bool:
+        """Whether there is something to be learnt from the next store to flash."""
+        commits = self._document.commit is not None and self.image == NEW and not self._commit_begun
+        return self._notes_stores or commits
 
     def _lives(self) -> None:
         self._alive = True
@@ -150,6 +158,7 @@ class ElfLife:
     def live(self, session: CpuSession, cause: str, limit_us: int, trace: Trace | None) -> tuple[Outcome, bool]:
         """From a reset to the end, and whether it was ``limit_us`` that ended it."""
         machine = self._machine
+        machine.attend(self._attends)
         machine.on_sent, machine.before_flash, machine.on_refusal = self.says, self.touches_flash, self.is_refused
         machine.on_ended = self.has_ended
         try:

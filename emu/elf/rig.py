@@ -56,7 +56,7 @@ from flash.journal import Event, Interruption, Journal, Operation
 from flash.part import Part
 from flash.partition import Partition
 from flash.timing import Timing, TimingMode
-from flash.trace import Trace
+from flash.trace import Trace, UnitAddress
 from flash.weak import DEFAULT_RESOLUTION
 
 FINE_SIZE = 32
@@ -110,6 +110,7 @@ class ElfRig:
         machine.memory.looked = self._reads
         self._traced = False
         self._limit_us = round(entry.limits.session_s * 1_000_000)
+        self._units: dict[tuple[int, int], tuple[UnitAddress, ...]] = {}
         self._grids: Grids = {}
         self._grids, longest_us = self._measure()
         self._limit_us = max(self._limit_us, entry.limits.times_uncut * longest_us)
@@ -298,13 +299,20 @@ class ElfRig:
 
     def _reads(self, address: int, size: int) -> None:
         """The core, or what enters its exceptions, looks at flash."""
-        flash = self._machine.flash
         offset = self._offset(address)
-        length = min(size, flash.geometry.size - offset)
+        length = min(size, self._machine.flash.geometry.size - offset)
         if self._trace is not None:
-            start = offset // PIECE * PIECE
-            self._trace.consulted(flash.name, flash.cells, start, -(-(offset + length) // PIECE) * PIECE - start)
+            self._trace.consulted_each(self._units_of(offset // PIECE, -(-(offset + length) // PIECE)))
         self._touch.touch(offset, length)
+
+    def _units_of(self, first: int, stop: int) -> tuple[UnitAddress, ...]:
+        """The units of the grid in some pieces of flash."""
+        found = self._units.get((first, stop))
+        if found is None:
+            name = self._machine.flash.name
+            units = self._grids[name].units_in(first * PIECE, (stop - first) * PIECE)
+            found = self._units[first, stop] = tuple((name, unit) for unit in units)
+        return found
 
     def _executes(self, address: int, size: int) -> None:
         """A block of code outside the bootloader's own pages is about to run."""
