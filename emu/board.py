@@ -227,8 +227,8 @@ def _part(entry: FlashEntry, folder: Path, where: str) -> Part:
         raise BoardError(f"{where}: flash {entry.name!r}: {wrong}") from None
     if part.kind == "eeprom":
         raise BoardError(
-            f"{where}: flash {entry.name!r}: {part.name} is an I2C EEPROM, which only a board for an ELF can have, as a "
-            "[[memory]]; name a flash part"
+            f"{where}: flash {entry.name!r}: {part.name} is an I2C EEPROM, which only a board for an ELF can have "
+            "as a [[memory]]; name a flash part"
         )
     return part
 

@@ -80,7 +80,9 @@ class Scenario:
         chips = {chip: bundled_part(part) if isinstance(part, str) else part for chip, part in named.items()}
         for chip, part in chips.items():
             if part.kind == "eeprom":
-                raise PartError(f"{chip}: {part.name} is an I2C EEPROM, which a scenario cannot write; name a flash part")
+                raise PartError(
+                    f"{chip}: {part.name} is an I2C EEPROM, which a scenario cannot write; name a flash part"
+                )
         return chips
 
     @property

@@ -25,8 +25,8 @@ EepromState = tuple[object, ...]
 
 
 class Eeprom:
-    """``device``'s part must be of kind eeprom; raises FlashError otherwise. ``address``: the lowest it answers to (None:
-    the part's own). ``write_protect_pin``: WP is high."""
+    """``device``'s part must be of kind eeprom; raises FlashError otherwise. ``address``: the lowest it answers to
+    (None: the part's own). ``write_protect_pin``: WP is high."""
 
     def __init__(self, device: FlashDevice, *, address: int | None = None, write_protect_pin: bool = False) -> None:
         table = device.part.two_wire
@@ -95,7 +95,9 @@ class Eeprom:
         if self._was_ignored:
             self._was_ignored = False
             self.device.misuse(
-                Remark(0, 0, "while-busy", "bytes are sent though the address was not acknowledged: a write is going on")
+                Remark(
+                    0, 0, "while-busy", "bytes are sent though the address was not acknowledged: a write is going on"
+                )
             )
         if not self._is_open or self._reads:
             return False

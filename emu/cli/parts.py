@@ -109,7 +109,9 @@ def _page(part: Part, part_file: Path | None) -> str:
 
 
 def _listed(words: str | None) -> list[Part]:
-    parts = sorted((bundled_part(name) for name in (*part_names(), *eeprom_names())), key=lambda part: part.name.lower())
+    parts = sorted(
+        (bundled_part(name) for name in (*part_names(), *eeprom_names())), key=lambda part: part.name.lower()
+    )
     if words is None:
         return parts
     found = matching(parts, words)

@@ -37,7 +37,8 @@ State = tuple[object, ...]
 @dataclass(frozen=True)
 class MemoryEntry:
     """A memory on a bus. ``bus``: the peripheral that drives it. ``select``: the pin of the port that selects a chip on
-    an SPI. ``address``: on an I2C, its lowest one, 0: as the part has it. ``write_protect``: its WP pin forbids writes."""
+    an SPI. ``address``: on an I2C, its lowest one; 0: as the part has it. ``write_protect``: its WP pin forbids
+    writes."""
 
     name: str
     part: Part
@@ -64,8 +65,8 @@ class MemoryEntry:
 class Host:
     """What a memory needs of the machine. ``ends_at(name, us, action)``: ``action`` is called when that moment has
     come, and never (None). ``may_begin``: before a frame ends that may start an operation. ``counter``: where the code
-    stands. ``ended(entry, counter)``: an entry of the journal was made by the code at ``counter``. ``news``: the code does
-    not only wait."""
+    stands. ``ended(entry, counter)``: an entry of the journal was made by the code at ``counter``. ``news``: the code
+    does not only wait."""
 
     ends_at: Callable[[str, int | None, Callable[[], None]], None]
     may_begin: Callable[[], None]
@@ -267,11 +268,13 @@ class TwoWireBus:
     def start(self, address: int, *, reads: bool, hz: int) -> bool:
         self._hz = hz
         self._spend(1 + self._CLOCKS_OF_BYTE)
-        return any([chip.start(address, reads=reads) for chip in self.chips])
+        answers = [chip.start(address, reads=reads) for chip in self.chips]
+        return any(answers)
 
     def send(self, byte: int) -> bool:
         self._spend(self._CLOCKS_OF_BYTE)
-        return any([chip.chip.send(byte) for chip in self.chips])
+        answers = [chip.chip.send(byte) for chip in self.chips]
+        return any(answers)
 
     def receive(self, *, acknowledges: bool) -> int:
         self._spend(self._CLOCKS_OF_BYTE)

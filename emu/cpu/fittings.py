@@ -30,7 +30,7 @@ class AlarmClock(VirtualClock):
         self._next_moment_us = NEVER
 
     def at_moment(self, name: str, us: int | None, action: Callable[[], None]) -> None:
-        """``action`` is called when time comes to ``us``, which replaces what was to be under that name; None: never."""
+        """``action`` is called when time comes to ``us``, instead of what was to be under that name; None: never."""
         self._moments.pop(name, None)
         if us is not None:
             self._moments[name] = (us, action)

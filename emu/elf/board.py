@@ -50,7 +50,8 @@ from flash.tomlfile import read_toml
 @dataclass(frozen=True)
 class ElfBoard:
     """A board with everything it is made of. ``files``: what the factory programs, piece by piece; ``staged`` after
-    it. ``images`` by name. ``programs``: the files by name, for functions and lines. ``paths``: all that was read. ``memories``: beside the chip."""
+    it. ``images`` by name. ``programs``: the files by name, for functions and lines. ``paths``: all that was read.
+    ``memories``: beside the chip."""
 
     name: str
     document: ElfBoardFile

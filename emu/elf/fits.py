@@ -40,7 +40,11 @@ def check_document(document: ElfBoardFile, images: dict[str, bytes], where: str)
                 f"{largest.size:,}; give the slot its real size, or an image that fits"
             )
     for one, other in combinations(document.slot, 2):
-        if one.memory == other.memory and one.address < other.address + other.size and other.address < one.address + one.size:
+        if (
+            one.memory == other.memory
+            and one.address < other.address + other.size
+            and other.address < one.address + one.size
+        ):
             raise BoardError(f"{where}: slots {one.name!r} and {other.name!r} overlap; give each its own addresses")
 
 

@@ -346,7 +346,9 @@ class ElfRig:
         boot = self._offset(self.board.chip.boot)
         block = self._machine.flash.cells.block_size
         holder = next(
-            p for p in self.board.files if not p.memory and self._offset(p.address) <= boot < self._offset(p.address) + len(p.data)
+            p
+            for p in self.board.files
+            if not p.memory and self._offset(p.address) <= boot < self._offset(p.address) + len(p.data)
         )
         start = self._offset(holder.address) // block * block
         end = -(-(self._offset(holder.address) + len(holder.data)) // block) * block

@@ -42,8 +42,8 @@ class ChipState:
     writing: tuple[int, ...] = ()
 
     def value(self, now_us: int, settles_us: int) -> StateValue:
-        """Hashable, and the same whenever now is. Moments that have passed no longer differ; nor does for how long power
-        has been good, after ``settles_us``."""
+        """Hashable, and the same whenever now is. Moments that have passed no longer differ; nor does for how long
+        power has been good, after ``settles_us``."""
         times = (
             min(now_us - self.powered_us, settles_us),
             max(0, self.ready_us - now_us),

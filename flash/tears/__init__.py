@@ -33,7 +33,8 @@ The fault model in prose (sources per row of the tables):
 - Parts whose erased value is 00 are the mirror image in every row.
 
 Neighbours: `device` applies a tear live, `emu.campaign` applies them to snapshots. The rows are in `programs`,
-`erases`, `registers`, `rewrites` and `adversarial`. This room knows no time and no power; it must not know what any byte means.
+`erases`, `registers`, `rewrites` and `adversarial`. This room knows no time and no power; it must not know what any
+byte means.
 """
 
 from __future__ import annotations

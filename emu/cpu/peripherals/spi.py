@@ -1,8 +1,8 @@
 """SPI of STM32, as the master of a bus: the old one (F1, F4, L0) and the one with a FIFO (L4, G0).
 
 A frame is on the wire while the store that starts it is executed: the clock moves by its bits, and TXE and RXNE are set
-right after. So a driver that waits behaves as on silicon; that one looks at RXNE too early is not found. The bus runs at
-the core's clock divided by BR: prescalers of the peripheral buses are not in it.
+right after. So a driver that waits behaves as on silicon; that one looks at RXNE too early is not found. The bus runs
+at the core's clock divided by BR: prescalers of the peripheral buses are not in it.
 
 Not modelled: slave mode, CRC, I2S, TI frames, reception alone (RXONLY), frames of other lengths than 8 and 16 bits, and
 DMA. Whoever uses one of them is told by a note. The select line is a pin of a port (`small`), never NSS.
