@@ -44,6 +44,12 @@ def test_every_bootloader_has_seven_mistakes_and_every_build_is_there() -> None:
     loaders = [f"{design}-{build}" for design in DESIGNS for build in ("right", *(f"bug{n}" for n in range(1, 8)))]
     apps = [f"app-{name}" for name in ("old-a", "older-a", "new-a", "new-b", "sick-a", "sick-b")]
     expected = {f"{chip}-{name}.elf" for chip in CHIPS for name in (*loaders, *apps)} | {"stm32l4-copy-bug8.elf"}
+    beside = {"nor": 4, "eep": 5}
+    expected |= {
+        f"{chip}-{name}-{build}.elf"
+        for chip in CHIPS if chip != "stm32f4"
+        for name, bugs in beside.items() for build in ("right", *(f"bug{n}" for n in range(1, bugs + 1)))
+    }  # fmt: skip
     assert {path.name for path in (FIRMWARE / "elf").iterdir()} == expected
     contents = [elf(name.removesuffix(".elf")).segments for name in expected]
     assert len(set(contents)) == len(contents)
