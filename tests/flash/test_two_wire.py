@@ -298,3 +298,10 @@ def test_power_that_goes_after_it_leaves_it_whole() -> None:
     eeprom.device.supply.restore()
     eeprom.power_cycle()
     assert get(eeprom, 0, 2) == b"\x00\x01"
+
+
+def test_only_the_row_of_tier_3_leaves_reads_that_differ() -> None:
+    for tear in ("rewritten-2", "rewrite-erased-1", "rewrite-erasing-1", "page-soup-0", "rewrite-metastable-0"):
+        device = FlashDevice(bundled_part("24LC32A"))
+        tear_named(tear).apply(device.cells, Operation("write", "flash", 4, 4, b"\x0f\xf0\x55\xaa", 0, 5000))
+        assert (len({device.sense(0, PAGE) for _ in range(12)}) > 1) == (tear == "rewrite-metastable-0"), tear
