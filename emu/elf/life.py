@@ -32,6 +32,8 @@ _WORDS = {
 _SHOWN = 60
 REFUSED_RULE = "refused"
 """Of operations that the controller did not do: `Misuse.rule`."""
+UNRELIABLE = "the bytes are those of the {} image; error correction gives up under them"
+"""Noted before an image is entered that is unknown for that reason alone."""
 
 
 class Settled(Exception):
@@ -56,6 +58,8 @@ class ElfLife:
         self.stores: dict[int, int] = {}
         """By the number of a journal entry, where the code stood that made it: the program counter at the last store or
         register write before it."""
+        self.differences: list[str] = []
+        """Where it was to note stores: of every unknown image that was entered, what is unknown of it."""
         self._machine = machine
         self._document = document
         self._slots = slots
@@ -88,9 +92,9 @@ class ElfLife:
         image = self._known.standing_in(slot, self._trace)
         right_bytes = self._known.unreliable_in(slot) if image == UNKNOWN else ""
         if right_bytes:
-            self._log.note(
-                NOTE, f"the bytes are those of the {right_bytes} image; error correction gives up under them"
-            )
+            self._log.note(NOTE, UNRELIABLE.format(right_bytes))
+        if image == UNKNOWN and self._notes_stores:
+            self.differences.append(self._known.difference_in(slot))
         self._slot, self.image = number, image
         self._machine.attend(self._attends)
         self._said.clear()
@@ -101,6 +105,9 @@ class ElfLife:
     def says(self, port: str, data: bytes) -> None:
         """Bytes have left the chip."""
         said = self._said[port] = self._said.get(port, b"") + data
+        for moment in self._document.moments:
+            if said.endswith(moment.encode()):
+                self._log.note(NOTE, f"{port} has said {moment!r}")
         if not self.image:
             return
         alive, commit = self._document.alive.uart.encode(), self._document.commit
@@ -195,11 +202,16 @@ class ElfLife:
             return Outcome("reset", cause=ending.reason)  # type: ignore[arg-type]  # chips have more causes than boards
         where = "" if ending.handler == "thread" else f" in {ending.handler}"
         reason = "" if ending.kind == "limit" else f": {ending.reason}"
-        after = f" after {self._machine.clock.now_us / 1_000_000:,.1f} s" if ending.kind == "limit" else ""
+        now_us = self._machine.clock.now_us
+        spent = f"{now_us / 1_000_000:,.1f} s" if now_us >= 100_000 else f"{now_us / 1000:,.1f} ms"
+        after = f" after {spent}" if ending.kind == "limit" else ""
         what = f"{_WORDS[ending.kind]}{after} at {ending.address:#010x}{where}{reason}{self._causes(ending)}"
         what += self._last_words
         if not self.image:
-            return Outcome("halted", detail=f"no image runs; the bootloader {what}")
+            hint = (
+                "; if it waits for a key or a host, give [limits] a longer session_s" if ending.kind == "limit" else ""
+            )
+            return Outcome("halted", detail=f"no image runs; the bootloader {what}{hint}")
         if not self._alive:
             expected = self._document.alive.uart
             hint = f"; it never said {expected!r}, which alive.uart waits for" if expected else ""
