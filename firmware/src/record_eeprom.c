@@ -13,9 +13,9 @@ static const uint32_t pending[2] = {0x444E4550u, ~0x444E4550u};
 #define DONE 0x454E4F44u
 #define RECORD 0u
 #if BUG == 5 /* the marks share a page with the record */
-#define MARK(page) (8u + 4u * (page))
+#define MARK_OF(page) (8u + 4u * (page))
 #else
-#define MARK(page) (EEPROM_PAGE * (1u + (page)))
+#define MARK_OF(page) (EEPROM_PAGE * (1u + (page)))
 #endif
 
 static void put(uint32_t address, const void *data, uint32_t length)
@@ -55,7 +55,7 @@ uint32_t record_pages_done(void)
 {
     uint32_t done = 0, mark;
     for (; done < SLOT_PAGES; done++) {
-        get(MARK(done), &mark, sizeof mark);
+        get(MARK_OF(done), &mark, sizeof mark);
         if (mark != DONE) {
             break;
         }
@@ -66,14 +66,14 @@ uint32_t record_pages_done(void)
 void record_page_done(uint32_t page)
 {
     uint32_t mark = DONE;
-    put(MARK(page), &mark, sizeof mark);
+    put(MARK_OF(page), &mark, sizeof mark);
 }
 
 void record_write(void)
 {
     uint32_t none = 0;
     for (uint32_t page = 0; page < SLOT_PAGES; page++) {
-        put(MARK(page), &none, sizeof none);
+        put(MARK_OF(page), &none, sizeof none);
     }
     put(RECORD, pending, sizeof pending);
 }
