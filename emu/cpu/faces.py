@@ -5,13 +5,14 @@ Neighbours: `contract` is what all of them have; `machine` and `fittings` look f
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from emu.cpu.contract import SpiWire, TwoWire
 from flash.device import FlashDevice
 
 
@@ -50,6 +51,10 @@ class Effects(Protocol):
 
     @property
     def hardware_watchdog(self) -> bool: ...
+    @property
+    def resets_in_standby(self) -> bool: ...
+    @property
+    def stops_watchdog_in_standby(self) -> bool: ...
 
 
 @runtime_checkable
@@ -65,6 +70,45 @@ class KnowsPower(Protocol):
     """A peripheral to which power coming is more than a reset."""
 
     def power_on(self) -> None: ...
+
+
+@runtime_checkable
+class HasWords(Protocol):
+    """Registers as plain words, by offset."""
+
+    @property
+    def words(self) -> Mapping[int, int]: ...
+
+
+@runtime_checkable
+class LosesBackup(Protocol):
+    """A peripheral with registers of the backup domain."""
+
+    def lose_backup(self) -> None: ...
+
+
+@runtime_checkable
+class KnowsSleep(Protocol):
+    """The power controller: what deep sleep means."""
+
+    def sleep_mode(self) -> SleepMode | None: ...
+
+
+class SleepMode(Protocol):
+    """A mode that ends in a reset. ``keeps``: names of RAM that is not lost. ``enter`` raises the flags of it: whether
+    a clock wakes the chip is the argument."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def watchdog(self) -> bool: ...
+    @property
+    def keeps(self) -> frozenset[str]: ...
+    @property
+    def is_woken(self) -> bool: ...
+    @property
+    def has_pin(self) -> bool: ...
+    def enter(self) -> None: ...
 
 
 @runtime_checkable
@@ -101,6 +145,30 @@ class Receives(Protocol):
         ...
 
 
+@runtime_checkable
+class SpiHost(Protocol):
+    """A peripheral that can drive an SPI; ``wire`` is put in by whoever attaches something to it."""
+
+    wire: SpiWire
+
+
+@runtime_checkable
+class TwoWireHost(Protocol):
+    """A peripheral that can drive an I2C."""
+
+    two_wire: TwoWire
+
+
+@runtime_checkable
+class HasPins(Protocol):
+    """A port. ``told`` is called with the level of output ``pin`` at every change; a pin that drives nothing is high,
+    as what it selects has a pull-up."""
+
+    pins: int
+
+    def watch(self, pin: int, told: Callable[[bool], None]) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class LaneRules:
     """What a plain program takes on a flash controller, so that it can be done without asking it.
@@ -110,8 +178,9 @@ class LaneRules:
     say. ``pair``: two of them make one program, of which the first sets ``half`` in the status. ``blank``: cells must
     be erased and unused; else no bit may have to go back. A program sets ``done`` in the status.
 
-    A store that changes no bit but those in ``plain`` of its register changes those and nothing else; of one in
-    ``clear``, bits are cleared by writing 1. Both only while the gate is calm.
+    A store that changes no bit but those in ``plain`` of its register changes those and nothing else, where writing 0
+    leaves the gate's bits in ``kept`` alone; of one in ``clear``, bits are cleared by writing 1. Both only while the
+    gate is calm.
     """
 
     gate: int
@@ -121,6 +190,7 @@ class LaneRules:
     width: int
     plain: Mapping[int, int] = field(default_factory=dict)
     clear: Mapping[int, int] = field(default_factory=dict)
+    kept: int = 0
     errors: int = 0
     done: int = 0
     half: int = 0

@@ -9,7 +9,7 @@ Neighbours: `session` runs one and reports. `contract` is what peripherals see o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import NoReturn
 
 import numpy as np
@@ -18,12 +18,26 @@ from numpy.typing import NDArray
 from emu.cpu.bus import ALIAS_SIZE, PERIPHERAL_ALIAS, RAM_ALIAS, Bus, RamBits
 from emu.cpu.chip import Chip
 from emu.cpu.contract import FlashController, Peripheral, Surroundings, World
-from emu.cpu.core import Core
-from emu.cpu.engine import Engine
+from emu.cpu.core import AsleepForEver, Core
+from emu.cpu.deep_sleep import DeepSleep
+from emu.cpu.engine import Engine, Register
 from emu.cpu.exceptions import NMI, Exceptions
-from emu.cpu.faces import CellRegion, HasEffects, HasLane, HasRegions, KnowsPower, Receives, Senses
+from emu.cpu.external import ExternalMemory, Host, MemoryEntry, connect, make_memory
+from emu.cpu.faces import (
+    CellRegion,
+    HasEffects,
+    HasLane,
+    HasRegions,
+    HasWords,
+    Keeps,
+    KnowsPower,
+    LosesBackup,
+    Receives,
+    Retains,
+    Senses,
+)
 from emu.cpu.fittings import AlarmClock, Constants, OnTime, Paged, Row, Watched
-from emu.cpu.flash_lane import ATTENDED, WATCHED, FlashLane
+from emu.cpu.flash_lane import ACCOMPANIED, ATTENDED, WATCHED, FlashLane
 from emu.cpu.memory import AddressSpace, Ram
 from emu.cpu.models import MODELS as CORE_MODELS
 from emu.cpu.peripherals import MODELS
@@ -54,7 +68,7 @@ MakeController = Callable[[str, World, FlashDevice], FlashController]
 class Machine:
     """``make_controller(name, world, main)`` makes the flash controller a chip's file names. ``seed``: of RAM at
     power-on, the unique id and random numbers. ``native`` False: no machine code of ours, slower, with the same
-    results."""
+    results. ``memories`` hang on its buses, and their devices stand behind its own."""
 
     def __init__(
         self,
@@ -65,6 +79,7 @@ class Machine:
         journal: Journal | None = None,
         seed: int = 0,
         native: bool = True,
+        memories: Sequence[MemoryEntry] = (),
     ) -> None:
         self.chip = chip
         self.seed = seed
@@ -77,7 +92,11 @@ class Machine:
         """Told of bytes that leave the chip, from inside the core; what it raises ends the session."""
         self.on_refusal: Callable[[str], None] = lambda _text: None
         self.before_flash: Callable[[], None] = lambda: None
-        """Called before the controller is given a store or a register."""
+        """Called before the controller is given a store or a register, or a memory beside the chip a command that may
+        change it."""
+        self.on_ended: Callable[[int, int], None] = lambda _entry, _counter: None
+        """Told of an entry of the journal that a memory beside the chip has made, and where the code stood that had
+        asked for it."""
         self.on_reset: Callable[[], None] = lambda: None
         """Called when a reset is complete and nothing has run yet."""
         self.unknown = UnknownRegisters()
@@ -100,10 +119,15 @@ class Machine:
         )
         self.controller = make_controller(chip.flash.controller, self.world, self.flash)
         self.devices = self._find_devices()
+        self.externals = self._make_memories(memories)
         self._snapshots: list[Snapshot | None] = [None for _ in self.devices]
         self._map_memory()
         self._attach_peripherals()
         self._map_registers()
+        connect(chip, self.externals, memories, self.peripherals, self.clock, self.core.passed)
+        self.retaining = [(at.name, at.peripheral) for at in self.bus.places if isinstance(at.peripheral, Retains)]
+        self.keeping = self.controller if isinstance(self.controller, Keeps) else None
+        self._senses = self.controller if isinstance(self.controller, Senses) else None
         self._powered = [each.peripheral for each in self.bus.places if isinstance(each.peripheral, KnowsPower)]
         search = Search(
             model,
@@ -115,6 +139,7 @@ class Machine:
         )
         self.core.looks_with(self.bus, search)
         self.core.before_slice = self._before_slice
+        self.core.deep_sleep = DeepSleep(self.bus, self.controller, self.clock, self._lose_ram)
         self.memory.sensed = self.sensed
 
     # -- power and reset --------------------------------------------------------------------------------------
@@ -127,6 +152,7 @@ class Machine:
         self.cause = cause
         now_us, alarms = self.clock.settings()
         self._left_us = {name: at_us - now_us for name, at_us in alarms}
+        held = [each.hold() for each in self.externals] if cause != "power" else []
         self.clock.set((0, ()))
         self._journal = journal if journal is not None else Journal()
         self._seen_entries = len(self._journal.entries)
@@ -136,18 +162,20 @@ class Machine:
         self.sent.clear()
         self.unknown.clear()
         if cause == "power":
-            for address, content, pattern in self.rams:
-                content[:] = pattern
-                self.engine.forget(address, content.size)
-            for ram in self.chip.ram:
-                for alias in ram.aliases:
-                    self.engine.forget(alias, ram.size)
+            self._lose_ram()
         self.look_at_flash()
         self._watch_granules()
         self.core.reset(self.clock, self.chip.clock_hz, self.chip.boot)
         if cause == "power":
             for peripheral in self._powered:
                 peripheral.power_on()
+        for number, memory in enumerate(self.externals):
+            memory.let_go()
+            if cause == "power":
+                memory.power_on()
+            else:
+                memory.resume(held[number])
+            memory.begin_session()
         self.bus.reset()
         if self.lane is not None:
             self.lane.begin()
@@ -157,6 +185,20 @@ class Machine:
         """Whether `before_flash` wants to be called: every store to flash then goes through Python."""
         if self.lane is not None:
             self.lane.close(ATTENDED, attends)
+
+    def finish_memories(self) -> None:
+        """A session is over, and no reset follows: what memories beside the chip are doing comes to its end. Raises
+        PowerLost when the journal says so."""
+        for memory in sorted(self.externals, key=lambda each: (each.next_end_us or 0, each.name)):
+            memory.finish()
+
+    def _lose_ram(self, kept: Collection[str] = ()) -> None:
+        """It holds bytes that mean nothing, all of it but what is called one of ``kept``."""
+        for ram, (_, content, pattern) in zip(self.chip.ram, self.rams, strict=True):
+            if ram.name not in kept:
+                content[:] = pattern
+                for address in (ram.address, *ram.aliases):
+                    self.engine.forget(address, ram.size)
 
     def look_at_flash(self) -> None:
         """Code that was translated from bytes that are others now is forgotten. Whoever restores another state first
@@ -175,7 +217,7 @@ class Machine:
         """Reads of what error correction has marked are told to the controller, and of nothing else."""
         self._marks_changed = False
         cells, geometry = self.flash.cells, self.flash.geometry
-        marked = cells.ecc_states(0, geometry.size) if isinstance(self.controller, Senses) else []
+        marked = cells.ecc_states(0, geometry.size) if self._senses is not None else []
         addresses = [at for at, _ in marked]
         if addresses == self._watched:
             return
@@ -186,14 +228,14 @@ class Machine:
 
     def sensed(self, address: int, size: int) -> None:
         """The core has read flash, at any of its addresses, or a row beside it."""
-        if not isinstance(self.controller, Senses):
+        if self._senses is None:
             return
         entry = self.chip.flash
         for base in entry.aliases:
             if base <= address < base + self.flash.geometry.size:
                 address += entry.address - base
         try:
-            self.controller.sensed(address, size)
+            self._senses.sensed(address, size)
         except HardwareFault:
             raise Refused from None
 
@@ -271,6 +313,37 @@ class Machine:
         self._seen_entries = len(entries)
         self.core.look_at_time()
 
+    # -- memories beside the chip -------------------------------------------------------------------------------
+
+    def _make_memories(self, entries: Sequence[MemoryEntry]) -> list[ExternalMemory]:
+        host = Host(
+            self._ends_at, lambda: self.before_flash(), lambda: self.engine.get(Register.PC),
+            lambda entry, counter: self.on_ended(entry, counter), lambda: self.core.news(),
+        )  # fmt: skip
+        made = []
+        for entry in entries:
+            device = FlashDevice(
+                entry.part, name=entry.name, clock=self.clock, supply=self.supply, journal=self._journal
+            )
+            made.append(make_memory(self.chip, entry, device, host))
+        for own in self.devices:
+            own.beside = tuple(memory.device for memory in made)
+        self.devices += [memory.device for memory in made]
+        return made
+
+    def _ends_at(self, name: str, us: int | None, action: Callable[[], None]) -> None:
+        def ends() -> None:
+            action()
+            self.note_flash()
+
+        self.clock.at_moment(name, us, ends)
+        if self.lane is not None:
+            self.lane.close(ACCOMPANIED, any(memory.device.in_flight for memory in self.externals))
+        if us is None:
+            self.core.agenda.cancel(f"memory {name}")
+        else:  # an event the core may sleep until; what happens has happened then
+            self._at(f"memory {name}", us, lambda: None)
+
     # -- what it is made of -----------------------------------------------------------------------------------
 
     def _make_world(self) -> Surroundings:
@@ -280,7 +353,8 @@ class Machine:
             at=self._at, cancel=self.core.agenda.cancel, unknown=self.unknown.count,
             memory=Ram(self.memory), set_clock=lambda hz: self.core.time.set_hz(hz),
             clock_hz=lambda: self.core.time.hz, cause=lambda: self.cause, left_us=lambda name: self._left_us.get(name),
-            hardware_watchdog=self._has_hardware_watchdog, send=self._send, seed=self.seed,
+            hardware_watchdog=self._has_hardware_watchdog, peek=self._peek, clear_backup=self._clear_backup,
+            stay_asleep=self._stay_asleep, send=self._send, seed=self.seed,
         )  # fmt: skip
 
     def _raise_irq(self, number: int) -> None:
@@ -296,6 +370,22 @@ class Machine:
     def _has_hardware_watchdog(self) -> bool:
         """Asked when the controller, the first on the bus, has been reset."""
         return isinstance(self.controller, HasEffects) and self.controller.effects.hardware_watchdog
+
+    def _peek(self, name: str, offset: int) -> int:
+        peripheral = self.peripherals.get(name)
+        assert isinstance(peripheral, HasWords), f"nobody can look into {name!r}: please report"
+        return peripheral.words.get(offset, 0)
+
+    def _clear_backup(self) -> None:
+        for peripheral in self.peripherals.values():
+            if isinstance(peripheral, LosesBackup):
+                peripheral.lose_backup()
+
+    def _stay_asleep(self, reason: str) -> NoReturn:
+        self._lose_ram()
+        for name, _ in self.clock.settings()[1]:
+            self.clock.clear_alarm(name)
+        raise AsleepForEver(reason)
 
     def _send(self, name: str, data: bytes) -> None:
         self.sent.append((self.clock.now_us, name, data))

@@ -21,6 +21,7 @@ from emu.events import COMMIT_BEGUN, COMMIT_RETURNED, HANDOVER, NEW, NOTE, UNKNO
 from emu.known_images import KnownImages
 from emu.rig import Outcome
 from emu.timers import EventLog
+from flash.errors import PowerLost
 from flash.journal import Misuse
 from flash.partition import Partition
 from flash.trace import Trace
@@ -33,6 +34,8 @@ _SHOWN, _KEPT = 60, 1024
 """Bytes of what was said last, and how many of them are kept on each port: half an image may talk without an end."""
 REFUSED_RULE = "refused"
 """Of operations that the controller did not do: `Misuse.rule`."""
+UNRELIABLE = "the bytes are those of the {} image; error correction gives up under them"
+"""Noted before an image is entered that is unknown for that reason alone."""
 
 
 class Settled(Exception):
@@ -59,6 +62,8 @@ class ElfLife:
         self.stores: dict[int, int] = {}
         """By the number of a journal entry, where the code stood that made it: the program counter at the last store or
         register write before it."""
+        self.differences: list[str] = []
+        """Where it was to note stores: of every unknown image that was entered, what is unknown of it."""
         self._machine = machine
         self._document = document
         self._slots = slots
@@ -94,9 +99,9 @@ class ElfLife:
         image = self._known.standing_in(slot, self._trace)
         right_bytes = self._known.unreliable_in(slot) if image == UNKNOWN else ""
         if right_bytes:
-            self._log.note(
-                NOTE, f"the bytes are those of the {right_bytes} image; error correction gives up under them"
-            )
+            self._log.note(NOTE, UNRELIABLE.format(right_bytes))
+        if image == UNKNOWN and self._notes_stores:
+            self.differences.append(self._known.difference_in(slot))
         self._slot, self.image = number, image
         self._machine.attend(self._attends)
         self._said.clear()
@@ -109,6 +114,9 @@ class ElfLife:
         if self._attempt is not None:
             self._attempt.says(port, data)
         said = self._said[port] = (self._said.get(port, b"") + data)[-self._kept :]
+        for moment in self._document.moments:
+            if said.endswith(moment.encode()):
+                self._log.note(NOTE, f"{port} has said {moment!r}")
         if not self.image:
             return
         alive, commit = self._document.alive.uart.encode(), self._document.commit
@@ -125,6 +133,15 @@ class ElfLife:
             self.stores[len(self._log.journal.entries)] = self._machine.engine.get(Register.PC)
         if self._document.commit is not None and self.image == NEW:
             self._begin_commit()
+
+    def has_ended(self, entry: int, counter: int) -> None:
+        """A memory beside the chip has made an entry, asked for by the code at ``counter``. What the core is at work on
+        meanwhile comes behind it."""
+        if self._notes_stores:
+            under_way = self.stores.get(entry)
+            if under_way is not None and under_way != counter:
+                self.stores[entry + 1] = under_way
+            self.stores[entry] = counter
 
     def is_refused(self, text: str) -> None:
         """The controller has not done what it was asked for."""
@@ -167,15 +184,23 @@ class ElfLife:
         machine.attend(self._attends)
         machine.on_sent, machine.before_flash, machine.on_refusal = self.says, self.touches_flash, self.is_refused
         machine.on_reset = (lambda: None) if self._attempt is None else self._attempt.prepare
+        machine.on_ended = self.has_ended
         try:
             ending = session.run(cause, limit_us, journal=self._log.journal, trace=trace).ending
         except Settled:
-            return self._settled(), False
-        is_talking = self._attempt is not None and self._attempt.is_engaged
-        if ending.kind == "limit" and self._alive and is_talking:
-            return self._settled(), False  # it works; that a host does not come to an end is no fault of it
+            return self._finished(), False
+        if ending.kind == "limit" and self._alive and self._attempt is not None and self._attempt.is_engaged:
+            return self._finished(), False  # it works; that a host does not come to an end is no fault of it
         outcome = self._outcome(ending)
         return outcome, ending.kind == "limit" and outcome.kind != "settled"
+
+    def _finished(self) -> Outcome:
+        """It has settled; what memories beside the chip are doing comes to its end as well."""
+        try:
+            self._machine.finish_memories()
+        except PowerLost:
+            return Outcome("cut")
+        return self._settled()
 
     def _settled(self) -> Outcome:
         word = self._document.alive.word
@@ -197,7 +222,9 @@ class ElfLife:
             return Outcome("reset", cause=ending.reason)  # type: ignore[arg-type]  # chips have more causes than boards
         where = "" if ending.handler == "thread" else f" in {ending.handler}"
         reason = "" if ending.kind == "limit" else f": {ending.reason}"
-        after = f" after {self._machine.clock.now_us / 1_000_000:,.1f} s" if ending.kind == "limit" else ""
+        now_us = self._machine.clock.now_us
+        spent = f"{now_us / 1_000_000:,.1f} s" if now_us >= 100_000 else f"{now_us / 1000:,.1f} ms"
+        after = f" after {spent}" if ending.kind == "limit" else ""
         what = f"{_WORDS[ending.kind]}{after} at {ending.address:#010x}{where}{reason}{self._causes(ending)}"
         what += self._last_words
         if not self.image:
@@ -232,7 +259,10 @@ class ElfLife:
         return "the bootloader waits for an update"
 
     def _hint(self, ending: Ending) -> str:
-        if self._attempt is None or ending.kind == "lockup":
+        if self._attempt is None:
+            waits = ending.kind == "limit"
+            return "; if it waits for a key or a host, give [limits] a longer session_s" if waits else ""
+        if ending.kind == "lockup":
             return ""
         return f"; if it waits for the next update, and may: accept = [..., {WAITING!r}]"
 

@@ -36,6 +36,7 @@ from emu.cpu.flash.double_word_layout import (
     MER1,
     MER2,
     OPERR,
+    OPTLOCK,
     OPTVERR,
     PER,
     PG,
@@ -52,8 +53,8 @@ from emu.cpu.flash.operations import accepts, timed
 from emu.cpu.flash.regions import Region
 
 LANE = LaneRules(
-    gate=CR, calm=LOCK | FSTPG | EOPIE | ERRIE | RDERRIE | PER | MER1 | MER2, armed=PG, status=SR, errors=ERRORS,
-    width=4, pair=True, plain={CR: PG}, clear={SR: EOP | OPERR | ERRORS | OPTVERR},
+    gate=CR, calm=LOCK | FSTPG | EOPIE | ERRIE | RDERRIE | PER | MER1 | MER2, armed=PG, kept=OPTLOCK,
+    status=SR, errors=ERRORS, width=4, pair=True, plain={CR: PG}, clear={SR: EOP | OPERR | ERRORS | OPTVERR},
 )  # fmt: skip
 
 

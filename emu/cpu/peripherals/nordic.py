@@ -13,7 +13,7 @@ from emu.cpu.peripherals.bank import Bank
 
 INTENSET, INTENCLR = 0x304, 0x308
 _EVENTS = 0x100
-_REASONS = {"pin": 0, "wdt": 1, "software": 2, "lockup": 3, "wake": 16}
+_REASONS = {"pin": 0, "wdt": 1, "software": 2, "lockup": 3}
 """Bits of RESETREAS by cause."""
 
 
@@ -58,7 +58,7 @@ class Nordic(Bank):
         self._drive()
 
     def _drive(self) -> None:
-        if self._irq is None:
+        if self._irq is None or not (self._enabled or self._line_is_up):
             return
         up = any(self._enabled >> bit & 1 and self.words.get(_EVENTS + 4 * bit, 0) for bit in range(32))
         if up != self._line_is_up:
@@ -87,7 +87,7 @@ class ClockPower(Nordic):
         kept = {each: self.words.get(each, 0) for each in (self.GPREGRET, self.GPREGRET2)}
         super().reset()
         cause = self.world.cause()
-        if cause == "software":
+        if cause in ("software", "lockup"):
             self.words |= kept
         self._reasons = 0 if cause == "power" else self._reasons | 1 << _REASONS.get(cause, 0)
         self.words[self.RESETREAS] = self._reasons
@@ -120,6 +120,6 @@ class ClockPower(Nordic):
         elif register in (self.GPREGRET, self.GPREGRET2):
             self.keep(register, value & 0xFF)
         elif register == self.SYSTEMOFF and value & 1:
-            self.world.reset("off")
+            self.world.stay_asleep("System OFF, which a pin, NFC or USB would end, and nobody is there")
         elif register not in (self.HFCLKSTAT, self.LFCLKSTAT, self.HFCLKRUN, self.LFCLKRUN, self.MAINREGSTATUS):
             super().stored(register, value, lanes)
