@@ -140,9 +140,9 @@ class LimitEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class ElfBoardFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The document. ``chip``: a bundled chip, or ``chip_file`` beside the board file. ``accept``: the images the device
-    may settle with, once there is an update; `WAITING` among
-    them where it may as well wait for the next attempt. ``moments``: texts on any port; when one has been said, a session
-    can be interrupted there, as it can before, inside and after every operation of flash."""
+    may settle with, once there is an update; `WAITING` among them where it may as well wait for the next attempt.
+    ``moments``: texts on any port; when one has been said, a session can be interrupted there, as it can before,
+    inside and after every operation of flash."""
 
     file: Annotated[tuple[FileEntry, ...], msgspec.Meta(min_length=1)]
     slot: Annotated[tuple[SlotEntry, ...], msgspec.Meta(min_length=1)]

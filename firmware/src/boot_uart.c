@@ -10,7 +10,7 @@
 #include "port.h"
 #include "serial.h"
 
-#define MARK STATE0
+#define MARKED STATE0
 #define BLOCK 128u
 #define ASKS 3u
 
@@ -33,7 +33,7 @@ static bool is_marked(void)
     return REG(SLOT_A) != 0xFFFFFFFFu;
 #else
     uint32_t faults = flash_faults();
-    return REG(MARK) == mark[0] && REG(MARK + 4) == mark[1] && flash_faults() == faults;
+    return REG(MARKED) == mark[0] && REG(MARKED + 4) == mark[1] && flash_faults() == faults;
 #endif
 }
 
@@ -47,9 +47,9 @@ static void erase(uint32_t page)
 static void set_mark(void)
 {
 #if BUG == 2
-    erase(MARK);
+    erase(MARKED);
 #endif
-    write_record(MARK, mark, sizeof mark);
+    write_record(MARKED, mark, sizeof mark);
 }
 
 static uint16_t crc16(const uint8_t *data)
@@ -78,7 +78,7 @@ static bool read_packet(struct packet *packet)
 static void prepare(void)
 {
 #if BUG != 2 /* the mark is erased last, when everything else is there */
-    erase(MARK);
+    erase(MARKED);
 #endif
 #if BUG == 5 /* a slot that begins blank is taken for an erased one */
     if (REG(SLOT_A) != 0xFFFFFFFFu) {

@@ -243,7 +243,7 @@ def test_a_host_goes_on_where_it_was_when_the_device_resets_itself(tmp_path: Pat
     (tmp_path / "new.bin").write_bytes(b"\xfe\xe7new!")
     (tmp_path / "host.py").write_text(COUNTING)
     (tmp_path / "board.toml").write_text(
-        'chip = "STM32F103xB"\naccept = ["old", "waiting"]\n[[file]]\npath = "resets.bin"\n'
+        'chip = "STM32F103xB"\naccept = ["old", "waiting"]\n[[file]]\npath = "resets.bin"\naddress = 0x8000000\n'
         '[[file]]\npath = "old.bin"\naddress = 0x8002000\n[[slot]]\nname = "a"\naddress = 0x8002000\nsize = 0x400\n'
         '[[image]]\nname = "old"\npath = "old.bin"\n[[image]]\nname = "new"\npath = "new.bin"\n'
         '[update]\nport = "USART1"\nsend = "new.bin"\nhost = "host.py:Counts"\npatience_s = 1\n'
