@@ -21,6 +21,7 @@ from emu.cpu.flash import make_controller
 from emu.cpu.machine import Machine
 from emu.elf.board import ElfBoard
 from emu.elf.conversation import BITS, SECOND
+from emu.elf.placed import Placed
 from flash.device import FlashDevice
 from flash.errors import ResetAsserted
 
@@ -42,7 +43,7 @@ class ElfNode:
         self.why = "it was never switched on"
         self.on_reset: Callable[[str], None] = lambda why: None
         self.said: Callable[[str, bytes], None] = lambda port, data: None
-        self._machine = Machine(board.chip, make_controller, seed=seed)
+        self._machine = Machine(board.chip, make_controller, seed=seed, memories=board.memories)
         self._machine.on_sent = lambda port, data: self.said(port, data)
         self._before_us = 0
         self._byte_us = -(-BITS * SECOND // baud)
@@ -51,11 +52,8 @@ class ElfNode:
             for name, port in self._machine.peripherals.items()
             if isinstance(port, Receives)
         }
-        bases = (board.chip.flash.address, *board.chip.flash.aliases)
-        size = self._machine.flash.geometry.size
         for placed in (*board.files, *board.staged):
-            base = next(at for at in bases if at <= placed.address < at + size)
-            self._machine.flash.load(placed.address - base, placed.data)
+            self._program(placed)
 
     @property
     def chips(self) -> Sequence[FlashDevice]:
@@ -121,6 +119,19 @@ class ElfNode:
 
     # -- inside --------------------------------------------------------------------------------------------
 
+    def _program(self, placed: Placed) -> None:
+        """As the factory does."""
+        if placed.memory:
+            device = next(each for each in self._machine.devices if each.name == placed.memory)
+            device.load(placed.address, placed.data)
+            return
+        flash, entry = self._machine.flash, self.board.chip.flash
+        for base in (entry.address, *entry.aliases):
+            if base <= placed.address < base + flash.geometry.size:
+                flash.load(placed.address - base, placed.data)
+                return
+        raise AssertionError(f"{placed.source} is not in flash: please report")
+
     def _run(self, left_us: int) -> None:
         machine = self._machine
         if self.state == "dead":
@@ -129,10 +140,11 @@ class ElfNode:
         ending = machine.core.run(machine.clock.now_us + left_us)
         if ending.kind == "limit":
             return
-        assert ending.kind == "lockup", f"a core that something may still come to ended {ending.kind}: please report"
-        if not machine.chip.locks_up_for_good:
+        if ending.kind == "lockup" and not machine.chip.locks_up_for_good:
             raise ResetAsserted("lockup")
-        self.state, self.why = "dead", f"locked up at {ending.address:#010x}: {ending.reason}"
+        what = {"lockup": "locked up", "asleep": "sleeps for good"}.get(ending.kind)
+        assert what, f"a core that something may still come to ended {ending.kind}: please report"
+        self.state, self.why = "dead", f"{what} at {ending.address:#010x}: {ending.reason}"
         self.on_reset(self.why)
 
     def _reset(self, cause: str) -> None:

@@ -292,6 +292,11 @@ class ElfRig:
                 f"{self.name} has memories beside the chip, and nobody records what they are doing at every point a "
                 "reset may come: cut it by power alone, leave --events out"
             )
+        if self.board.update is not None:
+            raise ScenarioError(
+                f"{self.name} is brought its update over a UART, and nobody records what is on the line at every point "
+                "a reset may come: cut it by power alone, leave --events out"
+            )
         timing, seed, resolution = self.drawn
         both = None if live is None else tuple(sorted({*live, *(self.resets[1] or ())}))
         return ElfRig(self.board, timing=timing, seed=seed, resolution=resolution, resets=True, live=both)

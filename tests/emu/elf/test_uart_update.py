@@ -20,9 +20,11 @@ from emu.campaign.options import ANY, Options
 from emu.campaign.verdict import Coverage, Verdict
 from emu.cpu.flash import make_controller
 from emu.cpu.machine import Machine
+from emu.elf.bench import ElfBench
 from emu.elf.board import load_elf_board
 from emu.elf.conversation import Talk
 from emu.elf.rig import ElfRig
+from emu.elf.uncut import check_uncut
 from emu.errors import ScenarioError
 from emu.events import ATTEMPT, CLAIMED, HANDOVER, NOTE, OUTSIDE
 from emu.rig import DeviceState
@@ -335,3 +337,19 @@ def test_a_host_that_has_changed_since_is_refused(tmp_path: Path) -> None:
     (tmp_path / "host.py").write_text(HOST + "\n")
     with pytest.raises(ScenarioError, match="has changed since the campaign began; run it again"):
         ElfRig(one.board)
+
+
+def test_it_is_cut_by_power_alone_and_has_no_faults(f1: ElfRig) -> None:
+    with pytest.raises(
+        ScenarioError, match="is brought its update over a UART, .*: cut it by power alone, leave --events"
+    ):
+        f1.with_resets()
+    with pytest.raises(ScenarioError, match="is brought its update over a UART, and faults .*: leave --faults out"):
+        ElfBench(f1)
+
+
+def test_an_update_that_nobody_takes_names_the_host(tmp_path: Path) -> None:
+    with pytest.raises(
+        ScenarioError, match="Look at .update.: of the host, .* it gives up: the device does not answer"
+    ):
+        check_uncut(rig(tmp_path, update='protocol = "xmodem-1k"'))
