@@ -11,8 +11,10 @@ from emu.cpu.chip import bundled_chip
 from emu.cpu.engine import Engine
 from emu.cpu.faces import Receives
 from emu.cpu.flash import make_controller
+from emu.cpu.lane_code import CLOSED
 from emu.cpu.machine import Machine
 from emu.cpu.session import CpuSession
+from flash.timing import Timing
 from tests.emu.cpu.chips import session
 
 USART = '[[peripheral]]\nname = "USART1"\nmodel = "usart-v1"\naddress = 0x40013800\nirq = 37\n'
@@ -92,6 +94,7 @@ OFTEN_US = 150
 def test_a_byte_that_comes_between_two_programs_is_taken_between_two_programs(native: bool) -> None:
     one = CpuSession(Machine(bundled_chip("STM32F103xB"), make_controller, native=native))
     machine = one.machine
+    machine.flash.timing = Timing(machine.flash.part, "typ", seed=0, worn=False)  # every program takes as long
     machine.flash.load(0, BUSY)
     port = machine.peripherals["USART1"]
     assert isinstance(port, Receives)
@@ -105,6 +108,8 @@ def test_a_byte_that_comes_between_two_programs_is_taken_between_two_programs(na
     machine.on_reset = lambda: machine.world.at("byte", OFTEN_US, lambda: arrive(0))
     report = one.run("power", 40_000)
     assert len(report.operations) == 512
+    assert machine.lane is not None
+    assert machine.lane.state[CLOSED] == 0, "most programs go the short way"
     assert lost == [""] * len(BYTES), "each is read within 150 us, and a program takes 52"
     assert machine.memory.read(0x2000_0000, len(BYTES)) == BYTES
 
