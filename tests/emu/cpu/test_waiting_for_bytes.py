@@ -11,7 +11,7 @@ from emu.cpu.chip import bundled_chip
 from emu.cpu.engine import Engine
 from emu.cpu.faces import Receives
 from emu.cpu.flash import make_controller
-from emu.cpu.lane_code import CLOSED
+from emu.cpu.lane_code import ALARM, CLOSED
 from emu.cpu.machine import Machine
 from emu.cpu.session import CpuSession
 from flash.timing import Timing
@@ -126,3 +126,13 @@ def test_a_port_shows_what_has_come_by_now() -> None:
     machine.clock.advance(100)
     assert machine.bus.read(0x4001_3800, 4) & 0x20
     assert machine.bus.read(0x4001_3804, 4) == 0x41
+
+
+def test_what_is_to_happen_sooner_bounds_the_short_way_at_once() -> None:
+    machine = Machine(bundled_chip("STM32F103xB"), make_controller)
+    machine.reset("power")
+    assert machine.lane is not None
+    machine.world.at("later", 10_000, lambda: None)
+    before = machine.lane.state[ALARM]
+    machine.world.at("sooner", 1_000, lambda: None)
+    assert machine.lane.state[ALARM] < before
