@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 
@@ -110,8 +110,15 @@ class ElfRig:
         self._slots = [Partition(s.name, machine.flash, self._offset(s.address), s.size) for s in entry.running_slots]
         layouts = {image.name: Layout(image.offset, image.ignore) for image in entry.image}
         self._known = KnownImages(board.images, max(slot.size for slot in self._slots), layouts)
+<<<<<<< HEAD
         for placed in (*board.files, *board.staged):
             self._program(placed)
+=======
+        self._program(board.files)
+        self.shipped = DeviceState(tuple(device.snapshot() for device in machine.devices), "power", 0)
+        """The device before an update waits in it."""
+        self._program(board.staged)
+>>>>>>> 7e33d89b48e84e800563f0e306494af273739046
         self._factory = DeviceState(tuple(device.snapshot() for device in machine.devices), "power", 0)
         self._shipped = self._factory
         self._defects: Mapping[str, Defects] = {}
@@ -408,6 +415,10 @@ class ElfRig:
         slot = life.slot
         if slot is not None:
             self._touch.stay_in(slot.address, slot.size)
+
+    def _program(self, pieces: Iterable[Placed]) -> None:
+        for placed in pieces:
+            self._machine.flash.load(self._offset(placed.address), placed.data)
 
     # -- what it is made of --------------------------------------------------------------------------------
 
