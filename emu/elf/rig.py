@@ -110,15 +110,10 @@ class ElfRig:
         self._slots = [Partition(s.name, machine.flash, self._offset(s.address), s.size) for s in entry.running_slots]
         layouts = {image.name: Layout(image.offset, image.ignore) for image in entry.image}
         self._known = KnownImages(board.images, max(slot.size for slot in self._slots), layouts)
-<<<<<<< HEAD
-        for placed in (*board.files, *board.staged):
-            self._program(placed)
-=======
         self._program(board.files)
         self.shipped = DeviceState(tuple(device.snapshot() for device in machine.devices), "power", 0)
         """The device before an update waits in it."""
         self._program(board.staged)
->>>>>>> 7e33d89b48e84e800563f0e306494af273739046
         self._factory = DeviceState(tuple(device.snapshot() for device in machine.devices), "power", 0)
         self._shipped = self._factory
         self._defects: Mapping[str, Defects] = {}
@@ -416,19 +411,14 @@ class ElfRig:
         if slot is not None:
             self._touch.stay_in(slot.address, slot.size)
 
-    def _program(self, pieces: Iterable[Placed]) -> None:
-        for placed in pieces:
-            self._machine.flash.load(self._offset(placed.address), placed.data)
-
-    # -- what it is made of --------------------------------------------------------------------------------
-
-    def _program(self, placed: Placed) -> None:
+    def _program(self, pieces: Sequence[Placed]) -> None:
         """As the factory does."""
-        if placed.memory:
-            device = next(each for each in self._machine.devices if each.name == placed.memory)
-            device.load(placed.address, placed.data)
-        else:
-            self._machine.flash.load(self._offset(placed.address), placed.data)
+        devices = {device.name: device for device in self._machine.devices}
+        for placed in pieces:
+            if placed.memory:
+                devices[placed.memory].load(placed.address, placed.data)
+            else:
+                self._machine.flash.load(self._offset(placed.address), placed.data)
 
     def _offset(self, address: int) -> int:
         """In the array, of an address the core knows it by; an access may begin a little before."""
