@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 
@@ -410,6 +410,8 @@ class ElfRig:
         slot = life.slot
         if slot is not None:
             self._touch.stay_in(slot.address, slot.size)
+
+    # -- what it is made of --------------------------------------------------------------------------------
 
     def _program(self, pieces: Sequence[Placed]) -> None:
         """As the factory does."""
