@@ -9,6 +9,8 @@ pytest.importorskip("unicorn", reason="unicorn is not installed: pip install 'br
 from emu.cpu.chip import bundled_chip, chip_names
 from emu.cpu.external import MemoryEntry, buses
 from emu.cpu.flash import make_controller
+from emu.cpu.flash_lane import ACCOMPANIED
+from emu.cpu.lane_code import CLOSED
 from emu.cpu.machine import Machine
 from emu.cpu.retained import retain, retained
 from emu.errors import BoardError
@@ -224,6 +226,19 @@ def test_what_ends_while_the_chip_is_at_work_itself_stands_before_that(f1: OldBe
     assert own.start_us < write.end_us == write.start_us + 5000 < own.end_us
     assert f1.machine.flash.cells.read(0x1000, 2) == (b"\xff\xff" if kind == "erase" else b"\x12\x34")
     assert f1.misuses == []
+
+
+def test_machine_code_makes_no_entries_while_the_order_of_two_is_open(f1: OldBench) -> None:
+    lane = f1.machine.lane
+    if lane is None:
+        pytest.skip("there is no machine code for this machine")
+    closed = [lane.state[CLOSED] & ACCOMPANIED]
+    f1.frame(b"\x06")
+    f1.frame(b"\x20\0\x10\0")
+    closed.append(lane.state[CLOSED] & ACCOMPANIED)
+    f1.machine.clock.advance(45_000)
+    closed.append(lane.state[CLOSED] & ACCOMPANIED)
+    assert closed == [0, ACCOMPANIED, 0]
 
 
 def test_a_watchdog_tears_the_chips_own_operation_and_no_other(f1: OldBench) -> None:
