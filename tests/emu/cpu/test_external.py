@@ -14,8 +14,10 @@ from emu.cpu.lane_code import CLOSED
 from emu.cpu.machine import Machine
 from emu.cpu.retained import retain, retained
 from emu.errors import BoardError
-from flash.journal import Journal, Misuse, Operation
+from flash.errors import PowerLost
+from flash.journal import Interruption, Journal, Misuse, Operation
 from flash.part import bundled_part
+from flash.tears import tear_named
 
 NOR, EEPROM = bundled_part("W25Q80DL"), bundled_part("24LC32A")
 BUSES = {
@@ -226,6 +228,25 @@ def test_what_ends_while_the_chip_is_at_work_itself_stands_before_that(f1: OldBe
     assert own.start_us < write.end_us == write.start_us + 5000 < own.end_us
     assert f1.machine.flash.cells.read(0x1000, 2) == (b"\xff\xff" if kind == "erase" else b"\x12\x34")
     assert f1.misuses == []
+
+
+@pytest.mark.parametrize("kind", ["erase", "program"])
+def test_a_cut_planned_inside_the_one_that_ends_first_tears_that_one(f1: OldBench, kind: str) -> None:
+    f1.journal.interruption = Interruption(0, tear=tear_named("rewritten-1"))
+    f1.journal.interrupt_at = 0
+    f1.machine.flash.load(0x1000, b"\x12\x34" if kind == "erase" else b"\xff\xff")
+    f1.point_at(0x20)
+    for byte in b"\x55\xaa":
+        f1.write("I2C1", 0x10, byte)
+    f1.write("I2C1", 0x00, 1 | 1 << 9)
+    f1.machine.clock.advance(4990)
+    with pytest.raises(PowerLost):
+        if kind == "erase":
+            f1.machine.flash.erase(0x1000, 0x400)
+        else:
+            f1.machine.flash.program(0x1000, b"\x12\x34")
+    assert f1.eeprom.cells.read(0x20, 2) == b"\x55\xff"
+    assert f1.machine.flash.cells.read(0x1000, 2) == (b"\x12\x34" if kind == "erase" else b"\xff\xff")
 
 
 def test_machine_code_makes_no_entries_while_the_order_of_two_is_open(f1: OldBench) -> None:
