@@ -7,12 +7,12 @@ import pytest
 pytest.importorskip("unicorn", reason="unicorn is not installed: pip install 'brownout[cpu]'")
 
 from emu.cpu.chip import bundled_chip, chip_names
-from emu.cpu.external import MemoryEntry, buses
 from emu.cpu.flash import make_controller
 from emu.cpu.flash_lane import ACCOMPANIED
 from emu.cpu.lane_code import CLOSED
 from emu.cpu.machine import Machine
 from emu.cpu.retained import retain, retained
+from emu.cpu.wiring import MemoryEntry, buses
 from emu.errors import BoardError
 from flash.errors import PowerLost
 from flash.journal import Interruption, Journal, Misuse, Operation
