@@ -1,4 +1,4 @@
-"""I2C of STM32, as the master of a bus: the old one (F1, F4), and what it shares with the one that has a byte counter.
+"""I2C of STM32, as the master of a bus: the old one (F1, F4), and what it shares with the one that counts bytes.
 
 A byte is on the wires while the access that asks for it is executed: the clock moves by its bits, and the flags are
 right after it. The old one receives ahead, one byte at each look at SR1, into its data register and then into its shift
@@ -8,7 +8,7 @@ is under way come in, and what came stays until it is read.
 Not modelled: slave mode, addresses of 10 bits, SMBus, PEC, arbitration, DMA. The bus runs at what CCR or TIMINGR say of
 the core's clock: prescalers of the peripheral buses are not in it.
 
-Neighbours: `Bank`; `i2c_counted` is the one with a counter; ``two_wire`` is the other end (`emu.cpu.external`). Bits and
+Neighbours: `Bank`; `i2c_counted` is the other one; ``two_wire`` is what hangs on the bus (`emu.cpu.external`). Bits and
 offsets: the vendor's CMSIS headers; what sets and clears flags: the reference manuals, recalled.
 """
 
