@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 
@@ -413,12 +413,12 @@ class ElfRig:
 
     # -- what it is made of --------------------------------------------------------------------------------
 
-    def _program(self, pieces: Iterable[Placed]) -> None:
+    def _program(self, pieces: Sequence[Placed]) -> None:
         """As the factory does."""
+        devices = {device.name: device for device in self._machine.devices}
         for placed in pieces:
             if placed.memory:
-                device = next(each for each in self._machine.devices if each.name == placed.memory)
-                device.load(placed.address, placed.data)
+                devices[placed.memory].load(placed.address, placed.data)
             else:
                 self._machine.flash.load(self._offset(placed.address), placed.data)
 
