@@ -16,6 +16,7 @@ from emu.campaign.judge import Judge, Missed, State
 from emu.campaign.live_cuts import check_live_cuts
 from emu.campaign.monitor import Monitor
 from emu.campaign.options import ANY, Options
+from emu.campaign.parcels import blocks_of, packed_run
 from emu.campaign.replay import follow
 from emu.campaign.token import token_for
 from emu.campaign.verdict import Coverage, Step, Verdict
@@ -25,6 +26,7 @@ from emu.cpu.machine import Machine
 from emu.elf.board import load_elf_board
 from emu.elf.learned import with_resets
 from emu.elf.rig import ElfRig
+from emu.errors import ScenarioError
 from emu.events import COMMIT_TIMER, HANG, NOTE
 from emu.rig import DeviceState, Kept, Run
 from emu.rig_spec import rig_spec
@@ -115,6 +117,17 @@ def test_the_same_rig_is_made_in_another_process(tmp_path: Path) -> None:
 
 
 # -- what counts of RAM -------------------------------------------------------------------------------------
+
+
+def test_what_a_reset_finds_and_what_was_missed_comes_from_workers_too(tmp_path: Path) -> None:
+    rig = ElfRig(load_elf_board(keeping(tmp_path))).with_resets(())
+    _, (state, _) = uncut(rig)
+    after = rig.run(rig.run(state, Interruption(3, "pin")).end)
+    blocks = blocks_of(state.memory)
+    packed = packed_run(after, state, blocks)
+    again = packed.unpacked(state, rig.grids, blocks)
+    assert (again.kept, again.missed) == (after.kept, (WORD,))
+    assert len(again.kept) == len(after.entries) + 1
 
 
 def test_firmware_without_a_word_to_keep_keeps_none(tmp_path: Path) -> None:
@@ -270,3 +283,8 @@ def test_kept_is_one_object_where_nothing_moved() -> None:
 
 def test_the_elf_that_keeps_a_word_is_there() -> None:
     assert (ELF / "stm32f1-keep-bug9.elf").exists()
+
+
+def test_events_on_a_rig_that_says_nothing_of_resets_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ScenarioError, match="events reset: this rig does not say what a reset finds"):
+        explored(make(tmp_path, "ab-right"), ("reset",))
