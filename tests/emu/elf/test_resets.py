@@ -231,7 +231,7 @@ def test_without_machine_code_the_same_words_count(tmp_path: Path, monkeypatch: 
     assert after.missed == (WORD,)
 
 
-def _slow_machine(chip: object, make_it: object, *, seed: int) -> Machine:
+def _slow_machine(chip: object, make_it: object, *, seed: int, memories: object = ()) -> Machine:
     return Machine(chip, make_controller, seed=seed, native=False)  # type: ignore[arg-type]
 
 
