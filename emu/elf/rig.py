@@ -81,8 +81,6 @@ class _Watched:
 class ElfRig:
     """A board with an ELF that can be cut. Raises ScenarioError, BoardError or PartError."""
 
-    capabilities = Capabilities(snapshot=True, tears=True, deterministic=True, virtual_time=True, is_ours=False)
-
     def __init__(
         self,
         board: ElfBoard,
@@ -146,6 +144,12 @@ class ElfRig:
         self._traced = traced
 
     # -- the contract --------------------------------------------------------------------------------------
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities(
+            snapshot=True, tears=True, deterministic=True, virtual_time=True, is_ours=False, resets=self.resets[0]
+        )
 
     @cached_property
     def inputs(self) -> Mapping[str, Input]:
