@@ -12,6 +12,7 @@ from emu.cpu.chip import PeripheralEntry
 from emu.cpu.contract import Peripheral, Surroundings
 from emu.cpu.peripherals.clocks import CLOCK_MODELS
 from emu.cpu.peripherals.nordic import ClockPower, Uart
+from emu.cpu.peripherals.nordic_time import Rtc, Timer
 from emu.cpu.peripherals.serial import NewPort, OldPort
 from emu.cpu.peripherals.small import Backup, Crc, NordicGpio, NordicRandom, Random, gpio_new, gpio_old
 from emu.cpu.peripherals.storage import Storage
@@ -37,6 +38,8 @@ MODELS: Mapping[str, Maker] = {
     "nrf-uart": Uart,
     "nrf-gpio": NordicGpio,
     "nrf-rng": NordicRandom,
+    "nrf-rtc": Rtc,
+    "nrf-timer": Timer,
     "nrf-wdt": Nordic,
 }
 """What ``model`` of a chip's ``[[peripheral]]`` may be."""
