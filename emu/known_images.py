@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
+
 from emu.errors import ScenarioError
 from emu.events import OLD, UNKNOWN
 from flash.device import FlashDevice
@@ -52,6 +54,26 @@ class KnownImages:
                 is_broken = chip.cells.first_broken(window.address, len(image)) is not None
                 return UNKNOWN if is_weak or is_broken else name
         return UNKNOWN
+
+    def difference_in(self, window: Partition) -> str:
+        """Of bytes that begin no image: from which it differs least, by how much, and where first. For people."""
+        chip = window.flash
+        assert isinstance(chip, FlashDevice), "windows of a rig are on chips: please report"
+        found = []
+        for name, image in self._images.items():
+            length = min(len(image), window.size)
+            there = np.frombuffer(bytes(chip.cells.view(window.address, length)), np.uint8)
+            wrong = np.flatnonzero(there != np.frombuffer(image[:length], np.uint8))
+            if wrong.size:
+                found.append((wrong.size, name, int(wrong[0]), len(image)))
+        if not found:
+            return ""
+        count, name, first, size = min(found)
+        there_now = chip.cells.view(window.address + first, 1)[0]
+        return (
+            f"{count:,} of the {size:,} bytes of the {name} image differ, the first at +{first:#x}: {there_now:#04x} "
+            f"stands there, {self._images[name][first]:#04x} is in the file"
+        )
 
     def unreliable_in(self, window: Partition) -> str:
         """The image whose bytes stand in ``window`` over cells that error correction gives up on; "" for none. For what

@@ -258,6 +258,11 @@ class Rig(Protocol):
         device decides what happens."""
         ...
 
+    def renamed(self, memory: tuple[Snapshot, ...]) -> tuple[Snapshot, ...]:
+        """Memory that differs from ``memory`` in sequence counters alone, and has the least that stand in the same
+        order; ``memory`` itself where it has, and where the rig knows of no counters."""
+        ...
+
 
 class Subject(Rig, Protocol):
     """A rig with what its board or scenario says of a campaign on it."""

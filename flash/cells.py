@@ -126,6 +126,11 @@ class Cells:
         self._view[address:end] = new
         return new == data
 
+    def programmed(self, address: int, length: int) -> None:
+        """Blank units were programmed by whoever maps the array: content stands, the rest is remembered now."""
+        self._touch(address, address + length)
+        self.count_use(address, length)
+
     def erase(self, address: int, length: int) -> None:
         """Bring the range back to erased, and count the erase on every sector in it."""
         self.put(address, length, self.erased)

@@ -10,6 +10,7 @@ leaves. This room does not know who calls or why.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -154,6 +155,29 @@ class FlashDevice:
             unmoved = unprogrammable(cells, address, data)
             if unmoved is not None:
                 self.misuse(unmoved)
+
+    def programmed(self, programs: Sequence[tuple[int, bytes, int]], duration_us: int) -> None:
+        """Programs that whoever maps the cells has done by itself, of (address, data, start in microseconds): legal,
+        of units that were blank and unused, in the order of time. Cells hold the data already, and time has passed."""
+        entries, name = self.journal.entries, self.name
+        first = end = 0
+        for address, data, start_us in programs:
+            entries.append(Operation("program", name, address, len(data), data, start_us, start_us + duration_us))
+            if address != end:
+                self._programmed(first, end)
+                first = address
+            end = address + len(data)
+        self._programmed(first, end)
+        self.statistics.programs += len(programs)
+        self.statistics.programmed_bytes += sum(len(data) for _, data, _ in programs)
+        self.statistics.program_time_us += duration_us * len(programs)
+
+    def _programmed(self, first: int, end: int) -> None:
+        """All of a range, which may be empty, was programmed once."""
+        if first < end:
+            if self.trace is not None:
+                self.trace.changed_in_part(self.name, self.cells, first, end - first)
+            self.cells.programmed(first, end - first)
 
     def erase(self, address: int, length: int) -> None:
         if not self.supply.on:

@@ -41,6 +41,10 @@ class Timing:
         """One program command of ``length`` bytes on a sector erased ``cycles`` times before."""
         return self._duration(_PROGRAM, address, length, cycles)
 
+    def steady_program_us(self, length: int) -> int | None:
+        """What every program command of ``length`` bytes takes, wherever and whenever; None: that differs."""
+        return None if self._mode == "sampled" or self._worn else self._duration(_PROGRAM, 0, length, 0)
+
     def erase_us(self, address: int, size: int, cycles: int) -> int:
         """One erase command of ``size`` bytes."""
         return self._duration(_ERASE, address, size, cycles)

@@ -12,7 +12,7 @@ the footprint.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from flash.cells import Cells
 from flash.grid import Grid, Grids
@@ -37,9 +37,12 @@ class Trace:
 
     def consulted(self, device: str, cells: Cells, address: int, length: int) -> None:
         """Content was read, by the firmware, the silicon or a check."""
+        self.consulted_each((device, index) for index in self._units_in(device, cells, address, length))
+
+    def consulted_each(self, units: Iterable[UnitAddress]) -> None:
+        """As `consulted`, by somebody who knows the units."""
         known, determined = self.consulted_units, self.determined
-        for index in self._units_in(device, cells, address, length):
-            unit = (device, index)
+        for unit in units:
             if unit not in known and unit not in determined:
                 known[unit] = None
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 
 from bootloader.config import RECORD_SIZE
 from emu.board import CheckEntry
@@ -37,9 +37,13 @@ class Scene:
     rig: Rig
     bounds: CheckEntry
 
+    @cached_property
+    def _events(self) -> list[tuple[int, Event]]:
+        return [(index, entry) for index, entry in enumerate(self.run.entries) if isinstance(entry, Event)]
+
     def events(self, name: str) -> Iterator[tuple[int, Event, Monitor]]:
-        for index, entry in enumerate(self.run.entries):
-            if isinstance(entry, Event) and entry.name == name:
+        for index, entry in self._events:
+            if entry.name == name:
                 yield index, entry, self.monitors[index]
 
     @property

@@ -33,6 +33,7 @@ from emu.clock import Stopwatch
 from emu.events import OLD
 from emu.memory import resident_mb
 from emu.rig import DeviceState, Rig
+from emu.words import counted
 from flash.tears import LEAKS_TIER, WEAK_TIER
 
 ASK_MEMORY_EVERY = 32
@@ -113,6 +114,12 @@ class Closure:
         if complete and "boots" not in self.checks and any(node.is_given_up for node in self.graph.nodes):
             complete = False
             self.notes.append(unfollowed(self.bounds))
+        renaming = self.walker.renaming
+        if renaming.count:
+            self.notes.append(
+                f"{counted(renaming.count, 'state')} taken for one with smaller sequence counters; "
+                f"{renaming.tried:,} run both ways, and did the same"
+            )
         self.tally = Tally(self, golden)
         return self.tally.verdict(complete=complete, seconds=self._watch.seconds)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sized
-from hashlib import blake2b
 from itertools import accumulate
 
 from emu.campaign.cache import Piece
@@ -21,7 +20,6 @@ from flash.cells import Cells
 from flash.journal import Entry, Event, Operation
 from flash.part import Part
 from flash.replay import replay
-from flash.snapshot import KEY_BYTES
 from flash.tears import TearSet, points_of, rows_of
 
 TIMED = (ARMED, STOPPED, FED, RETAINED)
@@ -38,6 +36,7 @@ class Surveyor:
         self._cells: dict[str, Cells] = {name: bench.cells(name) for name in rig.chip_names}
         self._parts: dict[str, Part] = dict(zip(rig.chip_names, rig.parts, strict=True))
         self._known: dict[tuple[str, str, int, int], tuple[Units, Units, Units]] = {}
+        self.suffixes = Suffixes()
 
     def survey(self, operation: Operation) -> tuple[Units, Units, Units]:
         """(reach, inputs, kills). Reach: every unit the operation, or a tear of it, may change; inputs: every unit that
@@ -82,7 +81,7 @@ class Outline:
         names = (*MOVED_BY, *TIMED) if timed else MOVED_BY
         self._moving = [i for i, e in enumerate(run.entries) if isinstance(e, Event) and e.name in names]
         self._ahead = self._suffixes()
-        self.rest = _rests(run, timed=timed or bool(self.together))
+        self.rest = surveyor.suffixes.of(run, timed=timed or bool(self.together))
         self.kills_all = self.kills(0, len(run.entries))
 
     def kills(self, first: int, stop: int) -> Units:
@@ -144,24 +143,33 @@ class Outline:
         return found
 
 
-def _rests(run: Run, *, timed: bool) -> list[bytes]:
-    """For every point: a digest of all that follows it. ``timed``: when it happens matters."""
-    last = run.outcome
-    found = [blake2b(f"{last.kind}|{last.image}|{last.committed}|{last.cause}|{last.detail}".encode()).digest()]
-    for entry in reversed(run.entries):
-        if isinstance(entry, Operation):
-            what = f"{entry.kind}|{entry.device}|{entry.address}|{entry.length}|{entry.tear and entry.tear.name}"
-            when = (entry.start_us, entry.end_us)
-        elif isinstance(entry, Event):
-            what, when = f"{entry.name}|{entry.facts!r}", (entry.time_us, 0)
-        else:
-            what, when = f"{entry.device}|{entry.address}|{entry.length}|{entry.rule}", (entry.time_us, 0)
-        hashed = blake2b(found[-1], digest_size=KEY_BYTES)
-        hashed.update(f"{what}|{when if timed else ''}|".encode())
-        if isinstance(entry, Operation):
-            hashed.update(entry.data)
-        found.append(hashed.digest())
-    return found[::-1]
+class Suffixes:
+    """Numbers for what follows a point of a session: two points with equal futures have the same one.
+
+    A future is the next entry and the number of the future behind it, so equal numbers mean equal entries, one by one.
+    """
+
+    def __init__(self) -> None:
+        self._numbers: dict[tuple[object, ...], int] = {}
+
+    def of(self, run: Run, *, timed: bool) -> list[int]:
+        """For every point of a stretch. ``timed``: when it happens matters."""
+        last, numbers = run.outcome, self._numbers
+        ending = ("end", last.kind, last.image, last.committed, last.cause, last.detail)
+        behind = numbers.setdefault(ending, len(numbers))
+        found = [behind]
+        for entry in reversed(run.entries):
+            what: tuple[object, ...]
+            if isinstance(entry, Operation):
+                what = (behind, entry.kind, entry.device, entry.address, entry.length, entry.data, entry.tear)
+                what = (*what, entry.start_us, entry.end_us) if timed else what
+            elif isinstance(entry, Event):
+                what = (behind, entry.name, entry.facts, entry.time_us if timed else 0)
+            else:
+                what = (behind, entry.device, entry.address, entry.length, entry.rule, entry.time_us if timed else 0)
+            behind = numbers.setdefault(what, len(numbers))
+            found.append(behind)
+        return found[::-1]
 
 
 class TearCounter:

@@ -19,6 +19,7 @@ from emu.campaign.edges import EVENT_NAMES, TIMER, Child, EdgeWalker, EventName,
 from emu.campaign.graph import Birth, EdgeBreach, Graph, Head, Link, Mode, Node, Span, Stop, resets_before
 from emu.campaign.monitor import Monitor
 from emu.campaign.outline import Outline, Surveyor
+from emu.campaign.renaming import Renaming
 from emu.campaign.space import Print, Space, Units
 from emu.events import ARMED, HANG
 from emu.rig import DeviceState, Rig, Run
@@ -39,6 +40,7 @@ class Walker:
         self._rig = rig
         self._graph = graph
         self.space = space
+        self.renaming = Renaming(rig)
         self._meet = meet
         self.bench = EdgeWalker(rig, tears, events)
         self._surveyor = Surveyor(rig, space, tears, self.bench)
@@ -80,13 +82,17 @@ class Walker:
         self, state: DeviceState, monitor: Monitor, mode: Mode, prints: Print, birth: Birth
     ) -> tuple[Node, Units, bool]:
         """The node that stands for ``state``, units in which both hold the same, and whether it is new."""
+        named = self.renaming.of(state)
+        if named is not state:
+            prints = self.space.print_from(prints, state.memory, named.memory)
         kind = (state.cause, state.attempts_left, state.ram, state.outside, state.plan, monitor, mode)
         found = self._graph.find(kind, prints)
         if found is not None:
             for given_up in self._graph.sooner(found[0], resets_before(birth, mode)):
                 self._meet(given_up)
             return *found, False
-        node = self._graph.add(state, monitor, mode, prints, birth)
+        self.renaming.met(state, named)
+        node = self._graph.add(named, monitor, mode, prints, birth)
         self._meet(node)
         return node, self.space.everything, True
 

@@ -10,6 +10,7 @@ comes as functions.
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -50,8 +51,8 @@ class Bus:
 
     def __init__(self, sync: Callable[[], None], end_slice: Callable[[], None], unknown: UnknownRegisters) -> None:
         self.places: list[Place] = []
-        self.count = 0
-        self.due = 0
+        self.counts = (ctypes.c_uint64 * 2)()
+        """`count` and `due`, where machine code finds them."""
         self.watched: list[Access] | None = None
         self._sync = sync
         self._end_slice = end_slice
@@ -72,6 +73,24 @@ class Bus:
         if isinstance(peripheral, ShowsTime):
             self._timed |= {address + offset for offset in peripheral.timed}
         self.places.append(place)
+
+    @property
+    def count(self) -> int:
+        """Accesses since there was news."""
+        return self.counts[0]
+
+    @count.setter
+    def count(self, accesses: int) -> None:
+        self.counts[0] = accesses
+
+    @property
+    def due(self) -> int:
+        """With how many of them the core wants to look around."""
+        return self.counts[1]
+
+    @due.setter
+    def due(self, accesses: int) -> None:
+        self.counts[1] = accesses
 
     def name_of(self, address: int) -> str:
         """What answers at an address: a peripheral and an offset; "" where nobody is declared."""
@@ -97,20 +116,16 @@ class Bus:
                 value = found[1](address - found[0], size)
             except HardwareFault:
                 raise Refused from None
-        self.count += 1
-        if self.count >= self.due:
-            self._end_slice()
+        self._counted()
         if self.watched is not None:
             # A register that shows time is another one at every look, also where it moves more slowly than the looks.
             is_timed = address in self._timed
-            self.watched.append(("time", address, self.count) if is_timed else ("read", address, value))
+            self.watched.append(("time", address, self.counts[0]) if is_timed else ("read", address, value))
         return value
 
     def write(self, address: int, size: int, value: int) -> None:
         self._sync()
-        self.count += 1
-        if self.count >= self.due:
-            self._end_slice()
+        self._counted()
         if self.watched is not None:
             self.watched.append(("write", address, value))
         place = self._by_granule.get(address // _GRANULE)
@@ -124,6 +139,12 @@ class Bus:
             place.peripheral.write(address - place.address, size, value)
         except HardwareFault:
             raise Refused from None
+
+    def _counted(self) -> None:
+        counts = self.counts
+        counts[0] += 1
+        if counts[0] >= counts[1]:
+            self._end_slice()
 
     # -- one bit as a word ----------------------------------------------------------------------------------
 

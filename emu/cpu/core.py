@@ -64,7 +64,8 @@ class Core:
         self.before_slice: Callable[[], None] = lambda: None
         """Called when nothing runs and the engine may be changed."""
         self._memory = memory
-        self._charged = 0
+        self.charged = 0
+        """Bytes of code of the present slice that time has been charged for."""
         self._longest = _FIRST_SLICE
         self._quiet, self._quiet_due = 0, _FIRST_SLICES
         self._slice_end_us = 0
@@ -78,7 +79,7 @@ class Core:
         self.control.reset(boot_vectors)
         self.systick.power_on()
         self.agenda.clear()
-        self._charged, self._event_waits = 0, 0
+        self.charged, self._event_waits = 0, 0
         self._calm()
         put = self.engine.put
         put(Register.XPSR, _THUMB)
@@ -108,16 +109,19 @@ class Core:
 
     def sync(self) -> None:
         """Inside a callback: time goes to the end of the block that is running. Raises ResetAsserted."""
-        executed = self.engine.executed
-        if executed > self._charged:
-            passed, self._charged = executed - self._charged, executed
+        self.charge_to(self.engine.executed)
+
+    def charge_to(self, executed: int) -> None:
+        """Time goes to where ``executed`` bytes of code of this slice have run."""
+        if executed > self.charged:
+            passed, self.charged = executed - self.charged, executed
             self.time.charge(passed)
 
     def _charge_slice(self) -> None:
         """A slice has ended; one that ended inside a block that was charged whole owes the rest to the next."""
-        left, self._charged = self.engine.executed - self._charged, 0
+        left, self.charged = self.engine.executed - self.charged, 0
         if left < 0:
-            self._charged = -left
+            self.charged = -left
         else:
             self.time.charge(left)
 
@@ -160,7 +164,7 @@ class Core:
         room = min(room, _WATCHING if masked else self._longest)
         self._slice_end_us = self.time.clock.now_us + room // BYTES_PER_CYCLE * MICROSECONDS // self.time.hz + 1
         self.before_slice()
-        stop = self.engine.run(room + self._charged)
+        stop = self.engine.run(room + self.charged)
         self._charge_slice()
         if stop.kind != "slice":
             return self._stopped(stop, limit_us)
@@ -213,7 +217,12 @@ class Core:
 
     def news(self) -> None:
         """What runs is no loop that waits: it has done something with flash, or said something."""
-        self._bus.count = self._quiet = 0
+        self._bus.count = 0
+        self.works()
+
+    def works(self) -> None:
+        """As `news`, from whoever counts accesses by itself."""
+        self._quiet = 0
 
     def _look_around(self, limit_us: int) -> Ending | None:
         """After a long time in which nothing happened, or many accesses: time goes on to the next event if nothing but

@@ -22,10 +22,11 @@ Neighbours: `core` runs slices and reacts, `bus` gives the callbacks, `block_cou
 from __future__ import annotations
 
 import ctypes
+import mmap
 import platform
 from collections.abc import Callable, Sequence
 from enum import IntEnum
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +56,12 @@ from emu.cpu.first_touch import (
     STATUS_REGISTER,
     FirstTouch,
 )
+from emu.cpu.lane_code import BASE as LANE_BASE
+from emu.cpu.lane_code import BLOCK, ON_STORE_AT, ON_WRITE_AT, READ, STORE, WRITE
+from emu.cpu.lane_code import CODE as LANE_CODE
+from emu.cpu.lane_code import FOLD as LANE_FOLD
+from emu.cpu.lane_code import ON_READ_AT as LANE_READ_AT
+from emu.cpu.lane_code import REGISTERS as LANE_REGISTERS
 from emu.cpu.stops import NOTHING, SLEEP, Refused, Stop, StopKind
 from emu.errors import MissingExtra
 
@@ -73,6 +80,11 @@ _NEW_READ = ctypes.CFUNCTYPE(
     None, ctypes.c_void_p, ctypes.c_int, ctypes.c_uint64, ctypes.c_int, ctypes.c_int64, ctypes.c_void_p
 )
 _NEW_BLOCK = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint32, ctypes.c_void_p)
+_READ = ctypes.CFUNCTYPE(ctypes.c_uint64, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint, ctypes.c_void_p)
+_WRITE = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_uint64, ctypes.c_uint, ctypes.c_uint64, ctypes.c_void_p)
+_STORE = ctypes.CFUNCTYPE(
+    ctypes.c_bool, ctypes.c_void_p, ctypes.c_int, ctypes.c_uint64, ctypes.c_int, ctypes.c_int64, ctypes.c_void_p
+)
 
 _MODELS = {
     "cortex-m0": arm.UC_CPU_ARM_CORTEX_M0,
@@ -130,6 +142,20 @@ S0 = arm.UC_ARM_REG_S0
 """The first of 32 single-precision registers, which are numbered in a row."""
 
 
+class Lane(Protocol):
+    """Machine code of ours that does something before Python is asked: `flash_lane`."""
+
+    @property
+    def state(self) -> Any: ...
+    @property
+    def registers(self) -> int: ...
+    @property
+    def base(self) -> int: ...
+    @property
+    def is_behind(self) -> bool: ...
+    def catch_up(self) -> None: ...
+
+
 class Engine:
     """One core and its memory. ``native`` False: blocks are counted in Python, with the same counts."""
 
@@ -141,10 +167,13 @@ class Engine:
         self._value_at = ctypes.byref(self._value)
         self._watching: list[int] = []
         self._memory: list[tuple[int, NDArray[np.uint8]]] = []
+        self._told: list[Any] = []
         self._stop: Stop | None = None
         self._kept: BaseException | None = None
         self._state = (ctypes.c_uint64 * WORDS)()
         self._state[FOLD] = 0xFFFF_FFFF
+        self._lane: Lane | None = None
+        self._lane_code: mmap.mmap | None = None
         self._count_blocks(native)
         for kind, hook in (
             (unicorn.UC_HOOK_INTR, self._interrupted),
@@ -156,19 +185,30 @@ class Engine:
 
     # -- memory -------------------------------------------------------------------------------------------
 
+    def take_lane(self, lane: Lane) -> None:
+        """``lane`` is asked first, by what is mapped from now on, where there is machine code for it. Behind `fold`."""
+        self._lane_code = native_code(LANE_CODE) if self._native is not None else None
+        if self._lane_code is None:
+            return
+        self._lane = lane
+        state = lane.state
+        state[BLOCK], state[LANE_FOLD] = ctypes.addressof(self._state), self._state[FOLD]
+        state[LANE_BASE] = lane.base & self._state[FOLD]
+
     def map_ram(self, address: int, content: NDArray[np.uint8]) -> None:
         """``content`` is the memory: whole pages, read, written and executed."""
         self._map(address, content)
 
     def map_flash(self, address: int, content: NDArray[np.uint8], store: StoreToFlash) -> None:
-        """``content`` is what is read and executed; ``store(offset, size, value)`` is told of aligned stores and
-        returns whether the bus takes them."""
+        """``content`` is what is read and executed; ``store(address, size, value)`` is told of aligned stores,
+        with addresses as the core has them, and returns whether the bus takes them."""
 
         def hook(_uc: Any, _access: int, at: int, size: int, value: int, _data: Any) -> bool:
             if at % size:
                 return True
             try:
-                if store(at - address, size, value & (1 << 8 * size) - 1):
+                self._catch_up()
+                if store(at, size, value & (1 << 8 * size) - 1):
                     return True
                 self._stop = Stop("refused-store", at)
             except BaseException as stop:
@@ -177,9 +217,13 @@ class Engine:
 
         self._map(address, content)
         self._uc.mem_protect(address, content.size, unicorn.UC_PROT_READ | unicorn.UC_PROT_EXEC)
-        self._uc.hook_add(
-            unicorn.UC_HOOK_MEM_WRITE_PROT, hook, begin=address, end=address + content.size - 1
-        )  # fmt: skip
+        last, kind = address + content.size - 1, unicorn.UC_HOOK_MEM_WRITE_PROT
+        if self._lane is None or self._lane_code is None:
+            self._uc.hook_add(kind, hook, begin=address, end=last)
+            return
+        self._lane.state[STORE] = self._kept_address(_STORE(hook))
+        on_store = address_of(self._lane_code) + ON_STORE_AT[platform.machine()]
+        self._hook_natively(kind, on_store, self._lane.state, address, last)
 
     def map_registers(self, address: int, size: int, read: ReadRegister, write: WriteRegister) -> None:
         """``read(address, size)`` and ``write(address, size, value)`` answer, with addresses as the core has them.
@@ -189,6 +233,7 @@ class Engine:
 
         def read_hook(_uc: Any, offset: int, width: int, _data: Any) -> int:
             try:
+                self._catch_up()
                 return read(address + offset, width)
             except Refused:
                 self._halt(Stop("refused-access", address + offset))
@@ -198,13 +243,26 @@ class Engine:
 
         def write_hook(_uc: Any, offset: int, width: int, value: int, _data: Any) -> None:
             try:
+                self._catch_up()
                 write(address + offset, width, value)
             except Refused:
                 self._halt(Stop("refused-access", address + offset))
             except BaseException as stop:
                 self._keep(stop)
 
-        self._uc.mmio_map(address, size, read_hook, None, write_hook, None)
+        lane = self._lane
+        if lane is None or self._lane_code is None or not address <= lane.registers < address + size:
+            self._uc.mmio_map(address, size, read_hook, None, write_hook, None)
+            return
+        state, at = lane.state, address_of(self._lane_code)
+        state[LANE_REGISTERS] = lane.registers - address
+        state[READ], state[WRITE] = self._kept_address(_READ(read_hook)), self._kept_address(_WRITE(write_hook))
+        given, machine = ctypes.c_void_p(ctypes.addressof(state)), platform.machine()
+        failed = uclib.uc_mmio_map(
+            self._handle, address, size, ctypes.c_void_p(at + LANE_READ_AT[machine]), given,
+            ctypes.c_void_p(at + ON_WRITE_AT[machine]), given,
+        )  # fmt: skip
+        assert not failed, f"the engine maps no registers ({failed}): please report"
 
     def watch(self, ranges: Sequence[tuple[int, int]], sensed: Sensed) -> None:
         """From now on ``sensed(address, size)`` is called before the core reads or executes in one of ``ranges``, of
@@ -270,12 +328,13 @@ class Engine:
 
     def _tell_of(self, touch: FirstTouch, read: Sensed, executed: Sensed) -> None:
         """What the machine code needs: two functions of the engine, and whom to tell of what is new."""
-        self._told = (
-            _NEW_READ(lambda _uc, _access, address, size, _value, _data: self._call_sensed(read, address, size)),
-            _NEW_BLOCK(lambda _uc, address, size, _data: self._call_sensed(executed, address, size)),
-        )
         state = touch.state
-        state[NEW_READ], state[NEW_BLOCK] = (ctypes.cast(each, ctypes.c_void_p).value or 0 for each in self._told)
+        state[NEW_READ] = self._kept_address(
+            _NEW_READ(lambda _uc, _access, address, size, _value, _data: self._call_sensed(read, address, size))
+        )
+        state[NEW_BLOCK] = self._kept_address(
+            _NEW_BLOCK(lambda _uc, address, size, _data: self._call_sensed(executed, address, size))
+        )
         state[REG_READ] = ctypes.cast(uclib.uc_reg_read, ctypes.c_void_p).value or 0
         state[REG_WRITE] = ctypes.cast(uclib.uc_reg_write, ctypes.c_void_p).value or 0
         state[STATUS_REGISTER], state[IT] = int(Register.XPSR), _IT
@@ -288,8 +347,19 @@ class Engine:
         )  # fmt: skip
         assert not failed, f"the engine takes no hook ({failed}): please report"
 
+    def _kept_address(self, function: Any) -> int:
+        """Of a function of ours that machine code calls, as long as the engine lives."""
+        self._told.append(function)
+        return ctypes.cast(function, ctypes.c_void_p).value or 0
+
+    def _catch_up(self) -> None:
+        """Python of ours is about to run: it finds what it would find had it run all the time."""
+        if self._lane is not None and self._lane.is_behind:
+            self._lane.catch_up()
+
     def _call_sensed(self, sensed: Sensed, address: int, size: int) -> None:
         try:
+            self._catch_up()
             sensed(address, size)
         except Refused:
             self._halt(Stop("refused-access", address))
@@ -360,6 +430,7 @@ class Engine:
             self._uc.emu_start(begin, _NO_EXIT)
         except UcError as error:
             code = error.errno
+        self._catch_up()
         if self._kept is not None:
             kept, self._kept = self._kept, None
             raise kept

@@ -5,8 +5,12 @@ Neighbours: `contract` is what all of them have; `machine` and `fittings` look f
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
 
 from flash.device import FlashDevice
 
@@ -78,3 +82,56 @@ class Keeps(Protocol):
 
     def kept(self) -> tuple[int, ...]: ...
     def keep(self, state: tuple[int, ...]) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class LaneRules:
+    """What a plain program takes on a flash controller, so that it can be done without asking it.
+
+    Of the register at ``gate`` the bits ``calm`` have to be clear and ``armed`` set, and of that at ``status`` the bits
+    ``errors`` clear. ``width``: bytes of a store; 0: one, two or four, as two bits of the gate from ``width_shift`` on
+    say. ``pair``: two of them make one program, of which the first sets ``half`` in the status. ``blank``: cells must
+    be erased and unused; else no bit may have to go back. A program sets ``done`` in the status.
+
+    A store that changes no bit but those in ``plain`` of its register changes those and nothing else, where writing 0
+    leaves the gate's bits in ``kept`` alone; of one in ``clear``, bits are cleared by writing 1. Both only while the
+    gate is calm.
+    """
+
+    gate: int
+    calm: int
+    armed: int
+    status: int
+    width: int
+    plain: Mapping[int, int] = field(default_factory=dict)
+    clear: Mapping[int, int] = field(default_factory=dict)
+    kept: int = 0
+    errors: int = 0
+    done: int = 0
+    half: int = 0
+    width_shift: int = 0
+    pair: bool = False
+    blank: bool = True
+
+
+class KeepsHalf(Protocol):
+    """Half of a program: three words, as `flash.latch` has them."""
+
+    @property
+    def words(self) -> NDArray[np.uint64]: ...
+
+
+@runtime_checkable
+class HasLane(Protocol):
+    """A controller that says what a plain program takes. ``words``: its registers."""
+
+    @property
+    def LANE(self) -> LaneRules | None: ...  # noqa: N802  # a constant of the class
+    @property
+    def is_unprotected(self) -> bool: ...
+    @property
+    def size(self) -> int: ...
+    @property
+    def words(self) -> NDArray[np.uint32]: ...
+    @property
+    def latch(self) -> KeepsHalf: ...

@@ -21,8 +21,9 @@ from emu.cpu.contract import FlashController, Peripheral, Surroundings, World
 from emu.cpu.core import Core
 from emu.cpu.engine import Engine
 from emu.cpu.exceptions import NMI, Exceptions
-from emu.cpu.faces import CellRegion, HasEffects, HasRegions, KnowsPower, Senses
+from emu.cpu.faces import CellRegion, HasEffects, HasLane, HasRegions, Keeps, KnowsPower, Retains, Senses
 from emu.cpu.fittings import AlarmClock, Constants, Paged, Row, Watched
+from emu.cpu.flash_lane import ATTENDED, WATCHED, FlashLane
 from emu.cpu.memory import AddressSpace, Ram
 from emu.cpu.models import MODELS as CORE_MODELS
 from emu.cpu.peripherals import MODELS
@@ -67,7 +68,8 @@ class Machine:
     ) -> None:
         self.chip = chip
         self.seed = seed
-        self.clock = AlarmClock(lambda us: self.core.expect(us))
+        self.lane: FlashLane | None = None
+        self.clock = AlarmClock(self._alarm_is_set)
         self.cause = "power"
         self.notes: list[str] = []
         self.sent: list[tuple[int, str, bytes]] = []
@@ -100,6 +102,9 @@ class Machine:
         self._map_memory()
         self._attach_peripherals()
         self._map_registers()
+        self.retaining = [(at.name, at.peripheral) for at in self.bus.places if isinstance(at.peripheral, Retains)]
+        self.keeping = self.controller if isinstance(self.controller, Keeps) else None
+        self._senses = self.controller if isinstance(self.controller, Senses) else None
         self._powered = [each.peripheral for each in self.bus.places if isinstance(each.peripheral, KnowsPower)]
         search = Search(
             model,
@@ -145,6 +150,13 @@ class Machine:
             for peripheral in self._powered:
                 peripheral.power_on()
         self.bus.reset()
+        if self.lane is not None:
+            self.lane.begin()
+
+    def attend(self, attends: bool) -> None:
+        """Whether `before_flash` wants to be called: every store to flash then goes through Python."""
+        if self.lane is not None:
+            self.lane.close(ATTENDED, attends)
 
     def look_at_flash(self) -> None:
         """Code that was translated from bytes that are others now is forgotten. Whoever restores another state first
@@ -163,7 +175,7 @@ class Machine:
         """Reads of what error correction has marked are told to the controller, and of nothing else."""
         self._marks_changed = False
         cells, geometry = self.flash.cells, self.flash.geometry
-        marked = cells.ecc_states(0, geometry.size) if isinstance(self.controller, Senses) else []
+        marked = cells.ecc_states(0, geometry.size) if self._senses is not None else []
         addresses = [at for at, _ in marked]
         if addresses == self._watched:
             return
@@ -174,18 +186,25 @@ class Machine:
 
     def sensed(self, address: int, size: int) -> None:
         """The core has read flash, at any of its addresses, or a row beside it."""
-        if not isinstance(self.controller, Senses):
+        if self._senses is None:
             return
         entry = self.chip.flash
         for base in entry.aliases:
             if base <= address < base + self.flash.geometry.size:
                 address += entry.address - base
         try:
-            self.controller.sensed(address, size)
+            self._senses.sensed(address, size)
         except HardwareFault:
             raise Refused from None
 
+    def _alarm_is_set(self, us: int) -> None:
+        self.core.expect(us)
+        if self.lane is not None:
+            self.lane.expect()
+
     def _before_slice(self) -> None:
+        if self.lane is not None:
+            self.lane.expect()
         if self._marks_changed:
             self._watch_granules()
 
@@ -194,6 +213,8 @@ class Machine:
 
     def _watch(self, accesses: list[Access] | None) -> None:
         self.bus.watched = accesses
+        if self.lane is not None:
+            self.lane.close(WATCHED, accesses is not None)
 
     # -- flash ------------------------------------------------------------------------------------------------
 
@@ -208,13 +229,33 @@ class Machine:
     def _regions(self) -> Sequence[CellRegion]:
         return self.controller.regions if isinstance(self.controller, HasRegions) else ()
 
-    def _store(self, offset: int, size: int, value: int) -> bool:
-        """A store of the core to the array."""
+    def _store(self, address: int, size: int, value: int) -> bool:
+        """A store of the core to the array, at any of its addresses."""
+        base, folded = self.chip.flash.address, self.engine.folded
         self.core.sync()
         self.before_flash()
-        outcome = self.controller.store(self.chip.flash.address + offset, size, value)
+        outcome = self.controller.store(base + (address & folded) - (base & folded), size, value)
         self.note_flash()
         return outcome == "done"
+
+    def _open_lane(self) -> None:
+        """The machine code for plain programs, where the controller knows of it."""
+        rules = self.controller.LANE if isinstance(self.controller, HasLane) else None
+        if rules is None or not isinstance(self.controller, HasLane):
+            return
+        self.lane = FlashLane(rules, self.controller, self.flash, self.core, self.chip.flash, self._caught_up)
+        self.lane.count_with(self.bus.counts)
+        self.engine.take_lane(self.lane)
+
+    def _was_written(self) -> None:
+        """A register of the controller."""
+        self.note_flash()
+        if self.lane is not None:
+            self.lane.ask_controller()
+
+    def _caught_up(self) -> None:
+        self._seen_entries = len(self._journal.entries)
+        self.core.works()
 
     def note_flash(self) -> None:
         """Operations since the last call: translated code of their range is forgotten before it runs again."""
@@ -265,10 +306,12 @@ class Machine:
     def _map_memory(self) -> None:
         entry = self.chip.flash
         cells = self.flash.cells.data[: self.flash.geometry.size]
+        for base in entry.aliases:
+            self.engine.fold(base ^ entry.address)
+        self._open_lane()
         for base in (entry.address, *entry.aliases):
             self.engine.map_flash(base, cells, self._store)
             self.memory.add("flash", base, cells, is_ram=False)
-            self.engine.fold(base ^ entry.address)
         for ram in self.chip.ram:
             content = np.zeros(ram.size, np.uint8)
             pattern = (uniforms(self.seed ^ ram.address, 0, ram.size) * 256).astype(np.uint8)
@@ -284,7 +327,7 @@ class Machine:
             "FLASH",
             chip.flash.registers,
             chip.flash.registers_size,
-            Watched(self.controller, lambda: self.before_flash(), self.note_flash),
+            Watched(self.controller, lambda: self.before_flash(), self._was_written),
         )
         for entry in chip.peripheral:
             make = MODELS.get(entry.model)

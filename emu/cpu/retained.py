@@ -11,7 +11,6 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from emu.cpu.faces import Keeps, Retains
 from emu.cpu.machine import Machine
 
 Retained = tuple[tuple[str, int], ...]
@@ -29,11 +28,10 @@ def retained(machine: Machine) -> Retained:
         pieces, fresh = content.reshape(-1, PIECE), pattern.reshape(-1, PIECE)
         for index in np.flatnonzero((pieces != fresh).any(axis=1)).tolist():
             found.append((f"RAM {address + index * PIECE:#010x}", int.from_bytes(pieces[index].tobytes(), "little")))
-    for place in machine.bus.places:
-        if isinstance(place.peripheral, Retains):
-            found += [(f"{place.name}.{at}", word) for at, word in enumerate(place.peripheral.retained())]
-    if isinstance(machine.controller, Keeps):
-        found += [(f"FLASH.{at}", word) for at, word in enumerate(machine.controller.kept())]
+    for name, peripheral in machine.retaining:
+        found += [(f"{name}.{at}", word) for at, word in enumerate(peripheral.retained())]
+    if machine.keeping is not None:
+        found += [(f"FLASH.{at}", word) for at, word in enumerate(machine.keeping.kept())]
     now_us, alarms = machine.clock.settings()
     found += [(f"alarm {name}", at_us - now_us) for name, at_us in alarms if name in _ALARMS]
     return tuple(found)
@@ -52,11 +50,10 @@ def retain(machine: Machine, state: Retained) -> None:
     for ram in machine.chip.ram:
         for alias in ram.aliases:
             machine.engine.forget(alias, ram.size)
-    for place in machine.bus.places:
-        if isinstance(place.peripheral, Retains):
-            place.peripheral.retain(_words(entries, place.name))
-    if isinstance(machine.controller, Keeps):
-        machine.controller.keep(_words(entries, "FLASH"))
+    for name, peripheral in machine.retaining:
+        peripheral.retain(_words(entries, name))
+    if machine.keeping is not None:
+        machine.keeping.keep(_words(entries, "FLASH"))
     left = tuple((name, entries[f"alarm {name}"]) for name in _ALARMS if f"alarm {name}" in entries)
     machine.clock.set((0, left))
 

@@ -33,6 +33,8 @@ from pathlib import Path
 import msgspec
 
 from emu.cpu.chip import Chip, bundled_chip, load_chip
+from emu.cpu.elf import check_machine
+from emu.elf.blanks import check_filled
 from emu.elf.document import ElfBoardFile
 from emu.elf.fits import check_document, check_places
 from emu.elf.placed import Placed
@@ -40,7 +42,7 @@ from emu.errors import BoardError
 from emu.events import UNKNOWN
 from flash.errors import ImageError
 from flash.files import read_file
-from flash.images import Image, load_image
+from flash.images import Image, format_name, load_image
 from flash.part import bundled_part
 from flash.tomlfile import read_toml
 
@@ -69,15 +71,21 @@ def load_elf_board(path: Path) -> ElfBoard:
     """Raises BoardError, ImageError or PartError: one line with the file, the key and what to do."""
     where = str(path)
     document = read_toml(path, ElfBoardFile, error=BoardError)
+    check_filled(path.read_text(encoding="utf-8"), where)
     chip = _chip(document, path.parent, where)
     read = partial(_read, path.parent, where, chip)
     images: dict[str, bytes] = {}
     for image in document.image:
         if image.name in images or image.name == UNKNOWN:
             raise BoardError(f"{where}: [[image]] {image.name!r}: each needs a name of its own, and not {UNKNOWN!r}")
-        images[image.name] = _flat(read(image.path), chip)
+        images[image.name] = _flat(read(image.path), chip, f"{where}: [[image]] {image.name!r}")
+    for file in document.file:
+        _check_address(path.parent / file.path, file.address, where)
     files = tuple(piece for file in document.file for piece in _pieces(read(file.path, file.address)))
-    staged = tuple(Placed(entry.path, entry.address, _flat(read(entry.path), chip)) for entry in document.staged)
+    staged = tuple(
+        Placed(entry.path, entry.address, _flat(read(entry.path), chip, f"{where}: [[staged]]"))
+        for entry in document.staged
+    )
     check_document(document, images, where)
     check_places(document, chip, files, staged, images, where)
     names = list(dict.fromkeys([*(each.path for each in document.file), *(each.path for each in document.image)]))
@@ -103,7 +111,29 @@ def _read(folder: Path, where: str, chip: Chip, name: str, address: int | None =
         raise BoardError(f"{where}: {wrong}") from None
 
 
-def _flat(image: Image, chip: Chip) -> bytes:
+def _check_address(path: Path, address: int | None, where: str) -> None:
+    """A raw binary does not say where it lies; everything else does."""
+    try:
+        content = read_file(path)
+        is_raw = format_name(content) == "raw binary"
+        if format_name(content) == "ELF":
+            check_machine(path.name, content)
+    except ImageError as wrong:
+        raise BoardError(f"{where}: {wrong}") from None
+    if is_raw and address is None:
+        raise BoardError(f"{where}: [[file]] {path.name} is a raw binary: it does not say where it lies; add address")
+    if not is_raw and address is not None:
+        raise BoardError(f"{where}: [[file]] {path.name} has addresses of its own; leave out address = {address:#x}")
+
+
+def _flat(image: Image, chip: Chip, what: str) -> bytes:
+    """From the first byte to the last."""
+    size = bundled_part(chip.flash.part).size
+    if image.size > size:
+        raise BoardError(
+            f"{what}: {image.source} has bytes from {image.span().start:#x} to {image.span().end:#x}, more than the "
+            f"{size:,} of the flash of {chip.name}; keep the application alone with `brownout flash cut`"
+        )
     return image.flatten(fill=bundled_part(chip.flash.part).erased)
 
 

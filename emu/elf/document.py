@@ -5,7 +5,7 @@ Neighbours: `board` reads a file into them, `fits` says what cannot be right. Kn
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -59,6 +59,25 @@ class CommitEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     uart: Annotated[str, msgspec.Meta(min_length=1)]
 
 
+class ChecksumEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A CRC-32 (as in zlib, little-endian) over [``from``, ``to``) that stands ``at``."""
+
+    start: U32 = msgspec.field(name="from")
+    end: U32 = msgspec.field(name="to")
+    at: U32
+
+
+class CounterEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A number at ``address`` that the firmware only compares and counts on: upwards from 0, or down from all ones.
+    Numbers of one ``group`` are compared with each other. ``crc32``: of the record it stands in."""
+
+    address: U32
+    size: Literal[1, 2, 4, 8] = 4
+    counts: Literal["up", "down"] = "up"
+    group: str = ""
+    crc32: ChecksumEntry | None = None
+
+
 class LimitEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A session that has not settled when both are over hangs: virtual seconds, and a multiple of the longest session
     of the uncut update. A hang is tried once more with ``confirm_times`` of that."""
@@ -83,4 +102,5 @@ class ElfBoardFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     alive: AliveEntry = AliveEntry()
     commit: CommitEntry | None = None
     limits: LimitEntry = LimitEntry()
+    counter: tuple[CounterEntry, ...] = ()
     checks: CheckEntry = CheckEntry()

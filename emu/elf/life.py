@@ -55,6 +55,8 @@ class ElfLife:
         self.stores: dict[int, int] = {}
         """By the number of a journal entry, where the code stood that made it: the program counter at the last store or
         register write before it."""
+        self.differences: list[str] = []
+        """Where it was to note stores: of every unknown image that was entered, what is unknown of it."""
         self._machine = machine
         self._document = document
         self._slots = slots
@@ -90,7 +92,10 @@ class ElfLife:
             self._log.note(
                 NOTE, f"the bytes are those of the {right_bytes} image; error correction gives up under them"
             )
+        if image == UNKNOWN and self._notes_stores:
+            self.differences.append(self._known.difference_in(slot))
         self._slot, self.image = number, image
+        self._machine.attend(self._attends)
         self._said.clear()
         self._log.note(HANDOVER, number, image, False, slot.name)
         if not self._document.alive.uart:
@@ -128,6 +133,13 @@ class ElfLife:
         if not self._commit_begun:
             self._commit_begun = True
             self._log.note(COMMIT_BEGUN)
+            self._machine.attend(self._attends)
+
+    @property
+    def _attends(self) -> bool:
+        """Whether there is something to be learnt from the next store to flash."""
+        commits = self._document.commit is not None and self.image == NEW and not self._commit_begun
+        return self._notes_stores or commits
 
     def _lives(self) -> None:
         self._alive = True
@@ -142,6 +154,7 @@ class ElfLife:
     def live(self, session: CpuSession, cause: str, limit_us: int, trace: Trace | None) -> tuple[Outcome, bool]:
         """From a reset to the end, and whether it was ``limit_us`` that ended it."""
         machine = self._machine
+        machine.attend(self._attends)
         machine.on_sent, machine.before_flash, machine.on_refusal = self.says, self.touches_flash, self.is_refused
         try:
             ending = session.run(cause, limit_us, journal=self._log.journal, trace=trace).ending
@@ -169,11 +182,16 @@ class ElfLife:
             return Outcome("reset", cause=ending.reason)  # type: ignore[arg-type]  # chips have more causes than boards
         where = "" if ending.handler == "thread" else f" in {ending.handler}"
         reason = "" if ending.kind == "limit" else f": {ending.reason}"
-        after = f" after {self._machine.clock.now_us / 1_000_000:,.1f} s" if ending.kind == "limit" else ""
+        now_us = self._machine.clock.now_us
+        spent = f"{now_us / 1_000_000:,.1f} s" if now_us >= 100_000 else f"{now_us / 1000:,.1f} ms"
+        after = f" after {spent}" if ending.kind == "limit" else ""
         what = f"{_WORDS[ending.kind]}{after} at {ending.address:#010x}{where}{reason}{self._causes(ending)}"
         what += self._last_words
         if not self.image:
-            return Outcome("halted", detail=f"no image runs; the bootloader {what}")
+            hint = (
+                "; if it waits for a key or a host, give [limits] a longer session_s" if ending.kind == "limit" else ""
+            )
+            return Outcome("halted", detail=f"no image runs; the bootloader {what}{hint}")
         if not self._alive:
             expected = self._document.alive.uart
             hint = f"; it never said {expected!r}, which alive.uart waits for" if expected else ""

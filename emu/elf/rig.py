@@ -31,6 +31,7 @@ from emu.cpu.machine import Machine
 from emu.cpu.retained import retain, retained
 from emu.cpu.session import CpuSession
 from emu.elf.board import ElfBoard
+from emu.elf.counters import Counters
 from emu.elf.life import ElfLife
 from emu.errors import ScenarioError
 from emu.events import HANDOVER, NEW, OLD, UNKNOWN
@@ -54,8 +55,9 @@ from flash.grid import Grid, Grids
 from flash.journal import Event, Interruption, Journal, Operation
 from flash.part import Part
 from flash.partition import Partition
+from flash.snapshot import Snapshot
 from flash.timing import Timing, TimingMode
-from flash.trace import Trace
+from flash.trace import Trace, UnitAddress
 from flash.weak import DEFAULT_RESOLUTION
 
 FINE_SIZE = 32
@@ -93,6 +95,10 @@ class ElfRig:
         for placed in (*board.files, *board.staged):
             machine.flash.load(self._offset(placed.address), placed.data)
         self._factory = DeviceState(tuple(device.snapshot() for device in machine.devices), "power", 0)
+        counters = entry.counter
+        self._counters = (
+            Counters(counters, machine.flash.part, self._offset, machine.flash.snapshot()) if counters else None
+        )
         self.notes_stores = False
         """Whether sessions fill ``stores``."""
         self._life: ElfLife | None = None
@@ -109,6 +115,7 @@ class ElfRig:
         machine.memory.looked = self._reads
         self._traced = False
         self._limit_us = round(entry.limits.session_s * 1_000_000)
+        self._units: dict[tuple[int, int], tuple[UnitAddress, ...]] = {}
         self._grids: Grids = {}
         self._grids, longest_us = self._measure()
         self._limit_us = max(self._limit_us, entry.limits.times_uncut * longest_us)
@@ -217,6 +224,12 @@ class ElfRig:
         """None: nothing but the device decides what happens."""
         return ()
 
+    def renamed(self, memory: tuple[Snapshot, ...]) -> tuple[Snapshot, ...]:
+        if self._counters is None:
+            return memory
+        flash = self._counters.renamed(memory[0])
+        return memory if flash is memory[0] else (flash, *memory[1:])
+
     def remainder(self, state: DeviceState) -> Run:
         """What is left of a session: without waypoints, all of it."""
         return self.run(state)
@@ -233,6 +246,12 @@ class ElfRig:
         """Of the last session, where it was to note them: the program counter of what made an entry, by its number."""
         assert self._life is not None, "a session that nobody watched: please report"
         return self._life.stores
+
+    @property
+    def differences(self) -> list[str]:
+        """Of the last session, where stores were noted: what is unknown of each unknown image that was entered."""
+        assert self._life is not None, "a session that nobody watched: please report"
+        return self._life.differences
 
     def store_at(self, state: DeviceState, entry: int) -> int | None:
         """The program counter of what makes entry ``entry`` of the session from ``state``, or the next operation."""
@@ -296,13 +315,20 @@ class ElfRig:
 
     def _reads(self, address: int, size: int) -> None:
         """The core, or what enters its exceptions, looks at flash."""
-        flash = self._machine.flash
         offset = self._offset(address)
-        length = min(size, flash.geometry.size - offset)
+        length = min(size, self._machine.flash.geometry.size - offset)
         if self._trace is not None:
-            start = offset // PIECE * PIECE
-            self._trace.consulted(flash.name, flash.cells, start, -(-(offset + length) // PIECE) * PIECE - start)
+            self._trace.consulted_each(self._units_of(offset // PIECE, -(-(offset + length) // PIECE)))
         self._touch.touch(offset, length)
+
+    def _units_of(self, first: int, stop: int) -> tuple[UnitAddress, ...]:
+        """The units of the grid in some pieces of flash."""
+        found = self._units.get((first, stop))
+        if found is None:
+            name = self._machine.flash.name
+            units = self._grids[name].units_in(first * PIECE, (stop - first) * PIECE)
+            found = self._units[first, stop] = tuple((name, unit) for unit in units)
+        return found
 
     def _executes(self, address: int, size: int) -> None:
         """A block of code outside the bootloader's own pages is about to run."""

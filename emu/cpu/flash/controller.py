@@ -15,7 +15,9 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeVar
 
 from emu.cpu.contract import BusFault, StoreOutcome, World
+from emu.cpu.faces import LaneRules
 from emu.cpu.flash.keys import Lock
+from emu.cpu.flash.latch import Latch
 from emu.cpu.flash.regions import Region, Row
 from emu.cpu.flash.registers import Registers
 from flash.cells import ECC_CORRECTED
@@ -42,11 +44,14 @@ class ControllerBase(Registers):
     SIZE: ClassVar[int] = 0x400
     IRQ: ClassVar[int | None] = None
     ROWS: ClassVar[tuple[Row, ...]] = ()
+    LANE: ClassVar[LaneRules | None] = None
+    """What needs no Python of ours: None where nobody has said."""
 
     def __init__(self, world: World, main: FlashDevice, rows: Mapping[str, FlashDevice]) -> None:
         super().__init__(self.SIZE)
         self.world = world
         self.main = main
+        self.latch = Latch()
         missing = [row.name for row in self.ROWS if row.name not in rows]
         if missing:
             raise FlashError(f"{self.CHIP}: no device for {', '.join(missing)}; `rows_beside` makes them")
@@ -84,6 +89,11 @@ class ControllerBase(Registers):
     @property
     def effects(self) -> OptionEffects:
         return OptionEffects()
+
+    @property
+    def is_unprotected(self) -> bool:
+        """Whether nothing but `LANE` decides what a store does: no page is protected, nothing else is pending."""
+        return False
 
     def store(self, address: int, size: int, value: int) -> StoreOutcome:
         """The core stores to ``address``, in one of the regions; anywhere else nothing answers."""

@@ -21,17 +21,29 @@ Neighbours: `double_word_control` has everything but stores; `stm32l4`, `stm32g0
 from __future__ import annotations
 
 from emu.cpu.contract import StoreOutcome
+from emu.cpu.faces import LaneRules
 from emu.cpu.flash.double_word_control import DoubleWordControl
 from emu.cpu.flash.double_word_layout import (
     CFGBSY,
     CR,
+    EOP,
+    EOPIE,
+    ERRIE,
+    ERRORS,
     FASTERR,
     FSTPG,
     LOCK,
+    MER1,
+    MER2,
+    OPERR,
+    OPTLOCK,
+    OPTVERR,
+    PER,
     PG,
     PGAERR,
     PGSERR,
     PROGERR,
+    RDERRIE,
     ROW_WORDS,
     SIZERR,
     SR,
@@ -40,9 +52,20 @@ from emu.cpu.flash.double_word_layout import (
 from emu.cpu.flash.operations import accepts, timed
 from emu.cpu.flash.regions import Region
 
+LANE = LaneRules(
+    gate=CR, calm=LOCK | FSTPG | EOPIE | ERRIE | RDERRIE | PER | MER1 | MER2, armed=PG, kept=OPTLOCK,
+    status=SR, errors=ERRORS, width=4, pair=True, plain={CR: PG}, clear={SR: EOP | OPERR | ERRORS | OPTVERR},
+)  # fmt: skip
+
 
 class DoubleWordFlash(DoubleWordControl):
     """What stores to the array do."""
+
+    LANE = LANE
+
+    @property
+    def is_unprotected(self) -> bool:
+        return not self._protected and self._row is None
 
     def _stored(self, region: Region, offset: int, size: int, value: int) -> StoreOutcome:
         what = f"store of {size} bytes to {region.base + offset:#x}"
@@ -64,10 +87,10 @@ class DoubleWordFlash(DoubleWordControl):
         return "done"
 
     def _half(self, offset: int, value: int, what: str) -> None:
-        held = self._latch
+        held = self.latch.take()
         self._drop()
         if held is None and offset % 8 == 0:
-            self._latch = (offset, value)
+            self.latch.hold(offset, value)
             if self.LAYOUT.waits:
                 self._set(SR, CFGBSY)
             return

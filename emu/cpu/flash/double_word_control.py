@@ -107,7 +107,7 @@ class DoubleWordControl(ControllerBase):
     def _reset_registers(self) -> None:
         self._lock.reset()
         self._option_lock.reset()
-        self._latch: tuple[int, int] | None = None
+        self.latch.drop()
         self._row: tuple[int, bytearray] | None = None
         self._mass_erased: set[int] = set()
         self._page_erased_last = -1
@@ -157,7 +157,7 @@ class DoubleWordControl(ControllerBase):
             if value & (self._stored_bits | STRT | OPTSTRT | OBL_LAUNCH):
                 self.refuse(f"CR := {value:#x}", "the controller is locked")
             return
-        if self.LAYOUT.waits and self._latch is not None:
+        if self.LAYOUT.waits and self.latch.is_held:
             self.refuse(f"CR := {value:#x}", "half a double word waits for the other half (CFGBSY)")
             raise BusFault(f"{self.CHIP}: CR was written while CFGBSY")
         if value & LOCK:
@@ -168,7 +168,7 @@ class DoubleWordControl(ControllerBase):
         locks = (0 if self._lock.is_open else LOCK) | (0 if self._option_lock.is_open else OPTLOCK)
         self._put(CR, kept | locks)
         if not kept & PG:
-            self._latch = None
+            self.latch.drop()
         if not kept & FSTPG:
             self._row = None
         if value & STRT and not locks & LOCK:
@@ -267,7 +267,7 @@ class DoubleWordControl(ControllerBase):
     # -- what is held back ------------------------------------------------------------------------------------
 
     def _drop(self) -> None:
-        self._latch = None
+        self.latch.drop()
         self._row = None
         self._clear(SR, CFGBSY)
 

@@ -22,6 +22,7 @@ Neighbours: `controller`, `operations`, `regions`.
 from __future__ import annotations
 
 from emu.cpu.contract import BusFault, StoreOutcome
+from emu.cpu.faces import LaneRules
 from emu.cpu.flash.controller import ControllerBase
 from emu.cpu.flash.operations import accepts, complete, erase, erase_bank, stall
 from emu.cpu.flash.regions import Region, Row
@@ -46,6 +47,7 @@ class Nrf52840Flash(ControllerBase):
     BASE = 0x4001_E000
     SIZE = 0x1000
     ROWS = (UICR,)
+    LANE = LaneRules(gate=CONFIG, calm=EEN, armed=WEN, status=READY, width=4, plain={CONFIG: WEN})
 
     def _row_regions(self) -> tuple[Region, ...]:
         self._pulsed: dict[int, int] = {}
@@ -165,6 +167,10 @@ class Nrf52840Flash(ControllerBase):
             self.refuse(f"ACL register {offset:#x} := {value:#x}", "it was set since the reset: ignored")
         else:
             super()._written(offset, value, lanes)
+
+    @property
+    def is_unprotected(self) -> bool:
+        return not self._pulsed and not self.words[ACL // 4 : ACL_END // 4].any()
 
     def _is_blocked(self, address: int, length: int) -> bool:
         for at in range(ACL, ACL_END, 0x10):

@@ -21,6 +21,7 @@ Neighbours: `controller`, `keys`, `operations`, `regions`.
 from __future__ import annotations
 
 from emu.cpu.contract import StoreOutcome
+from emu.cpu.faces import LaneRules
 from emu.cpu.flash.controller import ControllerBase, OptionEffects
 from emu.cpu.flash.keys import Lock
 from emu.cpu.flash.operations import accepts, erase, erase_bank
@@ -47,6 +48,10 @@ class Stm32F1Flash(ControllerBase):
     BASE = 0x4002_2000
     IRQ = 4
     ROWS = (OPTIONS,)
+    LANE = LaneRules(
+        gate=CR, calm=LOCK | EOPIE | ERRIE | PER | MER | OPTPG | OPTER, armed=PG, status=SR, width=2, done=EOP,
+        plain={CR: PG}, clear={SR: FLAGS},
+    )  # fmt: skip
 
     _obr: int
     _wrpr: int
@@ -163,6 +168,10 @@ class Stm32F1Flash(ControllerBase):
             return
         erase_bank(self.main, 0)
         self._set(SR, EOP)
+
+    @property
+    def is_unprotected(self) -> bool:
+        return self._wrpr == 0xFFFF_FFFF and not self._is_protected
 
     def _protects(self, page: int) -> bool:
         by_options = not self._wrpr >> page // 4 & 1

@@ -18,6 +18,7 @@ Neighbours: `controller`, `keys`, `operations`, `regions`.
 from __future__ import annotations
 
 from emu.cpu.contract import StoreOutcome
+from emu.cpu.faces import LaneRules
 from emu.cpu.flash.controller import ControllerBase, OptionEffects, ReadProtection
 from emu.cpu.flash.keys import Lock
 from emu.cpu.flash.operations import erase, erase_bank, timed
@@ -51,9 +52,12 @@ class Stm32F4Flash(ControllerBase):
     BASE = 0x4002_3C00
     IRQ = 4
     ROWS = (OPTIONS,)
+    LANE = LaneRules(
+        gate=CR, calm=LOCK | EOPIE | ERRIE | SER | MER, armed=PG, status=SR, width=0, width_shift=8, blank=False,
+        plain={CR: PG | 0x300}, clear={SR: EOP | OPERR | ERRORS},
+    )  # fmt: skip
 
     _options: int
-    _latch: tuple[int, int] | None
 
     def _row_regions(self) -> tuple[Region, ...]:
         self._lock = Lock(KEY1, KEY2)
@@ -84,7 +88,7 @@ class Stm32F4Flash(ControllerBase):
     def _reset_registers(self) -> None:
         self._lock.reset()
         self._option_lock.reset()
-        self._latch = None
+        self.latch.drop()
         for offset, value in ((ACR, 0), (SR, 0), (CR, LOCK), (OPTCR, self._options | OPTLOCK)):
             self._put(offset, value)
 
@@ -117,7 +121,7 @@ class Stm32F4Flash(ControllerBase):
         kept = self._get(CR) & STORED & ~lanes | value & STORED
         self._put(CR, kept | (LOCK if not self._lock.is_open else 0))
         if not kept & PG:
-            self._latch = None
+            self.latch.drop()
         if value & STRT and self._lock.is_open:
             self._erase(kept)
         self._drive()
@@ -156,6 +160,10 @@ class Stm32F4Flash(ControllerBase):
         """Bytes of one program, as PSIZE says."""
         return 1 << (self._get(CR) >> 8 & 3)
 
+    @property
+    def is_unprotected(self) -> bool:
+        return not any(self._is_protected(sector) for sector in range(self.main.geometry.sector_count))
+
     def _is_protected(self, sector: int) -> bool:
         return not self._in_force >> 16 + sector & 1
 
@@ -170,7 +178,7 @@ class Stm32F4Flash(ControllerBase):
         elif region.name != "flash":
             self.refuse(what, "option bytes are written through OPTCR")
         elif not fits:
-            self._latch = None
+            self.latch.drop()
             self._error(PGPERR, what, f"PSIZE is x{width * 8} (PGPERR)")
         elif offset % 16 + size > 16:
             self._error(PGAERR, what, "it leaves its 16-byte row (PGAERR)")
@@ -184,9 +192,9 @@ class Stm32F4Flash(ControllerBase):
         return "done"
 
     def _half_of_double(self, offset: int, value: int, what: str) -> None:
-        held, self._latch = self._latch, None
+        held = self.latch.take()
         if offset % 8 == 0:
-            self._latch = (offset, value)
+            self.latch.hold(offset, value)
         elif held is not None and held[0] == offset - 4:
             self._program(offset - 4, held[1].to_bytes(4, "little") + value.to_bytes(4, "little"))
         else:

@@ -6,8 +6,10 @@ bank 2 may be given from 0 or from 256 on (HAL and the manual differ, users say 
 
 from __future__ import annotations
 
-from emu.cpu.flash.double_word import DoubleWordFlash
-from emu.cpu.flash.double_word_layout import Layout
+from dataclasses import replace
+
+from emu.cpu.flash.double_word import LANE, DoubleWordFlash
+from emu.cpu.flash.double_word_layout import CFGBSY, Layout
 from emu.cpu.flash.double_word_options import OptionLine, option_row
 
 _BANK_1 = (
@@ -27,6 +29,7 @@ _BANK_2 = (
     OptionLine(0x58, 0xFFFF_0000, 0xFFFF_FFFF, "pcrop", 1),
 )
 G071_LINES = (OptionLine(0x20, 0xFFFF_FEAA, 0xFFFF_FFFF), *_BANK_1)
+WAITING_LANE = replace(LANE, half=CFGBSY)
 G0B1_LINES = (OptionLine(0x20, 0xDFFF_E1AA, 0xFFFF_FFFF), *_BANK_1, *_BANK_2)
 
 
@@ -34,6 +37,7 @@ class Stm32G071Flash(DoubleWordFlash):
     """FLASH of the STM32G071."""
 
     CHIP = "stm32g071"
+    LANE = WAITING_LANE
     IRQ = 3
     LINES = G071_LINES
     ROWS = (option_row(G071_LINES),)
@@ -47,6 +51,7 @@ class Stm32G0B1Flash(DoubleWordFlash):
     """FLASH of the STM32G0B1, in two banks."""
 
     CHIP = "stm32g0b1"
+    LANE = WAITING_LANE
     IRQ = 3
     LINES = G0B1_LINES
     ROWS = (option_row(G0B1_LINES),)

@@ -40,8 +40,8 @@ def machine(code: bytes, *, native: bool = True) -> Engine:
     engine.flash[: len(code)] = list(code)
     engine.stores = []
 
-    def store(offset: int, size: int, value: int) -> bool:
-        engine.stores.append((offset, size, value))
+    def store(address: int, size: int, value: int) -> bool:
+        engine.stores.append((address - FLASH, size, value))
         return True
 
     engine.map_flash(FLASH, engine.flash, store)
