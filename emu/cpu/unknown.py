@@ -63,6 +63,10 @@ class UnknownRegisters:
         counts = self._counts.setdefault((peripheral, offset), [0, 0])
         counts[kind == "write"] += 1
 
+    def knows_nothing_of(self, name: str) -> bool:
+        """Whether a register was counted, by the name it goes by on the bus: peripheral and offset."""
+        return any(f"{peripheral}+{offset:#04x}" == name for peripheral, offset in self._counts)
+
     def clear(self) -> None:
         self._counts.clear()
 

@@ -208,6 +208,8 @@ class ElfLife:
         found = f"; its last fault: {core.last_fault}" if core.last_fault and ending.kind != "lockup" else ""
         if ending.kind == "stalled":
             name = self._machine.bus.name_of(ending.register)
+            if name and self._machine.unknown.knows_nothing_of(name):
+                name += ", which is not modelled"
             found += f" ({name})" if name else f"; {chip} has no peripheral there: is it the right chip?"
         return found
 

@@ -16,6 +16,7 @@ from emu.cpu.peripherals.nordic_time import Rtc, Timer
 from emu.cpu.peripherals.serial import NewPort, OldPort
 from emu.cpu.peripherals.small import Backup, Crc, NordicGpio, NordicRandom, Random, gpio_new, gpio_old
 from emu.cpu.peripherals.storage import Storage
+from emu.cpu.peripherals.timers import Tim
 from emu.cpu.peripherals.watchdogs import Independent, Nordic, Window
 
 Maker = Callable[[Surroundings, PeripheralEntry], Peripheral]
@@ -31,6 +32,8 @@ MODELS: Mapping[str, Maker] = {
     "iwdg": Independent,
     "wwdg": partial(Window, shift=7),
     "wwdg-v2": partial(Window, shift=11),
+    "tim": partial(Tim, bits=16),
+    "tim32": partial(Tim, bits=32),
     "crc": Crc,
     "rng": Random,
     "backup": Backup,

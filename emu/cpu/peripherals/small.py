@@ -5,6 +5,8 @@ Neighbours: `Bank`. Offsets and bits: the vendors' headers and SVD files.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from emu.cpu.chip import PeripheralEntry
 from emu.cpu.contract import Surroundings
 from emu.cpu.peripherals.bank import WORD, Bank
@@ -12,19 +14,29 @@ from flash.draws import mix
 
 
 class Gpio(Bank):
-    """A port of an STM32: outputs read back, inputs read 0. ``registers`` of the entry are values after a reset."""
+    """A port of an STM32: outputs read back; an input reads what its own resistor makes of it, and 1 where ``inputs``
+    says so. ``registers`` of the entry are values after a reset. ``pulled(port)``: the pins that are inputs and pulled
+    up, and those that are outputs."""
 
     def __init__(
-        self, world: Surroundings, entry: PeripheralEntry, *, size: int, idr: int, odr: int, bsrr: int, brr: int | None
-    ) -> None:
+        self, world: Surroundings, entry: PeripheralEntry, pulled: Callable[[Gpio], tuple[int, int]],
+        *, size: int, idr: int, odr: int, bsrr: int, brr: int | None,
+    ) -> None:  # fmt: skip
         super().__init__(world, entry.name, dict.fromkeys(range(0, size, 4), 0) | dict(entry.registers))
         self._idr, self._odr, self._bsrr, self._brr = idr, odr, bsrr, brr
+        self._pulled = pulled
         self.inputs = 0
         """Levels on the pins from outside: a button, a strap."""
 
+    @property
+    def outputs(self) -> int:
+        """The latch of the outputs."""
+        return self.words[self._odr] & 0xFFFF
+
     def loaded(self, register: int) -> int:
         if register == self._idr:
-            return (self.words[self._odr] | self.inputs) & 0xFFFF
+            up, driven = self._pulled(self)
+            return (self.outputs & driven | up | self.inputs) & 0xFFFF
         return 0 if register in (self._bsrr, self._brr) else super().loaded(register)
 
     def stored(self, register: int, value: int, lanes: int) -> None:
@@ -37,13 +49,33 @@ class Gpio(Bank):
 
 
 def gpio_old(world: Surroundings, entry: PeripheralEntry) -> Gpio:
-    """Model "gpio-v1": F1."""
-    return Gpio(world, entry, size=0x1C, idr=0x08, odr=0x0C, bsrr=0x10, brr=0x14)
+    """Model "gpio-v1": F1. Four bits a pin in CRL and CRH: a mode, 0 for an input, and what kind; an input of the kind
+    2 has a resistor, which the output's latch chooses."""
+    return Gpio(world, entry, _pulled_old, size=0x1C, idr=0x08, odr=0x0C, bsrr=0x10, brr=0x14)
+
+
+def _pulled_old(port: Gpio) -> tuple[int, int]:
+    fields = port.words[0x00] | port.words[0x04] << 32
+    up = sum(1 << pin for pin in range(16) if fields >> 4 * pin & 0xF == 0x8)
+    return up & port.outputs, sum(1 << pin for pin in range(16) if fields >> 4 * pin & 3)
 
 
 def gpio_new(world: Surroundings, entry: PeripheralEntry) -> Gpio:
-    """Model "gpio-v2": all others."""
-    return Gpio(world, entry, size=0x34, idr=0x10, odr=0x14, bsrr=0x18, brr=0x28)
+    """Model "gpio-v2": all others. Two bits a pin: in MODER 0 for an input, 1 for an output, 2 for another peripheral's
+    pin, 3 for analog; in PUPDR 1 to pull it up."""
+    return Gpio(world, entry, _pulled_new, size=0x34, idr=0x10, odr=0x14, bsrr=0x18, brr=0x28)
+
+
+def _pulled_new(port: Gpio) -> tuple[int, int]:
+    modes, pulls = port.words[0x00], port.words[0x0C]
+    up = driven = 0
+    for pin in range(16):
+        mode = modes >> 2 * pin & 3
+        if mode == 1:
+            driven |= 1 << pin
+        elif mode != 3 and pulls >> 2 * pin & 3 == 1:
+            up |= 1 << pin
+    return up, driven
 
 
 class NordicGpio(Bank):
@@ -62,7 +94,7 @@ class NordicGpio(Bank):
         if register in (self.DIRSET, self.DIRCLR):
             return self.words[self.DIR]
         if register == self.IN:
-            return self.words[self.OUT] & self.words[self.DIR] | self.inputs & ~self.words[self.DIR]
+            return self.words[self.OUT] & self.words[self.DIR] | (self.inputs | self._up) & ~self.words[self.DIR]
         return super().loaded(register)
 
     def stored(self, register: int, value: int, lanes: int) -> None:
@@ -72,6 +104,11 @@ class NordicGpio(Bank):
             self.words[register - 8] &= ~value
         elif register != self.IN:
             self.keep(register, value, lanes)
+
+    @property
+    def _up(self) -> int:
+        """Pins that are pulled up and have their input buffer on: PULL is 3 and INPUT 0."""
+        return sum(1 << pin for pin in range(32) if self.words[0x200 + 4 * pin] & 0xE == 0xC)
 
 
 class Crc(Bank):
