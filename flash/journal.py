@@ -91,6 +91,9 @@ class Journal:
 
     __slots__ = ("_taken", "entries", "interrupt_at", "interruption", "struck")
 
+    is_watched = False
+    """Whether somebody looks at the device at every point: then `is_due` is asked before each single entry."""
+
     def __init__(self, interruption: Interruption | None = None) -> None:
         self.entries: list[Entry] = []
         self.interruption = interruption

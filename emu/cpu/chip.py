@@ -66,6 +66,45 @@ class ResetFlags(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     flags: dict[str, tuple[Bit, ...]]
 
 
+class BackupDomain(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Registers that resets leave alone and the loss of power clears: ``registers`` are spans of offsets, first and
+    last. ``gate``: [peripheral, offset, bit] without which writes are dropped; a dropped one in ``noted`` is put on
+    record. ``clears``: [offset, bit] here which, while it is 1, clears this domain in every peripheral."""
+
+    registers: tuple[tuple[int, int], ...] = ()
+    gate: tuple[str, int, Bit] | None = None
+    noted: tuple[tuple[int, int], ...] = ()
+    clears: tuple[int, Bit] | None = None
+
+
+class LowPowerMode(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A mode a core that goes to deep sleep enters when the bits of ``mask`` of ``register`` are ``value``, and that
+    ends in a reset. ``flag``: the bit of the status register that says so afterwards. ``watchdog``: whether the
+    independent one runs on in it."""
+
+    name: str
+    register: U32
+    mask: U32
+    value: U32
+    flag: Bit | None = None
+    watchdog: bool = True
+
+
+class LowPower(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Of a power controller: its ``modes``, the first that fits counts. ``status``: where their flags stand, and
+    ``woken`` the bit for a wake-up by a clock. ``clears``: [offset, bit, flags]: a 1 written there clears those.
+    ``wakers``: [peripheral, offset, mask]: all of those bits set, and the clock wakes the chip. ``pins``: [offset,
+    mask]: one of those bits set, and a pin would. ``keeps``: [offset, bit, RAM]: that RAM is not lost."""
+
+    modes: tuple[LowPowerMode, ...]
+    status: U32
+    clears: tuple[tuple[U32, Bit, U32], ...]
+    wakers: tuple[tuple[str, U32, U32], ...] = ()
+    pins: tuple[tuple[U32, U32], ...] = ()
+    keeps: tuple[tuple[U32, Bit, str], ...] = ()
+    woken: Bit | None = None
+
+
 class PeripheralEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``model`` is one of `emu.cpu.peripherals.MODELS`. ``registers``: [offset, value after a reset] of those it keeps
     as storage. ``hse_hz``: the crystal, for a clock controller. ``lsi_hz``: the slow oscillator, for a watchdog."""
@@ -80,6 +119,8 @@ class PeripheralEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     always: tuple[tuple[int, int, int], ...] = ()
     """[offset, mask, value]: bits that read so whatever was written."""
     reset_flags: ResetFlags | None = None
+    backup: BackupDomain | None = None
+    low_power: LowPower | None = None
     hse_hz: Positive = 8_000_000
     lsi_hz: Positive = 32_000
 
@@ -160,4 +201,19 @@ def checked_chip(chip: Chip, where: str) -> Chip:
             raise BoardError(
                 f"{where}: {each.name} has interrupt {each.irq}; the chip has {chip.interrupts}, from 0 on"
             )
+    _check_names(chip, names, where)
     return chip
+
+
+def _check_names(chip: Chip, peripherals: list[str], where: str) -> None:
+    """What a peripheral says of another one, and of RAM."""
+    rams = [ram.name for ram in chip.ram]
+    for each in chip.peripheral:
+        said = [] if each.backup is None or each.backup.gate is None else [("backup.gate", each.backup.gate[0])]
+        sleep = each.low_power
+        said += [] if sleep is None else [("low_power.wakers", name) for name, _, _ in sleep.wakers]
+        kept = [] if sleep is None else [("low_power.keeps", name) for _, _, name in sleep.keeps]
+        for known, named in ((peripherals, said), (rams, kept)):
+            for key, name in named:
+                if name not in known:
+                    raise BoardError(f"{where}: {each.name}: {key} names {name!r}{nearest(name, known)}")

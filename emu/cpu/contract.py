@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal, NoReturn, Protocol
 
 from emu.clock import VirtualClock
 from flash.errors import HardwareFault
@@ -71,7 +71,10 @@ class Surroundings(World):
     ``memory`` is what DMA sees: RAM alone. ``set_clock`` tells the core its new frequency in Hz, ``clock_hz`` asks for
     it. ``cause`` asks why the last reset happened ("power", "software", "pin", or the alarm that rang), ``left_us``
     for the time an alarm had left then, None when it was not set, ``hardware_watchdog`` whether option bytes have a
-    watchdog run from reset. ``send(peripheral, data)`` takes bytes that leave the chip. ``seed``: of what is drawn.
+    watchdog run from reset. ``peek(peripheral, offset)`` is what a register of another one holds, without an effect;
+    ``clear_backup`` clears the backup domain of all of them; ``stay_asleep`` ends the session with the reason why
+    nothing will ever wake the chip, and does not return. ``send(peripheral, data)`` takes bytes that leave the chip.
+    ``seed``: of what is drawn.
     """
 
     at: Callable[[str, int, Callable[[], None]], None]
@@ -83,5 +86,8 @@ class Surroundings(World):
     cause: Callable[[], str]
     left_us: Callable[[str], int | None]
     hardware_watchdog: Callable[[], bool]
+    peek: Callable[[str, int], int]
+    clear_backup: Callable[[], None]
+    stay_asleep: Callable[[str], NoReturn]
     send: Callable[[str, bytes], None]
     seed: int

@@ -23,7 +23,18 @@ from emu.cpu.exceptions import BUS_FAULT, HARD_FAULT, SVCALL, SYSTICK, USAGE_FAU
 from emu.cpu.handlers import Handlers, Lockup
 from emu.cpu.memory import AddressSpace
 from emu.cpu.models import CoreModel
-from emu.cpu.scb import DEBUGEVT, INVSTATE, NOCP, PRECISERR, UNALIGNED, UNDEFINSTR, SystemControl
+from emu.cpu.scb import (
+    DEBUGEVT,
+    INVSTATE,
+    NOCP,
+    PRECISERR,
+    SCR,
+    SLEEPDEEP,
+    STKOF,
+    UNALIGNED,
+    UNDEFINSTR,
+    SystemControl,
+)
 from emu.cpu.steady import Circle, Search
 from emu.cpu.stops import NOTHING, Stop
 from emu.cpu.systick import SysTick
@@ -46,8 +57,13 @@ _FAULTS: dict[str, tuple[int, int]] = {
     "no-coprocessor": (USAGE_FAULT, NOCP),
     "not-thumb": (USAGE_FAULT, INVSTATE),
     "unaligned": (USAGE_FAULT, UNALIGNED),
+    "stack-limit": (USAGE_FAULT, STKOF),
 }
 _THUMB = 1 << 24
+
+
+class AsleepForEver(Exception):
+    """The chip sleeps, in a mode that nothing here ends: the reason."""
 
 
 class Core:
@@ -67,6 +83,8 @@ class Core:
         self.time = CoreClock(VirtualClock(), hz)
         self.before_slice: Callable[[], None] = lambda: None
         """Called when nothing runs and the engine may be changed."""
+        self.deep_sleep: Callable[[], str] = lambda: ""
+        """Called when the core goes to sleep with SLEEPDEEP set: why that is for ever, or "" for a sleep like any."""
         self._memory = memory
         self.charged = 0
         """Bytes of code of the present slice that time has been charged for."""
@@ -77,6 +95,7 @@ class Core:
         self._failed = 0
         self._slice_end_us = 0
         self._event_waits = 0
+        self._fresh = engine.snapshot()
 
     def reset(self, clock: VirtualClock, hz: int, boot_vectors: int) -> None:
         """A reset of the system: all of the core is as after power-on, and time starts with ``clock``."""
@@ -90,6 +109,8 @@ class Core:
         self._period = self._failed = 0
         self._calm()
         put = self.engine.put
+        if self.model.is_v8:
+            self.engine.restore(self._fresh)  # no other way leads to the limits of the stacks
         put(Register.XPSR, _THUMB)
         for mask in (Register.PRIMASK, Register.BASEPRI, Register.FAULTMASK, Register.CONTROL):
             if not (self.model.is_small and mask in (Register.BASEPRI, Register.FAULTMASK)):
@@ -164,6 +185,8 @@ class Core:
                     return ended
         except Lockup as lockup:
             return self._ending("lockup", str(lockup))
+        except AsleepForEver as asleep:
+            return self._ending("asleep", str(asleep))
 
     def _slice(self, limit_us: int, masked: bool) -> Ending | None:
         end = self.time.cycles_at(limit_us)
@@ -299,12 +322,20 @@ class Core:
 
     def _sleep(self, limit_us: int) -> Ending | None:
         """WFI. PRIMASK does not keep it asleep; an exception of too low a priority does."""
+        self._may_sleep_deeply()
         while not self._handlers.wakes():
             if self.next_event is None:
                 return self._ending("asleep", "it waits for an interrupt (WFI) and none will come")
             if self._pass_time(limit_us):
                 return None
         return None
+
+    def _may_sleep_deeply(self) -> None:
+        """Raises AsleepForEver, or ResetAsserted where that is how the chip wakes."""
+        if self.control.has(SCR, SLEEPDEEP) and not self._handlers.wakes():
+            reason = self.deep_sleep()
+            if reason:
+                raise AsleepForEver(reason)
 
     def _pass_time(self, limit_us: int) -> bool:
         """To the next event or the limit; whether it was the limit."""
@@ -322,6 +353,7 @@ class Core:
         if self.exceptions.pending:
             self._event_waits = 0
             return None
+        self._may_sleep_deeply()
         if self.next_event is not None:
             self._pass_time(limit_us)
             self._event_waits = 0

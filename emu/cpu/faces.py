@@ -50,6 +50,10 @@ class Effects(Protocol):
 
     @property
     def hardware_watchdog(self) -> bool: ...
+    @property
+    def resets_in_standby(self) -> bool: ...
+    @property
+    def stops_watchdog_in_standby(self) -> bool: ...
 
 
 @runtime_checkable
@@ -65,6 +69,45 @@ class KnowsPower(Protocol):
     """A peripheral to which power coming is more than a reset."""
 
     def power_on(self) -> None: ...
+
+
+@runtime_checkable
+class HasWords(Protocol):
+    """Registers as plain words, by offset."""
+
+    @property
+    def words(self) -> Mapping[int, int]: ...
+
+
+@runtime_checkable
+class LosesBackup(Protocol):
+    """A peripheral with registers of the backup domain."""
+
+    def lose_backup(self) -> None: ...
+
+
+@runtime_checkable
+class KnowsSleep(Protocol):
+    """The power controller: what deep sleep means."""
+
+    def sleep_mode(self) -> SleepMode | None: ...
+
+
+class SleepMode(Protocol):
+    """A mode that ends in a reset. ``keeps``: names of RAM that is not lost. ``enter`` raises the flags of it: whether
+    a clock wakes the chip is the argument."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def watchdog(self) -> bool: ...
+    @property
+    def keeps(self) -> frozenset[str]: ...
+    @property
+    def is_woken(self) -> bool: ...
+    @property
+    def has_pin(self) -> bool: ...
+    def enter(self) -> None: ...
 
 
 @runtime_checkable

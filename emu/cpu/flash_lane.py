@@ -27,7 +27,7 @@ from flash.device import FlashDevice
 
 WATCHED, ATTENDED, GUARDED, INTERRUPTED, TROUBLED = (1 << bit for bit in range(5))
 """Why a lane is closed: every access is being listed; somebody wants to hear of every store; the controller protects
-something; an interruption is planned; the array has weak cells, or bits that are stuck."""
+something; an interruption is planned, or every point is looked at; the array has weak cells, or bits that are stuck."""
 CAPACITY = 1 << 12
 _NEVER = 1 << 62
 _ROW_WORDS = 4
@@ -84,7 +84,7 @@ class FlashLane:
         device = self._device
         journal, cells = device.journal, device.cells
         steady_us = device.timing.steady_program_us(self._operand)
-        self.close(INTERRUPTED, journal.interruption is not None)
+        self.close(INTERRUPTED, journal.interruption is not None or journal.is_watched)
         self.close(TROUBLED, cells.weak is not None or cells.defects is not None or steady_us is None)
         self._duration_us = steady_us or 0
 

@@ -27,9 +27,11 @@ from emu.cpu.scb import (
     VECTTBL,
     SystemControl,
 )  # fmt: skip
-from emu.cpu.stacking import FLOAT_RETURNS, NO_FLOAT, RETURNS, THUMB, TO_HANDLER, pop, push
+from emu.cpu.stacking import FLOAT_RETURNS, NO_FLOAT, RETURNS, SECURE, THUMB, TO_HANDLER, pop, push
 
 _EXECUTE_NEVER = ((0x4000_0000, 0x6000_0000), (0xA000_0000, 0x1_0000_0000))
+_RETURNS_FROM = 0xFF00_0000
+"""On ARMv8-M a handler that jumps there returns, or tries to."""
 _EXCEPTION_NUMBER = 0x1FF
 _INTERWORKING_STATE = 0x0600_FC00  # IT and ICI
 
@@ -116,7 +118,7 @@ class Handlers:
         self._exceptions.enter(number)
         status = self._engine.get(Register.XPSR) & ~(_EXCEPTION_NUMBER | _INTERWORKING_STATE)
         self._engine.put(Register.XPSR, status | THUMB | number)
-        self._engine.put(Register.LR, back)
+        self._engine.put(Register.LR, back & ~SECURE if self._model.is_v8 else back)
         vectors = self._control.vectors
         try:
             handler = self._memory.word(vectors + 4 * number)
@@ -138,18 +140,27 @@ class Handlers:
     def fetched(self, counter: int) -> bool:
         """Nothing can be executed at ``counter``: the return from an exception, or a jump into nowhere. Returns whether
         the core is to sleep now."""
-        value = counter | 1
+        value = self._return_value(counter)
         returns = RETURNS | FLOAT_RETURNS if self._model.has_fpu else RETURNS
         number = self._engine.get(Register.IPSR)
         if number and value in returns:
             return self._return(value, number)
-        if any(first <= counter < end for first, end in _EXECUTE_NEVER):
+        if number and self._model.is_v8 and counter >= _RETURNS_FROM:
+            self._control.blame(INVPC)
+            self.fault(USAGE_FAULT, counter, f"a return {counter:#x}, which no exception of a non-secure core gives")
+        elif any(first <= counter < end for first, end in _EXECUTE_NEVER):
             self._control.blame(IACCVIOL)
             self.fault(MEM_MANAGE, counter, f"a jump to {counter:#x}, where no code can be")
         else:
             self._control.blame(IBUSERR)
             self.fault(BUS_FAULT, counter, f"a jump to {counter:#x}, where nothing answers")
         return False
+
+    def _return_value(self, counter: int) -> int:
+        """What was loaded into the program counter to return, as the values before ARMv8-M."""
+        if not self._model.is_v8:
+            return counter | 1
+        return 0 if counter & SECURE else counter | SECURE
 
     def _return(self, value: int, number: int) -> bool:
         exceptions = self._exceptions

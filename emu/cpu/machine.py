@@ -9,7 +9,7 @@ Neighbours: `session` runs one and reports. `contract` is what peripherals see o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import NoReturn
 
 import numpy as np
@@ -18,10 +18,22 @@ from numpy.typing import NDArray
 from emu.cpu.bus import ALIAS_SIZE, PERIPHERAL_ALIAS, RAM_ALIAS, Bus, RamBits
 from emu.cpu.chip import Chip
 from emu.cpu.contract import FlashController, Peripheral, Surroundings, World
-from emu.cpu.core import Core
+from emu.cpu.core import AsleepForEver, Core
+from emu.cpu.deep_sleep import DeepSleep
 from emu.cpu.engine import Engine
 from emu.cpu.exceptions import NMI, Exceptions
-from emu.cpu.faces import CellRegion, HasEffects, HasLane, HasRegions, Keeps, KnowsPower, Retains, Senses
+from emu.cpu.faces import (
+    CellRegion,
+    HasEffects,
+    HasLane,
+    HasRegions,
+    HasWords,
+    Keeps,
+    KnowsPower,
+    LosesBackup,
+    Retains,
+    Senses,
+)
 from emu.cpu.fittings import AlarmClock, Constants, Paged, Row, Watched
 from emu.cpu.flash_lane import ATTENDED, WATCHED, FlashLane
 from emu.cpu.memory import AddressSpace, Ram
@@ -116,6 +128,7 @@ class Machine:
         )
         self.core.looks_with(self.bus, search)
         self.core.before_slice = self._before_slice
+        self.core.deep_sleep = DeepSleep(self.bus, self.controller, self.clock, self._lose_ram)
         self.memory.sensed = self.sensed
 
     # -- power and reset --------------------------------------------------------------------------------------
@@ -137,12 +150,7 @@ class Machine:
         self.sent.clear()
         self.unknown.clear()
         if cause == "power":
-            for address, content, pattern in self.rams:
-                content[:] = pattern
-                self.engine.forget(address, content.size)
-            for ram in self.chip.ram:
-                for alias in ram.aliases:
-                    self.engine.forget(alias, ram.size)
+            self._lose_ram()
         self.look_at_flash()
         self._watch_granules()
         self.core.reset(self.clock, self.chip.clock_hz, self.chip.boot)
@@ -157,6 +165,14 @@ class Machine:
         """Whether `before_flash` wants to be called: every store to flash then goes through Python."""
         if self.lane is not None:
             self.lane.close(ATTENDED, attends)
+
+    def _lose_ram(self, kept: Collection[str] = ()) -> None:
+        """It holds bytes that mean nothing, all of it but what is called one of ``kept``."""
+        for ram, (_, content, pattern) in zip(self.chip.ram, self.rams, strict=True):
+            if ram.name not in kept:
+                content[:] = pattern
+                for address in (ram.address, *ram.aliases):
+                    self.engine.forget(address, ram.size)
 
     def look_at_flash(self) -> None:
         """Code that was translated from bytes that are others now is forgotten. Whoever restores another state first
@@ -279,7 +295,8 @@ class Machine:
             at=self._at, cancel=self.core.agenda.cancel, unknown=self.unknown.count,
             memory=Ram(self.memory), set_clock=lambda hz: self.core.time.set_hz(hz),
             clock_hz=lambda: self.core.time.hz, cause=lambda: self.cause, left_us=lambda name: self._left_us.get(name),
-            hardware_watchdog=self._has_hardware_watchdog, send=self._send, seed=self.seed,
+            hardware_watchdog=self._has_hardware_watchdog, peek=self._peek, clear_backup=self._clear_backup,
+            stay_asleep=self._stay_asleep, send=self._send, seed=self.seed,
         )  # fmt: skip
 
     def _raise_irq(self, number: int) -> None:
@@ -293,6 +310,22 @@ class Machine:
     def _has_hardware_watchdog(self) -> bool:
         """Asked when the controller, the first on the bus, has been reset."""
         return isinstance(self.controller, HasEffects) and self.controller.effects.hardware_watchdog
+
+    def _peek(self, name: str, offset: int) -> int:
+        peripheral = self.peripherals.get(name)
+        assert isinstance(peripheral, HasWords), f"nobody can look into {name!r}: please report"
+        return peripheral.words.get(offset, 0)
+
+    def _clear_backup(self) -> None:
+        for peripheral in self.peripherals.values():
+            if isinstance(peripheral, LosesBackup):
+                peripheral.lose_backup()
+
+    def _stay_asleep(self, reason: str) -> NoReturn:
+        self._lose_ram()
+        for name, _ in self.clock.settings()[1]:
+            self.clock.clear_alarm(name)
+        raise AsleepForEver(reason)
 
     def _send(self, name: str, data: bytes) -> None:
         self.sent.append((self.clock.now_us, name, data))

@@ -11,13 +11,18 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class CoreModel:
     """``is_small``: ARMv6-M, where every fault is a HardFault and two priority bits are all. ``vtor_mask``: the bits
-    of VTOR there are; 0: the vectors stay at 0."""
+    of VTOR there are; 0: the vectors stay at 0.
+
+    ``is_v8``: ARMv8-M with one world, the non-secure one: other values return from an exception, VTOR begins where the
+    chip boots from, and stacks have limits. The Security Extension is not there: no second world, no SecureFault.
+    """
 
     name: str
     cpuid: int
     is_small: bool = False
     has_fpu: bool = False
     vtor_mask: int = 0xFFFF_FF80
+    is_v8: bool = False
 
 
 MODELS = {
@@ -28,6 +33,6 @@ MODELS = {
         CoreModel("cortex-m3", 0x412F_C231, vtor_mask=0x3FFF_FF80),
         CoreModel("cortex-m4", 0x410F_C241, has_fpu=True),
         CoreModel("cortex-m7", 0x411F_C271, has_fpu=True),
-        CoreModel("cortex-m33", 0x410F_D214, has_fpu=True),
+        CoreModel("cortex-m33", 0x410F_D214, has_fpu=True, is_v8=True),
     )
 }

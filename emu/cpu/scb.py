@@ -25,9 +25,9 @@ CPUID, ICSR, VTOR, AIRCR, SCR, CCR, SHPR1, SHCSR = 0xD00, 0xD04, 0xD08, 0xD0C, 0
 CFSR, HFSR, DFSR, MMFAR, BFAR, CPACR, MPU_TYPE = 0xD28, 0xD2C, 0xD30, 0xD34, 0xD38, 0xD88, 0xD90
 FPCCR, MVFR0, MVFR1 = 0xF34, 0xF40, 0xF44
 IACCVIOL, IBUSERR, PRECISERR, UNSTKERR, STKERR, BFARVALID = 1 << 0, 1 << 8, 1 << 9, 1 << 11, 1 << 12, 1 << 15
-UNDEFINSTR, INVSTATE, INVPC, NOCP, UNALIGNED = 1 << 16, 1 << 17, 1 << 18, 1 << 19, 1 << 24
+UNDEFINSTR, INVSTATE, INVPC, NOCP, STKOF, UNALIGNED = 1 << 16, 1 << 17, 1 << 18, 1 << 19, 1 << 20, 1 << 24
 VECTTBL, FORCED, DEBUGEVT = 1 << 1, 1 << 30, 1 << 31
-SLEEP_ON_EXIT, STKALIGN, ASPEN = 1 << 1, 1 << 9, 1 << 31
+SLEEP_ON_EXIT, SLEEPDEEP, STKALIGN, ASPEN = 1 << 1, 1 << 2, 1 << 9, 1 << 31
 _KEY, _KEY_READ = 0x05FA, 0xFA05
 _SYSRESETREQ, _VECTCLRACTIVE, _VECTRESET = 1 << 2, 1 << 1, 1 << 0
 _PENDABLE = {31: (NMI, True), 28: (PENDSV, True), 27: (PENDSV, False), 26: (SYSTICK, True), 25: (SYSTICK, False)}
@@ -48,10 +48,11 @@ class SystemControl:
         self.reset(0)
 
     def reset(self, vectors: int) -> None:
-        """``vectors``: where the chip boots from; VTOR reads 0, which is an alias of it."""
+        """``vectors``: where the chip boots from; VTOR reads 0, which is an alias of it, before ARMv8-M."""
         self.boot_vectors = vectors
         self._words: dict[int, int] = {
-            CPUID: self._model.cpuid, VTOR: 0, SCR: 0, SHCSR: 0, CFSR: 0, HFSR: 0, DFSR: 0,
+            CPUID: self._model.cpuid, SCR: 0, SHCSR: 0, CFSR: 0, HFSR: 0, DFSR: 0,
+            VTOR: vectors if self._model.is_v8 else 0,
             CCR: _SMALL_CCR if self._model.is_small else STKALIGN,
             MPU_TYPE: 0 if self._model.is_small else 0x800,
         }  # fmt: skip

@@ -23,6 +23,9 @@ TO_HANDLER, TO_MAIN, TO_PROCESS = 0xFFFF_FFF1, 0xFFFF_FFF9, 0xFFFF_FFFD
 NO_FLOAT = 0x10
 RETURNS = frozenset((TO_HANDLER, TO_MAIN, TO_PROCESS))
 FLOAT_RETURNS = frozenset(each & ~NO_FLOAT for each in RETURNS)
+SECURE = 0x41
+"""Bits of such a value on ARMv8-M that say which world is returned to. Without a second one both are 0; everywhere here
+a value has them set, as before ARMv8-M."""
 
 
 def push(

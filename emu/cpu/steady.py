@@ -23,6 +23,8 @@ from emu.cpu.stops import Stop
 
 LONGEST = 256
 """Blocks of code of one period; longer ones are not recognised."""
+PASSES = 48
+"""How often the core comes by in another state before it is taken for one that counts, which is no circle."""
 Access = tuple[str, int, int]
 """Kind, address, value."""
 
@@ -78,6 +80,7 @@ class Search:
         before = self._before()
         counter = before.registers[self._registers.index(Register.PC)]
         periods: list[list[Access]] = []
+        passes = 0
         accesses: list[Access] = []
         self._watch(accesses)
         try:
@@ -85,7 +88,12 @@ class Search:
                 stop = step()
                 if stop is not None:
                     return None, stop
-                if self._engine.get(Register.PC) != counter or not self._is_state(before.registers):
+                if self._engine.get(Register.PC) != counter:
+                    continue
+                if not self._is_state(before.registers):
+                    passes += 1
+                    if passes > PASSES:
+                        return None, None
                     continue
                 if not self._is_memory(before):
                     return None, None

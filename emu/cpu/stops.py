@@ -10,7 +10,7 @@ from typing import Literal
 
 StopKind = Literal[
     "slice", "sleep", "event-wait", "call", "breakpoint", "fetch", "undefined", "no-coprocessor", "not-thumb",
-    "unaligned", "read", "write", "refused-store", "refused-access",
+    "unaligned", "stack-limit", "read", "write", "refused-store", "refused-access",
 ]  # fmt: skip
 
 

@@ -46,11 +46,15 @@ from flash.images import Image, format_name, load_image
 from flash.part import bundled_part
 from flash.tomlfile import read_toml
 
+OLDER = "older"
+"""The image that is staged instead of the update where an older one is tried."""
+
 
 @dataclass(frozen=True)
 class ElfBoard:
     """A board with everything it is made of. ``files``: what the factory programs, piece by piece; ``staged`` after
-    it. ``images`` by name. ``programs``: the files by name, for functions and lines. ``paths``: all that was read."""
+    it; ``older``: what is staged where an older image is delivered, b"" where the board names none. ``images`` by name.
+    ``programs``: the files by name, for functions and lines. ``paths``: all that was read."""
 
     name: str
     document: ElfBoardFile
@@ -60,6 +64,7 @@ class ElfBoard:
     images: dict[str, bytes]
     programs: tuple[tuple[str, bytes], ...]
     paths: tuple[str, ...]
+    older: bytes = b""
 
     @property
     def digest(self) -> str:
@@ -75,10 +80,16 @@ def load_elf_board(path: Path) -> ElfBoard:
     chip = _chip(document, path.parent, where)
     read = partial(_read, path.parent, where, chip)
     images: dict[str, bytes] = {}
+    older = b""
     for image in document.image:
         if image.name in images or image.name == UNKNOWN:
             raise BoardError(f"{where}: [[image]] {image.name!r}: each needs a name of its own, and not {UNKNOWN!r}")
-        images[image.name] = _flat(read(image.path), chip, f"{where}: [[image]] {image.name!r}")
+        what = f"{where}: [[image]] {image.name!r}"
+        images[image.name] = _flat(read(image.path), chip, what)
+        if image.name == OLDER:
+            older = _flat(read(image.delivered or image.path), chip, what)
+        elif image.delivered:
+            raise BoardError(f"{what}: delivered is for {OLDER!r}; [[staged]] is the update")
     for file in document.file:
         _check_address(path.parent / file.path, file.address, where)
     files = tuple(piece for file in document.file for piece in _pieces(read(file.path, file.address)))
@@ -90,9 +101,10 @@ def load_elf_board(path: Path) -> ElfBoard:
     check_places(document, chip, files, staged, images, where)
     names = list(dict.fromkeys([*(each.path for each in document.file), *(each.path for each in document.image)]))
     programs = tuple((name, read_file(path.parent / name)) for name in names)
-    beside = dict.fromkeys([*names, *(each.path for each in document.staged), *filter(None, [document.chip_file])])
+    delivered = [each.path for each in document.staged] + [each.delivered for each in document.image]
+    beside = dict.fromkeys([*names, *filter(None, [*delivered, document.chip_file])])
     paths = (where, *(str(path.parent / name) for name in beside))
-    return ElfBoard(document.name or path.stem, document, chip, files, staged, images, programs, paths)
+    return ElfBoard(document.name or path.stem, document, chip, files, staged, images, programs, paths, older)
 
 
 def _chip(document: ElfBoardFile, folder: Path, where: str) -> Chip:

@@ -38,10 +38,16 @@ class SlotEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ImageEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Bytes that may stand at the beginning of a slot, from the file's first address to its last."""
+    """Bytes that may stand in a slot, from the file's first address to its last. ``offset``: bytes of the slot before
+    them (a header that is not in the file). ``ignore``: ranges of the slot, [from, to), that the device writes itself
+    (flags, a trailer, a signature put in at installation). ``delivered``: the file as it waits, where that is another
+    one; of "older", which is staged instead of the update."""
 
     name: Name
     path: str
+    offset: Annotated[int, msgspec.Meta(ge=0)] = 0
+    ignore: tuple[tuple[Annotated[int, msgspec.Meta(ge=0)], Annotated[int, msgspec.Meta(ge=0)]], ...] = ()
+    delivered: str = ""
 
 
 class AliveEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -89,7 +95,8 @@ class LimitEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class ElfBoardFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The document. ``chip``: a bundled chip, or ``chip_file`` beside the board file. ``accept``: the images the device
-    may settle with, once the update has been staged."""
+    may settle with, once the update has been staged. ``moments``: texts on any port; when one has been said, a session
+    can be interrupted there, as it can before, inside and after every operation of flash."""
 
     file: Annotated[tuple[FileEntry, ...], msgspec.Meta(min_length=1)]
     slot: Annotated[tuple[SlotEntry, ...], msgspec.Meta(min_length=1)]
@@ -99,6 +106,7 @@ class ElfBoardFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     name: str = ""
     staged: tuple[StagedEntry, ...] = ()
     accept: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] = (OLD, NEW)
+    moments: tuple[Annotated[str, msgspec.Meta(min_length=1)], ...] = ()
     alive: AliveEntry = AliveEntry()
     commit: CommitEntry | None = None
     limits: LimitEntry = LimitEntry()

@@ -31,7 +31,19 @@ def check_document(document: ElfBoardFile, images: dict[str, bytes], where: str)
     if len(set(names)) != len(names):
         raise BoardError(f"{where}: two [[slot]] share a name; give each one of its own")
     largest = max(document.slot, key=lambda slot: slot.size)
-    for name, data in images.items():
+    for image in document.image:
+        name, data, offset = image.name, images[image.name], image.offset
+        for start, end in image.ignore:
+            if not start < end <= largest.size:
+                raise BoardError(
+                    f"{where}: [[image]] {name!r}: ignore: [{start:#x}, {end:#x}] is no range of a slot; give offsets "
+                    f"in the slot, the first below the second, up to {largest.size:#x}"
+                )
+        if offset and offset + len(data) > largest.size >= len(data):
+            raise BoardError(
+                f"{where}: [[image]] {name!r}: {len(data):,} bytes behind {offset:#x} end behind the largest slot, "
+                f"{largest.name!r}, {largest.size:,} bytes; a file that has its header in it needs no offset"
+            )
         if len(data) > largest.size:
             raise BoardError(
                 f"{where}: [[image]] {name!r} has {len(data):,} bytes and the largest slot, {largest.name!r}, "

@@ -31,6 +31,8 @@ _WORDS = {
 _SHOWN = 60
 REFUSED_RULE = "refused"
 """Of operations that the controller did not do: `Misuse.rule`."""
+UNRELIABLE = "the bytes are those of the {} image; error correction gives up under them"
+"""Noted before an image is entered that is unknown for that reason alone."""
 
 
 class Settled(Exception):
@@ -89,9 +91,7 @@ class ElfLife:
         image = self._known.standing_in(slot, self._trace)
         right_bytes = self._known.unreliable_in(slot) if image == UNKNOWN else ""
         if right_bytes:
-            self._log.note(
-                NOTE, f"the bytes are those of the {right_bytes} image; error correction gives up under them"
-            )
+            self._log.note(NOTE, UNRELIABLE.format(right_bytes))
         if image == UNKNOWN and self._notes_stores:
             self.differences.append(self._known.difference_in(slot))
         self._slot, self.image = number, image
@@ -105,6 +105,9 @@ class ElfLife:
         """Bytes have left the chip: one, or by DMA as many as there were."""
         said = self._said.setdefault(port, bytearray())
         said.extend(data)
+        for moment in self._document.moments:
+            if _has_come(said, len(data), moment.encode()):
+                self._log.note(NOTE, f"{port} has said {moment!r}")
         if not self.image:
             return
         alive, commit = self._document.alive.uart.encode(), self._document.commit

@@ -8,7 +8,7 @@
 #include "pages.h"
 #include "port.h"
 
-static const uint32_t pending[2] = {0x444E4550u, ~0x444E4550u};
+static const uint32_t pending[MARK / 4u] = {0x444E4550u, ~0x444E4550u};
 
 #define FLAG STATE0
 #define STARTED (STATE0 + 16u)
@@ -69,8 +69,8 @@ static void copy(void)
     for (uint32_t at = 0; at < SLOT_SIZE; at += UNIT) {
         bool blank = true, wanted = false;
         for (uint32_t byte = at; byte < at + UNIT; byte++) {
-            blank = blank && *(const uint8_t *)(SLOT_A + byte) == 0xFFu;
-            wanted = wanted || *(const uint8_t *)(SLOT_B + byte) != 0xFFu;
+            blank = blank && *(const uint8_t *)(SLOT_A + byte) == (uint8_t)ERASED;
+            wanted = wanted || *(const uint8_t *)(SLOT_B + byte) != (uint8_t)ERASED;
         }
         if (blank && wanted) {
             flash_program(SLOT_A + at, (const void *)(SLOT_B + at));

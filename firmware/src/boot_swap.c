@@ -15,12 +15,12 @@
 #define COMMITTED (STEPS + 1u)
 #define BACK (STEPS + 2u)
 
-static const uint32_t request[2] = {0x50415753u, ~0x50415753u};
-static const uint32_t zeros[2] = {0, 0};
+static const uint32_t request[MARK / 4u] = {0x50415753u, ~0x50415753u};
+static const uint32_t mark_set[MARK / 4u] = {~ERASED, ~ERASED};
 
 static uint32_t mark_address(uint32_t mark)
 {
-    return STATE0 + 16u + mark * 8u;
+    return STATE0 + 16u + mark * MARK;
 }
 
 static bool is_requested(void)
@@ -32,12 +32,12 @@ static bool is_requested(void)
 static bool is_marked(uint32_t mark)
 {
     uint32_t faults = flash_faults();
-    return REG(mark_address(mark)) != 0xFFFFFFFFu || flash_faults() != faults;
+    return REG(mark_address(mark)) != ERASED || flash_faults() != faults;
 }
 
 static void set_mark(uint32_t mark)
 {
-    write_record(mark_address(mark), zeros, UNIT);
+    write_record(mark_address(mark), mark_set, UNIT);
 }
 
 static void step(uint32_t number)

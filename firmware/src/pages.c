@@ -15,11 +15,11 @@ void write_record(uint32_t address, const void *record, uint32_t length)
 static bool is_blank(const void *unit)
 {
 #if UNIT == 2
-    return *(const uint16_t *)unit == 0xFFFFu;
+    return *(const uint16_t *)unit == (uint16_t)ERASED;
 #else
     const uint32_t *words = unit;
     for (uint32_t at = 0; at < UNIT / 4; at++) {
-        if (words[at] != 0xFFFFFFFFu) {
+        if (words[at] != ERASED) {
             return false;
         }
     }

@@ -23,7 +23,7 @@ bool flash_erase(uint32_t address);                     /* the erase unit that b
 bool flash_program(uint32_t address, const void *unit); /* UNIT bytes */
 
 /* How many reads error correction could not repair so far. What was read meanwhile is worth nothing, right bytes or not. */
-#if defined(CHIP_STM32L4)
+#if defined(CHIP_STM32L4) || defined(CHIP_STM32G0) || defined(CHIP_STM32H5)
 uint32_t flash_faults(void);
 void nmi_handler(void);
 #else

@@ -33,6 +33,9 @@ class OptionEffects:
 
     read_protection: ReadProtection = 0
     hardware_watchdog: bool = False
+    resets_in_standby: bool = False
+    """Going to Standby is a reset instead."""
+    stops_watchdog_in_standby: bool = False
 
 
 class ControllerBase(Registers):

@@ -23,6 +23,7 @@ from emu.cpu.flash.double_word_layout import (
     ERRIE,
     ERRORS,
     FSTPG,
+    IWDG_STDBY,
     IWDG_SW,
     KEY1,
     KEY2,
@@ -102,7 +103,11 @@ class DoubleWordControl(ControllerBase):
     @property
     def effects(self) -> OptionEffects:
         options = self._options[OPTR]
-        return OptionEffects(level_of(options), hardware_watchdog=not options & IWDG_SW)
+        return OptionEffects(
+            level_of(options), hardware_watchdog=not options & IWDG_SW,
+            resets_in_standby=not options & self.LAYOUT.standby_reset,
+            stops_watchdog_in_standby=not options & IWDG_STDBY,
+        )  # fmt: skip
 
     def _reset_registers(self) -> None:
         self._lock.reset()

@@ -15,7 +15,7 @@ ERRORS = PROGERR | WRPERR | PGAERR | SIZERR | PGSERR | MISERR | FASTERR | RDERR
 PG, PER, MER1, MER2, STRT, OPTSTRT, FSTPG = (1 << bit for bit in (0, 1, 2, 15, 16, 17, 18))
 EOPIE, ERRIE, RDERRIE, OBL_LAUNCH, OPTLOCK, LOCK = (1 << bit for bit in (24, 25, 26, 27, 30, 31))
 ECCIE, ECCC, ECCD = 1 << 24, 1 << 30, 1 << 31
-IWDG_SW = 1 << 16
+IWDG_SW, IWDG_STDBY = 1 << 16, 1 << 18
 ROW_WORDS = 64
 
 
@@ -25,7 +25,7 @@ class Layout:
 
     ``fast_after_mass_erase``: what allows fast programming (False: the page erased last). ``ecc_unit``: bytes one step
     of the address in ECCR means; ``ecc_bank``: its bank bit, 0: bank 2 has a register of its own. ``wrp_shift``,
-    ``wrp_mask``: the last page in WRP.
+    ``wrp_mask``: the last page in WRP. ``standby_reset``: the option nRST_STDBY.
     """
 
     page_bits: int
@@ -38,4 +38,5 @@ class Layout:
     ecc_mask: int
     wrp_shift: int
     wrp_mask: int
+    standby_reset: int
     reset_acr: int

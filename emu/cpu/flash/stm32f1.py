@@ -85,7 +85,11 @@ class Stm32F1Flash(ControllerBase):
     @property
     def effects(self) -> OptionEffects:
         """Read protection has one level; bit WDG_SW 0 starts the independent watchdog at reset."""
-        return OptionEffects(1 if self._is_protected else 0, hardware_watchdog=not self._obr >> 2 & 1)
+        return OptionEffects(
+            1 if self._is_protected else 0,
+            hardware_watchdog=not self._obr >> 2 & 1,
+            resets_in_standby=not self._obr >> 4 & 1,
+        )
 
     @property
     def _is_protected(self) -> bool:

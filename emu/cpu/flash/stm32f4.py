@@ -30,7 +30,7 @@ EOP, OPERR, WRPERR, PGAERR, PGPERR, PGSERR, RDERR = (1 << bit for bit in (0, 1, 
 ERRORS = WRPERR | PGAERR | PGPERR | PGSERR | RDERR
 PG, SER, MER, STRT, EOPIE, ERRIE, LOCK = (1 << bit for bit in (0, 1, 2, 16, 24, 25, 31))
 STORED = PG | SER | MER | 0xF8 | 0x300 | EOPIE | ERRIE
-OPTLOCK, OPTSTRT, WDG_SW = 1 << 0, 1 << 1, 1 << 5
+OPTLOCK, OPTSTRT, WDG_SW, NRST_STDBY = 1 << 0, 1 << 1, 1 << 5, 1 << 7
 OPTION_BITS = 0x0FFF_FFEC
 LEVEL_0, LEVEL_2 = 0xAA, 0xCC
 FACTORY = 0x0FFF_AAEC
@@ -83,7 +83,10 @@ class Stm32F4Flash(ControllerBase):
 
     @property
     def effects(self) -> OptionEffects:
-        return OptionEffects(_level(self._in_force), hardware_watchdog=not self._options & WDG_SW)
+        return OptionEffects(
+            _level(self._in_force), hardware_watchdog=not self._options & WDG_SW,
+            resets_in_standby=not self._options & NRST_STDBY,
+        )  # fmt: skip
 
     def _reset_registers(self) -> None:
         self._lock.reset()

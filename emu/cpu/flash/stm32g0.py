@@ -43,7 +43,8 @@ class Stm32G071Flash(DoubleWordFlash):
     ROWS = (option_row(G071_LINES),)
     LAYOUT = Layout(
         page_bits=0x3FF, bank_bit=0, second_bank=False, waits=True, fast_after_mass_erase=False,
-        ecc_unit=8, ecc_bank=0, ecc_mask=0x3FFF, wrp_shift=16, wrp_mask=0x3F, reset_acr=0x600,
+        ecc_unit=8, ecc_bank=0, ecc_mask=0x3FFF, wrp_shift=16, wrp_mask=0x3F, standby_reset=1 << 14,
+        reset_acr=0x600,
     )  # fmt: skip
 
 
@@ -57,5 +58,6 @@ class Stm32G0B1Flash(DoubleWordFlash):
     ROWS = (option_row(G0B1_LINES),)
     LAYOUT = Layout(
         page_bits=0x3FF, bank_bit=1 << 13, second_bank=True, waits=True, fast_after_mass_erase=False,
-        ecc_unit=8, ecc_bank=0, ecc_mask=0x7FFF, wrp_shift=16, wrp_mask=0x7F, reset_acr=0x600,
+        ecc_unit=8, ecc_bank=0, ecc_mask=0x7FFF, wrp_shift=16, wrp_mask=0x7F, standby_reset=1 << 14,
+        reset_acr=0x600,
     )  # fmt: skip

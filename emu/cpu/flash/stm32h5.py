@@ -40,7 +40,7 @@ LOCK, PG, SER, BER, FW, START, MER, BKSEL = (1 << bit for bit in (0, 1, 2, 3, 4,
 STORED = PG | SER | BER | 0x7F << 6 | MER | 0xFF << 16 | BKSEL
 OPTLOCK, OPTSTART, OPTION_CHANGE = 1 << 0, 1 << 1, 6
 ECCC, ECCD, ECCIE, BK_ECC = 1 << 30, 1 << 31, 1 << 25, 1 << 22
-IWDG_SW = 1 << 3
+IWDG_SW, NRST_STDBY, IWDG_STDBY = 1 << 3, 1 << 7, 1 << 21
 QUAD = 16
 SECTORS_PER_WRP_BIT = 4
 
@@ -74,7 +74,11 @@ class Stm32H5Flash(ControllerBase):
 
     @property
     def effects(self) -> OptionEffects:
-        return OptionEffects(hardware_watchdog=not self._options[OPTSR] & IWDG_SW)
+        return OptionEffects(
+            hardware_watchdog=not self._options[OPTSR] & IWDG_SW,
+            resets_in_standby=not self._options[OPTSR] & NRST_STDBY,
+            stops_watchdog_in_standby=not self._options[OPTSR] & IWDG_STDBY,
+        )
 
     def _reset_registers(self) -> None:
         self._lock.reset()

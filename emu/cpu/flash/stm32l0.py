@@ -38,7 +38,7 @@ WRPERR, PGAERR, SIZERR, OPTVERR, NOTZEROERR = (1 << bit for bit in (8, 9, 10, 11
 ERRORS = WRPERR | PGAERR | SIZERR | 1 << 13 | NOTZEROERR | 1 << 17
 HALF_PAGE = 64
 WRP_SECTOR = 4096
-WDG_SW = 1 << 20
+WDG_SW, NRST_STDBY = 1 << 20, 1 << 22
 LEVEL_0, LEVEL_2 = 0xAA, 0xCC
 
 
@@ -90,7 +90,10 @@ class Stm32L0Flash(ControllerBase):
 
     @property
     def effects(self) -> OptionEffects:
-        return OptionEffects(_level(self._options), hardware_watchdog=not self._options & WDG_SW)
+        return OptionEffects(
+            _level(self._options), hardware_watchdog=not self._options & WDG_SW,
+            resets_in_standby=not self._options & NRST_STDBY,
+        )  # fmt: skip
 
     def _reset_registers(self) -> None:
         for lock in self._locks.values():

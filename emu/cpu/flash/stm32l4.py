@@ -34,5 +34,6 @@ class Stm32L4Flash(DoubleWordFlash):
     ROWS = (option_row(LINES),)
     LAYOUT = Layout(
         page_bits=0xFF, bank_bit=1 << 11, second_bank=True, waits=False, fast_after_mass_erase=True,
-        ecc_unit=1, ecc_bank=1 << 19, ecc_mask=0x7_FFFF, wrp_shift=16, wrp_mask=0xFF, reset_acr=0x600,
+        ecc_unit=1, ecc_bank=1 << 19, ecc_mask=0x7_FFFF, wrp_shift=16, wrp_mask=0xFF, standby_reset=1 << 13,
+        reset_acr=0x600,
     )  # fmt: skip

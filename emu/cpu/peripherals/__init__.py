@@ -13,8 +13,9 @@ from emu.cpu.contract import Peripheral, Surroundings
 from emu.cpu.peripherals.clocks import CLOCK_MODELS
 from emu.cpu.peripherals.nordic import ClockPower, Uart
 from emu.cpu.peripherals.nordic_time import Rtc, Timer
+from emu.cpu.peripherals.power import Power
 from emu.cpu.peripherals.serial import NewPort, OldPort
-from emu.cpu.peripherals.small import Backup, Crc, NordicGpio, NordicRandom, Random, gpio_new, gpio_old
+from emu.cpu.peripherals.small import Crc, NordicGpio, NordicRandom, Random, gpio_new, gpio_old
 from emu.cpu.peripherals.storage import Storage
 from emu.cpu.peripherals.timers import Tim
 from emu.cpu.peripherals.watchdogs import Independent, Nordic, Window
@@ -30,13 +31,14 @@ MODELS: Mapping[str, Maker] = {
     "gpio-v1": gpio_old,
     "gpio-v2": gpio_new,
     "iwdg": Independent,
+    "iwdg-h5": partial(Independent, longest=8),
     "wwdg": partial(Window, shift=7),
     "wwdg-v2": partial(Window, shift=11),
     "tim": partial(Tim, bits=16),
     "tim32": partial(Tim, bits=32),
     "crc": Crc,
     "rng": Random,
-    "backup": Backup,
+    "pwr": Power,
     "nrf-clock-power": ClockPower,
     "nrf-uart": Uart,
     "nrf-gpio": NordicGpio,

@@ -4,7 +4,7 @@ SysTick and everything firmware computes from its clock would be wrong by the fa
 prescaler is in it. Switches and locks take no time. A switch to a source that is off, or a PLL set to something no
 formula has, leaves the clock as it is.
 
-Sources: RM0008, RM0090, RM0351, RM0444, RM0377 by way of the vendor's headers (bits) and recalled (factors).
+Sources: RM0008, RM0090, RM0351, RM0444, RM0377, RM0481 by way of the vendor's headers (bits) and recalled (factors).
 Neighbours: `storage` keeps the registers; the table at the end is by the name of a model.
 """
 
@@ -105,6 +105,19 @@ def _l0(clocks: Clocks) -> int | None:
     return {0: msi, 1: hsi, 2: clocks.hse_hz}.get(source)
 
 
+def _h5(clocks: Clocks) -> int | None:
+    """CR at 0 with the divisor of HSI, CFGR1 at 1C, PLL1CFGR at 28, PLL1DIVR at 34. The fraction of the PLL is left
+    out."""
+    hsi = 64 * MHZ >> clocks.field(0x00, 3, 2)
+    source = clocks.field(0x1C, 0, 2)
+    if source == 3:
+        base = {1: hsi, 2: 4 * MHZ, 3: clocks.hse_hz}.get(clocks.field(0x28, 0, 2))
+        if base is None:
+            return None
+        return _pll(base, clocks.field(0x28, 8, 6), clocks.field(0x34, 0, 9) + 1, clocks.field(0x34, 9, 7) + 1)
+    return {0: hsi, 1: 4 * MHZ, 2: clocks.hse_hz}.get(source)
+
+
 def _pll(base: int, divisor: int, multiplier: int, output: int) -> int | None:
     return base * multiplier // divisor // output if divisor and multiplier and output else None
 
@@ -123,4 +136,5 @@ CLOCK_MODELS = {
     "rcc-l4": _model(_l4, 0x08, 4),
     "rcc-g0": _model(_g0, 0x08, 8),
     "rcc-l0": _model(_l0, 0x0C, 4),
+    "rcc-h5": _model(_h5, 0x20, 0),
 }

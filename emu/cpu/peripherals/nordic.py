@@ -15,7 +15,7 @@ from emu.cpu.peripherals.bank import WORD, Bank
 
 INTENSET, INTENCLR = 0x304, 0x308
 _EVENTS = 0x100
-_REASONS = {"pin": 0, "wdt": 1, "software": 2, "lockup": 3, "wake": 16}
+_REASONS = {"pin": 0, "wdt": 1, "software": 2, "lockup": 3}
 """Bits of RESETREAS by cause."""
 
 
@@ -90,7 +90,7 @@ class ClockPower(Nordic):
         kept = {each: self.words.get(each, 0) for each in (self.GPREGRET, self.GPREGRET2)}
         super().reset()
         cause = self.world.cause()
-        if cause == "software":
+        if cause in ("software", "lockup"):
             self.words |= kept
         self._reasons = 0 if cause == "power" else self._reasons | 1 << _REASONS.get(cause, 0)
         self.words[self.RESETREAS] = self._reasons
@@ -123,7 +123,7 @@ class ClockPower(Nordic):
         elif register in (self.GPREGRET, self.GPREGRET2):
             self.keep(register, value & 0xFF)
         elif register == self.SYSTEMOFF and value & 1:
-            self.world.reset("off")
+            self.world.stay_asleep("System OFF, which a pin, NFC or USB would end, and nobody is there")
         elif register not in (self.HFCLKSTAT, self.LFCLKSTAT, self.HFCLKRUN, self.LFCLKRUN, self.MAINREGSTATUS):
             super().stored(register, value, lanes)
 

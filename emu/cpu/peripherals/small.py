@@ -1,4 +1,4 @@
-"""Small peripherals: GPIO, the CRC unit, the random number generator, backup registers.
+"""Small peripherals: GPIO, the CRC unit, the random number generator.
 
 Neighbours: `Bank`. Offsets and bits: the vendors' headers and SVD files.
 """
@@ -209,26 +209,6 @@ class NordicRandom(Bank):
             self._runs = register == self.START
         else:
             self.keep(register, value, lanes)
-
-
-class Backup(Bank):
-    """Model "backup": registers that a system reset leaves alone; the loss of power clears them, as without a
-    battery."""
-
-    def __init__(self, world: Surroundings, entry: PeripheralEntry) -> None:
-        super().__init__(world, entry.name, dict.fromkeys(range(0, entry.size, 4), 0) | dict(entry.registers))
-
-    def reset(self) -> None:
-        if self.world.cause() == "power":
-            super().reset()
-
-    def retained(self) -> tuple[int, ...]:
-        """Offset and word of every register that is not as after power-on."""
-        changed = [(at, word) for at, word in sorted(self.words.items()) if word != self._resets.get(at, 0)]
-        return tuple(each for pair in changed for each in pair)
-
-    def retain(self, state: tuple[int, ...]) -> None:
-        self.words = dict(self._resets) | dict(zip(state[::2], state[1::2], strict=True))
 
 
 def _reversed(value: int, width: int) -> int:

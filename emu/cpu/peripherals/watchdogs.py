@@ -15,11 +15,15 @@ _UNLOCK, _RELOAD, _START = 0x5555, 0xAAAA, 0xCCCC
 
 
 class Independent(Bank):
-    """Model "iwdg": the independent watchdog of every STM32. An option byte may start it at reset."""
+    """Model "iwdg": the independent watchdog of every STM32. An option byte may start it at reset.
+
+    ``longest``: the largest PR that makes a difference; 8 on the H5, where the field has four bits.
+    """
 
     KR, PR, RLR, SR, WINR = 0x00, 0x04, 0x08, 0x0C, 0x10
 
-    def __init__(self, world: Surroundings, entry: PeripheralEntry) -> None:
+    def __init__(self, world: Surroundings, entry: PeripheralEntry, longest: int = 6) -> None:
+        self._longest = longest
         super().__init__(world, entry.name, {self.KR: 0, self.PR: 0, self.RLR: 0xFFF, self.SR: 0, self.WINR: 0xFFF})
         self._lsi_hz = entry.lsi_hz
         self._runs = self._is_open = False
@@ -45,7 +49,7 @@ class Independent(Bank):
             if not self._is_open:
                 self.world.note(f"{self.name}: offset {register:#x} := {value:#x} while it is write-protected: dropped")
                 return
-            self.keep(register, value & (0x7 if register == self.PR else 0xFFF))
+            self.keep(register, value & ((0x7 if self._longest < 8 else 0xF) if register == self.PR else 0xFFF))
             if register == self.WINR and self._runs:
                 self._feed()
         elif register != self.SR:
@@ -54,7 +58,7 @@ class Independent(Bank):
     @property
     def period_us(self) -> int:
         """From a reload to the reset."""
-        prescaler = 4 << min(self.words[self.PR], 6)
+        prescaler = 4 << min(self.words[self.PR], self._longest)
         return (self.words[self.RLR] + 1) * prescaler * 1_000_000 // self._lsi_hz
 
     def _start(self) -> None:

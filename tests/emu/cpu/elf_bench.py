@@ -22,10 +22,24 @@ from flash.snapshot import Snapshot
 from flash.tears import TEAR_SETS, Tear, tears_of
 
 FIRMWARE = Path(__file__).parents[3] / "firmware"
-CHIPS = {"stm32f1": "STM32F103xB", "stm32f4": "STM32F405xG", "stm32l4": "STM32L476xG", "nrf52840": "nRF52840"}
-SLOT_A = {"stm32f1": 0x2000, "stm32f4": 0x2_0000, "stm32l4": 0x3000, "nrf52840": 0x4000}
-SLOT_B = {"stm32f1": 0x3000, "stm32f4": 0x4_0000, "stm32l4": 0x5000, "nrf52840": 0x6000}
-TAIL = {"stm32f1": 0x400, "stm32f4": 0x400, "stm32l4": 0x800, "nrf52840": 0x1000}
+MISTAKEN = ("stm32f1", "stm32f4", "stm32l4", "stm32h5", "nrf52840")
+"""Chips with a build of every mistake; the others have right builds alone."""
+CHIPS = {
+    "stm32f1": "STM32F103xB", "stm32f4": "STM32F405xG", "stm32l4": "STM32L476xG", "stm32h5": "STM32H563xI",
+    "nrf52840": "nRF52840", "stm32g0": "STM32G071xB", "stm32l0": "STM32L072xZ",
+}  # fmt: skip
+SLOT_A = {
+    "stm32f1": 0x2000, "stm32f4": 0x2_0000, "stm32l4": 0x3000, "stm32h5": 0x8000, "nrf52840": 0x4000,
+    "stm32g0": 0x3000, "stm32l0": 0x2000,
+}  # fmt: skip
+SLOT_B = {
+    "stm32f1": 0x3000, "stm32f4": 0x4_0000, "stm32l4": 0x5000, "stm32h5": 0x10_0000, "nrf52840": 0x6000,
+    "stm32g0": 0x5000, "stm32l0": 0x3000,
+}  # fmt: skip
+TAIL = {
+    "stm32f1": 0x400, "stm32f4": 0x400, "stm32l4": 0x800, "stm32h5": 0x2000, "nrf52840": 0x1000,
+    "stm32g0": 0x800, "stm32l0": 0x400,
+}  # fmt: skip
 ALLOWED = {"new": ("old", "new"), "sick": ("old",), "damaged": ("old",), "older": ("old",)}
 LIMIT_US = 6_500_000
 MAX_BOOTS = 12

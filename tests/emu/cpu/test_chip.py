@@ -59,6 +59,7 @@ def test_every_oscillator_of_an_stm32_is_ready_when_it_is_on_and_not_when_it_is_
     built = machine(name)
     built.reset("power")
     entry = next(each for each in bundled_chip(name).peripheral if each.name == "RCC")
+    open_the_backup_domain(built)
     for follow in entry.follows:
         at = entry.address + follow.register
         shown = entry.address + (follow.register if follow.in_ < 0 else follow.in_)
@@ -67,6 +68,15 @@ def test_every_oscillator_of_an_stm32_is_ready_when_it_is_on_and_not_when_it_is_
             word = built.bus.read(at, 4) & ~(mask << follow.bit) | value << follow.bit
             built.bus.write(at, 4, word)
             assert built.bus.read(shown, 4) >> follow.to & mask == value
+
+
+def open_the_backup_domain(machine: Machine) -> None:
+    """DBP, wherever it stands."""
+    entries = {each.name: each for each in machine.chip.peripheral}
+    gates = {each.backup.gate for each in entries.values() if each.backup is not None and each.backup.gate is not None}
+    for name, offset, bit in gates:
+        at = entries[name].address + offset
+        machine.bus.write(at, 4, machine.bus.read(at, 4) | 1 << bit)
 
 
 def test_the_reason_of_a_reset_adds_up_until_it_is_cleared() -> None:
@@ -96,6 +106,8 @@ def test_the_reason_of_a_reset_adds_up_until_it_is_cleared() -> None:
         ("STM32G071xB", [(0x0C, 0x3000_0802), (0x08, 0x2)], 64_000_000),  # HSI * 8 / 2
         ("STM32G071xB", [(0x08, 0x800)], 8_000_000),
         ("STM32L072xZ", [(0x0C, 0x44_0003)], 32_000_000),  # HSI * 4 / 2
+        ("STM32H563xI", [(0x28, 0x803), (0x34, 0x2F9), (0x1C, 0x3)], 125_000_000),  # HSE / 8 * 250 / 2
+        ("STM32H563xI", [(0x00, 0x23), (0x20, 0x8)], 32_000_000),  # HSI, AHB / 2
     ],
 )
 def test_the_core_runs_at_the_frequency_its_registers_say(name: str, writes: list[tuple[int, int]], hz: int) -> None:

@@ -167,7 +167,7 @@ def test_hints_are_told_from_instructions_that_are_none() -> None:
     assert [engine.run(100).kind, engine.run(100).kind] == ["event-wait", "undefined"]
 
 
-@pytest.mark.parametrize("model", ["cortex-m0", "cortex-m3", "cortex-m4", "cortex-m7"])
+@pytest.mark.parametrize("model", ["cortex-m0", "cortex-m3", "cortex-m4", "cortex-m7", "cortex-m33"])
 def test_registers_are_saved_and_restored(model: str) -> None:
     engine = Engine(model)
     engine.put(Register.R4, 44)

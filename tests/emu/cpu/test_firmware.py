@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("unicorn", reason="unicorn is not installed: pip install 'brownout[cpu]'")
 
 from emu.cpu.elf import Firmware
-from tests.emu.cpu.elf_bench import CHIPS, FIRMWARE, Device, elf
+from tests.emu.cpu.elf_bench import CHIPS, FIRMWARE, MISTAKEN, Device, elf
 
 DESIGNS = {
     "ab": ("new", "sick", "damaged"),
@@ -18,7 +18,13 @@ DESIGNS = {
     "swap": ("new", "sick", "damaged", "older"),
 }
 
-FEW_CHIPS = [pytest.param(chip, marks=() if chip in ("stm32f1", "stm32l4") else pytest.mark.slow) for chip in CHIPS]
+NOT_A_MISTAKE = {("stm32h5", "ab", "2")}
+"""Half of a record is one of two quad words there, and all that a trial needs stands in the first."""
+
+
+QUICK = ("stm32f1", "stm32l4", "stm32h5")
+SLOW = (pytest.mark.slow,)
+FEW_CHIPS = [pytest.param(chip, marks=() if chip in QUICK else SLOW) for chip in CHIPS]
 """All of them with -m slow."""
 
 
@@ -43,7 +49,11 @@ def test_every_bootloader_has_seven_mistakes_and_every_build_is_there() -> None:
     assert [(each.design, each.number) for each in table] == [(d, str(n)) for d in DESIGNS for n in range(1, 8)]
     loaders = [f"{design}-{build}" for design in DESIGNS for build in ("right", *(f"bug{n}" for n in range(1, 8)))]
     apps = [f"app-{name}" for name in ("old-a", "older-a", "new-a", "new-b", "sick-a", "sick-b")]
-    expected = {f"{chip}-{name}.elf" for chip in CHIPS for name in (*loaders, *apps)} | {"stm32l4-copy-bug8.elf"}
+    builds = {chip: loaders if chip in MISTAKEN else [f"{design}-right" for design in DESIGNS] for chip in CHIPS}
+    expected = {f"{chip}-{name}.elf" for chip, made in builds.items() for name in (*made, *apps)}
+    expected |= {f"{chip}-copy-bug8.elf" for chip in ("stm32l4", "stm32h5")}
+    expected |= {"stm32f1-keep-bug9.elf"}
+    expected -= {f"{chip}-{design}-bug{number}.elf" for chip, design, number in NOT_A_MISTAKE}
     assert {path.name for path in (FIRMWARE / "elf").iterdir()} == expected
     contents = [elf(name.removesuffix(".elf")).segments for name in expected]
     assert len(set(contents)) == len(contents)
@@ -85,8 +95,17 @@ def test_uncut_updates(chip: str, design: str) -> None:
         assert life.names == (["old", "sick", "old"] if tried else ["old", "new"] if staged == "new" else ["old"])
 
 
-@pytest.mark.parametrize("chip", FEW_CHIPS)
-@pytest.mark.parametrize("mistake", mistakes(), ids=lambda m: f"{m.design}{m.number}")
+def made() -> list[object]:
+    """Every mistake on every chip it is one on."""
+    return [
+        pytest.param(chip, mistake, id=f"{mistake.design}{mistake.number}-{chip}", marks=() if chip in QUICK else SLOW)
+        for mistake in mistakes()
+        for chip in MISTAKEN
+        if (chip, mistake.design, mistake.number) not in NOT_A_MISTAKE
+    ]
+
+
+@pytest.mark.parametrize(("chip", "mistake"), made())
 def test_a_mistake_is_found_as_declared(chip: str, mistake: Mistake) -> None:
     device = Device(chip, f"{mistake.design}-bug{mistake.number}", mistake.staged)
     uncut = device.live().findings(mistake.staged, is_uncut=True)
@@ -97,24 +116,31 @@ def test_a_mistake_is_found_as_declared(chip: str, mistake: Mistake) -> None:
     assert any(mistake.found_as in found for _, found in device.cut_lives(everywhere=mistake.design == "ab"))
 
 
-def test_right_bytes_over_a_broken_double_word_are_found() -> None:
-    lives = Device("stm32l4", "copy-bug8", "new").cut_lives(tears="T1-coarse", everywhere=False)
+@pytest.mark.parametrize("chip", ["stm32l4", pytest.param("stm32h5", marks=pytest.mark.slow)])
+def test_right_bytes_over_a_broken_word_are_found(chip: str) -> None:
+    lives = Device(chip, "copy-bug8", "new").cut_lives(tears="T1-coarse", everywhere=False)
     assert {"broken-ecc"} in (found for _, found in lives)
 
 
 def held(chip: str, design: str, staged: str, **how: object) -> int:
-    """How many lives held; every one has to."""
+    """How many lives held; every one has to. The STM32L0 tells nobody of a word it could not repair."""
     count = 0
+    unseen = {"broken-ecc"} if chip == "stm32l0" else set()
     for where, found in Device(chip, f"{design}-right", staged).cut_lives(**how):  # type: ignore[arg-type]
-        assert found == set(), where
+        assert found <= unseen, where
         count += 1
     return count
+
+
+AB_CUTS = {
+    "stm32f1": 51, "stm32f4": 27, "stm32l4": 15, "stm32h5": 9, "nrf52840": 27, "stm32g0": 15, "stm32l0": 48,
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("staged", ["new", "sick"])
 @pytest.mark.parametrize("chip", FEW_CHIPS)
 def test_the_right_ab_bootloader_holds_at_every_cut(chip: str, staged: str) -> None:
-    assert held(chip, "ab", staged) == {"stm32f1": 51, "stm32f4": 27, "stm32l4": 15, "nrf52840": 27}[chip]
+    assert held(chip, "ab", staged) == AB_CUTS[chip]
 
 
 @pytest.mark.parametrize("design", ["copy", "swap"])

@@ -306,6 +306,7 @@ def test_random_numbers_are_those_of_the_seed() -> None:
 
 
 def test_backup_registers_survive_all_but_the_loss_of_power(f1: Bench) -> None:
+    f1.write("PWR", 0x00, 1 << 8)
     f1.write("BKP", 0x04, 0xBEEF)
     f1.machine.reset("iwdg")
     assert f1.read("BKP", 0x04) == 0xBEEF

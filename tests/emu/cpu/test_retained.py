@@ -38,6 +38,8 @@ def test_power_leaves_ram_as_it_is_drawn_and_all_else_travels(chip: str) -> None
 
 def test_backup_registers_and_reset_flags_travel() -> None:
     one, other = machine("STM32F103xB"), machine("STM32F103xB")
+    for each in (one, other):
+        each.bus.write(0x4000_7000, 4, 1 << 8)
     one.bus.write(0x4000_6C04, 4, 0xBEEF)
     other.bus.write(0x4000_6C08, 4, 0xDEAD)
     retain(other, retained(one))

@@ -8,7 +8,7 @@ pytest.importorskip("unicorn", reason="unicorn is not installed: pip install 'br
 
 from tests.emu.cpu.test_peripherals import Bench
 
-FAMILIES = ("STM32F103xB", "STM32F405xG", "STM32F411xE", "STM32L476xG", "STM32G071xB", "STM32L072xZ")
+FAMILIES = ("STM32F103xB", "STM32F405xG", "STM32F411xE", "STM32L476xG", "STM32G071xB", "STM32L072xZ", "STM32H563xI")
 DEBUG = {"STM32G071xB": "DBG", "STM32L072xZ": "DBG"}
 RTC = FAMILIES[1:]
 
@@ -17,7 +17,7 @@ RTC = FAMILIES[1:]
 def test_watchdogs_are_frozen_for_a_debugger_beside_an_identity_that_stays(chip: str) -> None:
     bench, name = Bench(chip), DEBUG.get(chip, "DBGMCU")
     identity = bench.read(name, 0x00)
-    assert identity & 0xFFF in (0x410, 0x413, 0x431, 0x415, 0x460, 0x447)
+    assert identity & 0xFFF in (0x410, 0x413, 0x431, 0x415, 0x460, 0x447, 0x484)
     bench.write(name, 0x08, 1 << 12)
     assert bench.read(name, 0x08) == 1 << 12
     bench.write(name, 0x00, 0)
@@ -28,6 +28,8 @@ def test_watchdogs_are_frozen_for_a_debugger_beside_an_identity_that_stays(chip:
 @pytest.mark.parametrize("chip", RTC)
 def test_the_calendar_may_be_set_when_that_was_asked_for(chip: str) -> None:
     bench = Bench(chip)
+    gate, bit = (0x24, 0) if chip == "STM32H563xI" else (0x00, 8)
+    bench.write("PWR", gate, bench.read("PWR", gate) | 1 << bit)
     assert not bench.read("RTC", 0x0C) & 1 << 6
     bench.write("RTC", 0x0C, 1 << 7)
     assert bench.read("RTC", 0x0C) & 1 << 6

@@ -11,9 +11,12 @@ from flash.images import load_image
 from tests.emu.cpu.elf_bench import CHIPS, FIRMWARE, SLOT_A, SLOT_B, TAIL
 
 ELF = FIRMWARE / "elf"
-SLOT_SIZE = {"stm32f1": 0x800, "stm32f4": 0x2_0000, "stm32l4": 0x1000, "nrf52840": 0x2000}
-BASE = {"stm32f1": 0x0800_0000, "stm32f4": 0x0800_0000, "stm32l4": 0x0800_0000, "nrf52840": 0}
-FOUND_BY = {"damaged": "accepts", "older": "accepts", "broken-ecc": "whole"}
+SLOT_SIZE = {
+    "stm32f1": 0x800, "stm32f4": 0x2_0000, "stm32l4": 0x1000, "stm32h5": 0x4000, "nrf52840": 0x2000,
+    "stm32g0": 0x1000, "stm32l0": 0x800,
+}  # fmt: skip
+BASE = {chip: 0 if chip == "nrf52840" else 0x0800_0000 for chip in CHIPS}
+FOUND_BY = {"damaged": "accepts", "older": "accepts", "broken-ecc": "sound"}
 """Checks that are not called what the table of firmware/README.md calls them."""
 
 
