@@ -1,5 +1,5 @@
 """What a reset of the system begins from besides the cells of flash, as plain data: RAM, backup registers, the flags of
-earlier resets, a watchdog that cannot be stopped.
+earlier resets, a watchdog that cannot be stopped, the modes of memories beside the chip and what they are doing.
 
 Taken when a session has ended with a reset, given back before the next one begins; so a session is a function of data
 wherever it runs. The loss of power leaves none of it. Neighbours: `machine` is where it stands. Knows no campaign.
@@ -7,6 +7,7 @@ wherever it runs. The loss of power leaves none of it. Neighbours: `machine` is 
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -38,6 +39,8 @@ def retained(machine: Machine, live: Sequence[int] | None = None, *, stops_alarm
         found += [(f"{name}.{at}", word) for at, word in enumerate(peripheral.retained())]
     if machine.keeping is not None:
         found += [(f"FLASH.{at}", word) for at, word in enumerate(machine.keeping.kept())]
+    for memory in machine.externals:
+        found.append((f"memory {memory.name}", int.from_bytes(repr(memory.hold()).encode(), "little")))
     now_us, alarms = machine.clock.settings()
     if not stops_alarms:
         found += [(f"alarm {name}", at_us - now_us) for name, at_us in alarms if name in _ALARMS]
@@ -79,6 +82,9 @@ def retain(machine: Machine, state: Retained) -> None:
         machine.keeping.keep(_words(entries, "FLASH"))
     left = tuple((name, entries[f"alarm {name}"]) for name in _ALARMS if f"alarm {name}" in entries)
     machine.clock.set((0, left))
+    for memory in machine.externals:
+        held = entries[f"memory {memory.name}"]
+        memory.resume(ast.literal_eval(held.to_bytes(-(-held.bit_length() // 8), "little").decode()))
 
 
 def _words(entries: Mapping[str, int], name: str) -> tuple[int, ...]:

@@ -37,6 +37,11 @@ class ElfBench:
 
     def __init__(self, rig: ElfRig) -> None:
         board = rig.board
+        if board.memories:
+            raise ScenarioError(
+                f"{rig.name} has memories beside the chip, and faults are tried on the chip's own flash alone: leave "
+                "--faults out"
+            )
         self._rig = rig
         self.keeps_new = rig.keeps_new
         self.old_app = board.images[OLD]

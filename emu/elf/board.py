@@ -34,9 +34,11 @@ import msgspec
 
 from emu.cpu.chip import Chip, bundled_chip, load_chip
 from emu.cpu.elf import check_machine
+from emu.cpu.external import MemoryEntry
 from emu.elf.blanks import check_filled
 from emu.elf.document import ElfBoardFile
 from emu.elf.fits import check_document, check_places
+from emu.elf.memories import check_memories, memories_of
 from emu.elf.placed import Placed
 from emu.errors import BoardError
 from emu.events import UNKNOWN
@@ -54,7 +56,8 @@ OLDER = "older"
 class ElfBoard:
     """A board with everything it is made of. ``files``: what the factory programs, piece by piece; ``staged`` after
     it; ``older``: what is staged where an older image is delivered, b"" where the board names none. ``images`` by name.
-    ``programs``: the files by name, for functions and lines. ``paths``: all that was read."""
+    ``programs``: the files by name, for functions and lines. ``paths``: all that was read. ``memories``: beside the
+    chip."""
 
     name: str
     document: ElfBoardFile
@@ -65,6 +68,7 @@ class ElfBoard:
     programs: tuple[tuple[str, bytes], ...]
     paths: tuple[str, ...]
     older: bytes = b""
+    memories: tuple[MemoryEntry, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -78,6 +82,7 @@ def load_elf_board(path: Path) -> ElfBoard:
     document = read_toml(path, ElfBoardFile, error=BoardError)
     check_filled(path.read_text(encoding="utf-8"), where)
     chip = _chip(document, path.parent, where)
+    memories = memories_of(document, path.parent, chip, where)
     read = partial(_read, path.parent, where, chip)
     images: dict[str, bytes] = {}
     older = b""
@@ -91,20 +96,29 @@ def load_elf_board(path: Path) -> ElfBoard:
         elif image.delivered:
             raise BoardError(f"{what}: delivered is for {OLDER!r}; [[staged]] is the update")
     for file in document.file:
-        _check_address(path.parent / file.path, file.address, where)
-    files = tuple(piece for file in document.file for piece in _pieces(read(file.path, file.address)))
+        if not file.memory:
+            _check_address(path.parent / file.path, file.address, where)
+    files = tuple(
+        piece
+        for file in document.file
+        for piece in _pieces(read(file.path, 0 if file.memory and file.address is None else file.address), file.memory)
+    )
     staged = tuple(
-        Placed(entry.path, entry.address, _flat(read(entry.path), chip, f"{where}: [[staged]]"))
+        Placed(entry.path, entry.address, _flat(read(entry.path), chip, f"{where}: [[staged]]"), entry.memory)
         for entry in document.staged
     )
     check_document(document, images, where)
-    check_places(document, chip, files, staged, images, where)
+    check_memories(document, memories, (*files, *staged), where)
+    inside = [tuple(each for each in placed if not each.memory) for placed in (files, staged)]
+    check_places(document, chip, inside[0], inside[1], images, where)
     names = list(dict.fromkeys([*(each.path for each in document.file), *(each.path for each in document.image)]))
     programs = tuple((name, read_file(path.parent / name)) for name in names)
     delivered = [each.path for each in document.staged] + [each.delivered for each in document.image]
-    beside = dict.fromkeys([*names, *filter(None, [*delivered, document.chip_file])])
+    described = [document.chip_file, *(each.part_file for each in document.memory)]
+    beside = dict.fromkeys([*names, *filter(None, [*delivered, *described])])
     paths = (where, *(str(path.parent / name) for name in beside))
-    return ElfBoard(document.name or path.stem, document, chip, files, staged, images, programs, paths, older)
+    name = document.name or path.stem
+    return ElfBoard(name, document, chip, files, staged, images, programs, paths, older, memories)
 
 
 def _chip(document: ElfBoardFile, folder: Path, where: str) -> Chip:
@@ -149,5 +163,6 @@ def _flat(image: Image, chip: Chip, what: str) -> bytes:
     return image.flatten(fill=bundled_part(chip.flash.part).erased)
 
 
-def _pieces(image: Image) -> list[Placed]:
-    return [Placed(Path(str(image.source)).name, segment.address, bytes(segment.data)) for segment in image.segments]
+def _pieces(image: Image, memory: str) -> list[Placed]:
+    source = Path(str(image.source)).name
+    return [Placed(source, segment.address, bytes(segment.data), memory) for segment in image.segments]

@@ -16,25 +16,43 @@ Seconds = Annotated[float, msgspec.Meta(gt=0, le=3600)]
 
 
 class FileEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A file as the factory programs it: ELF, HEX, or another format with addresses. ``address``: of a raw binary."""
+    """A file as the factory programs it: ELF, HEX, or another format with addresses. ``address``: of a raw binary.
+    ``memory``: the one beside the chip it goes to."""
 
     path: str
     address: U32 | None = None
+    memory: str = ""
 
 
 class StagedEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A file whose bytes stand at ``address``, wherever it is linked."""
+    """A file whose bytes stand at ``address`` (of a ``memory`` beside the chip: from 0 on), wherever it is linked."""
 
     path: str
     address: U32
+    memory: str = ""
+
+
+class MemoryTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A memory beside the chip. ``part``: a bundled one, or ``part_file`` beside the board file. ``bus``: the
+    peripheral it hangs on. ``select``: the pin that selects it on an SPI. ``address``: of 7 bits, on an I2C.
+    ``write_protect``: its WP pin forbids writes."""
+
+    name: Name
+    bus: str
+    part: str = ""
+    part_file: str = ""
+    select: str = ""
+    address: Annotated[int, msgspec.Meta(ge=0, le=0x7F)] = 0
+    write_protect: bool = False
 
 
 class SlotEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where an application runs, on erase boundaries."""
+    """Where an application runs, on erase boundaries; in a ``memory`` beside the chip, where an image waits."""
 
     name: Name
     address: U32
     size: Positive
+    memory: str = ""
 
 
 class ImageEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -105,6 +123,7 @@ class ElfBoardFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     chip_file: str = ""
     name: str = ""
     staged: tuple[StagedEntry, ...] = ()
+    memory: tuple[MemoryTable, ...] = ()
     accept: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] = (OLD, NEW)
     moments: tuple[Annotated[str, msgspec.Meta(min_length=1)], ...] = ()
     alive: AliveEntry = AliveEntry()
@@ -112,3 +131,8 @@ class ElfBoardFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     limits: LimitEntry = LimitEntry()
     counter: tuple[CounterEntry, ...] = ()
     checks: CheckEntry = CheckEntry()
+
+    @property
+    def running_slots(self) -> tuple[SlotEntry, ...]:
+        """Those the core can run from."""
+        return tuple(slot for slot in self.slot if not slot.memory)

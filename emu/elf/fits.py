@@ -27,10 +27,12 @@ def check_document(document: ElfBoardFile, images: dict[str, bytes], where: str)
             raise BoardError(f"{where}: accept: {name!r} is no [[image]]; known: {', '.join(images)}")
     if not document.staged:
         raise BoardError(f"{where}: no [[staged]]: without an update that waits in flash there is nothing to cut")
+    if not document.running_slots:
+        raise BoardError(f"{where}: every [[slot]] is in a memory beside the chip; one has to be where the core runs")
     names = [slot.name for slot in document.slot]
     if len(set(names)) != len(names):
         raise BoardError(f"{where}: two [[slot]] share a name; give each one of its own")
-    largest = max(document.slot, key=lambda slot: slot.size)
+    largest = max(document.running_slots, key=lambda slot: slot.size)
     for image in document.image:
         name, data, offset = image.name, images[image.name], image.offset
         for start, end in image.ignore:
@@ -50,7 +52,11 @@ def check_document(document: ElfBoardFile, images: dict[str, bytes], where: str)
                 f"{largest.size:,}; give the slot its real size, or an image that fits"
             )
     for one, other in combinations(document.slot, 2):
-        if one.address < other.address + other.size and other.address < one.address + one.size:
+        if (
+            one.memory == other.memory
+            and one.address < other.address + other.size
+            and other.address < one.address + one.size
+        ):
             raise BoardError(f"{where}: slots {one.name!r} and {other.name!r} overlap; give each its own addresses")
 
 
@@ -80,7 +86,7 @@ def check_places(
         )
 
     slots = []
-    for slot in document.slot:
+    for slot in document.running_slots:
         at = offset(f"slot {slot.name!r}", slot.address, slot.size)
         _check_boundaries(slot, at, part, chip, where)
         slots.append((at, slot))

@@ -20,6 +20,7 @@ from emu.events import COMMIT_BEGUN, COMMIT_RETURNED, HANDOVER, NEW, NOTE, UNKNO
 from emu.known_images import KnownImages
 from emu.rig import Outcome
 from emu.timers import EventLog
+from flash.errors import PowerLost
 from flash.journal import Misuse
 from flash.partition import Partition
 from flash.trace import Trace
@@ -126,6 +127,15 @@ class ElfLife:
         if self._document.commit is not None and self.image == NEW:
             self._begin_commit()
 
+    def has_ended(self, entry: int, counter: int) -> None:
+        """A memory beside the chip has made an entry, asked for by the code at ``counter``. What the core is at work on
+        meanwhile comes behind it."""
+        if self._notes_stores:
+            under_way = self.stores.get(entry)
+            if under_way is not None and under_way != counter:
+                self.stores[entry + 1] = under_way
+            self.stores[entry] = counter
+
     def is_refused(self, text: str) -> None:
         """The controller has not done what it was asked for."""
         self._log.strike_if_due()
@@ -159,11 +169,20 @@ class ElfLife:
         machine = self._machine
         machine.attend(self._attends)
         machine.on_sent, machine.before_flash, machine.on_refusal = self.says, self.touches_flash, self.is_refused
+        machine.on_ended = self.has_ended
         try:
             ending = session.run(cause, limit_us, journal=self._log.journal, trace=trace).ending
+            return self._outcome(ending), ending.kind == "limit"
         except Settled:
-            return self._settled(), False
-        return self._outcome(ending), ending.kind == "limit"
+            return self._finished(), False
+
+    def _finished(self) -> Outcome:
+        """It has settled; what memories beside the chip are doing comes to its end as well."""
+        try:
+            self._machine.finish_memories()
+        except PowerLost:
+            return Outcome("cut")
+        return self._settled()
 
     def _settled(self) -> Outcome:
         word = self._document.alive.word

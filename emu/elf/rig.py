@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 
@@ -34,6 +34,7 @@ from emu.cpu.session import CpuSession
 from emu.elf.board import ElfBoard
 from emu.elf.counters import Counters
 from emu.elf.life import UNRELIABLE, ElfLife
+from emu.elf.placed import Placed
 from emu.elf.warm import Live, WarmResets, WatchedJournal, watchdog_of
 from emu.errors import ScenarioError
 from emu.events import COMMIT_TIMER, HANDOVER, HANG, NEW, NOTE, OLD, UNKNOWN
@@ -99,18 +100,20 @@ class ElfRig:
         self.resets = (resets, live)
         """Whether a session says what a reset finds at each of its points, and which words of RAM count there; None:
         all."""
-        self._machine = machine = Machine(board.chip, make_controller, seed=seed)
+        self._machine = machine = Machine(board.chip, make_controller, seed=seed, memories=board.memories)
         self._session = CpuSession(machine)
         for device in machine.devices:
             device.timing = Timing(device.part, timing, seed=seed, worn=False)
         entry, base = board.document, board.chip.flash.address
         size = machine.flash.geometry.size
         self._bases = [base, *board.chip.flash.aliases]
-        self._slots = [Partition(s.name, machine.flash, self._offset(s.address), s.size) for s in entry.slot]
+        self._slots = [Partition(s.name, machine.flash, self._offset(s.address), s.size) for s in entry.running_slots]
         layouts = {image.name: Layout(image.offset, image.ignore) for image in entry.image}
         self._known = KnownImages(board.images, max(slot.size for slot in self._slots), layouts)
-        for placed in (*board.files, *board.staged):
-            machine.flash.load(self._offset(placed.address), placed.data)
+        self._program(board.files)
+        self.shipped = DeviceState(tuple(device.snapshot() for device in machine.devices), "power", 0)
+        """The device before an update waits in it."""
+        self._program(board.staged)
         self._factory = DeviceState(tuple(device.snapshot() for device in machine.devices), "power", 0)
         self._shipped = self._factory
         self._defects: Mapping[str, Defects] = {}
@@ -213,7 +216,8 @@ class ElfRig:
     @property
     def regions(self) -> tuple[Region, ...]:
         found = [Region(self._machine.flash.name, slot.name, slot.address, slot.size) for slot in self._slots]
-        return tuple(sorted(found, key=lambda region: region.address))
+        found += [Region(s.memory, s.name, s.address, s.size) for s in self.board.document.slot if s.memory]
+        return tuple(sorted(found, key=lambda region: (self.chip_names.index(region.chip), region.address)))
 
     @property
     def keeps_new(self) -> bool:
@@ -270,6 +274,11 @@ class ElfRig:
     def with_resets(self, live: Live | None = ()) -> ElfRig:
         """The like of this rig, whose sessions say what a reset finds at each of their points. ``live``: the words of
         RAM that count, besides those that did; None: all of it."""
+        if self.board.memories:
+            raise ScenarioError(
+                f"{self.name} has memories beside the chip, and nobody records what they are doing at every point a "
+                "reset may come: cut it by power alone, leave --events out"
+            )
         timing, seed, resolution = self.drawn
         both = None if live is None else tuple(sorted({*live, *(self.resets[1] or ())}))
         return ElfRig(self.board, timing=timing, seed=seed, resolution=resolution, resets=True, live=both)
@@ -404,6 +413,15 @@ class ElfRig:
 
     # -- what it is made of --------------------------------------------------------------------------------
 
+    def _program(self, pieces: Iterable[Placed]) -> None:
+        """As the factory does."""
+        for placed in pieces:
+            if placed.memory:
+                device = next(each for each in self._machine.devices if each.name == placed.memory)
+                device.load(placed.address, placed.data)
+            else:
+                self._machine.flash.load(self._offset(placed.address), placed.data)
+
     def _offset(self, address: int) -> int:
         """In the array, of an address the core knows it by; an access may begin a little before."""
         size = self._machine.flash.geometry.size
@@ -417,7 +435,9 @@ class ElfRig:
         boot = self._offset(self.board.chip.boot)
         block = self._machine.flash.cells.block_size
         holder = next(
-            p for p in self.board.files if self._offset(p.address) <= boot < self._offset(p.address) + len(p.data)
+            p
+            for p in self.board.files
+            if not p.memory and self._offset(p.address) <= boot < self._offset(p.address) + len(p.data)
         )
         start = self._offset(holder.address) // block * block
         end = -(-(self._offset(holder.address) + len(holder.data)) // block) * block
@@ -427,23 +447,29 @@ class ElfRig:
     def _measure(self) -> tuple[Grids, int]:
         """The uncut life, as far as it goes: which pages it writes outside the slots, and its longest session."""
         flash = self._machine.flash
-        state, longest_us, written = self.initial(1), 0, set[int]()
+        state, longest_us = self.initial(1), 0
+        cells = {device.name: device.cells for device in self._machine.devices}
+        blocks = {name: set[int]() for name in cells}
         for _ in range(self.bounds.max_resets + 1):
             run, is_over = self._run(state, None, self._limit_us)
             longest_us = longest_us if is_over else max(longest_us, run.end_us)
             for entry in run.entries:
-                if isinstance(entry, Operation) and entry.device == flash.name:
-                    written.update(flash.cells.blocks_in(entry.address, entry.length))
+                if isinstance(entry, Operation):
+                    blocks[entry.device].update(cells[entry.device].blocks_in(entry.address, entry.length))
             if run.outcome.kind != "reset":
                 break
             state = run.end
         block = flash.cells.block_size
-        self.records = _ranges(sorted(written), block, self._slots)
+        self.records = _ranges(sorted(blocks[flash.name]), block, self._slots)
         in_slots = {at for slot in self._slots for at in flash.cells.blocks_in(slot.address, slot.size)}
-        fine = sorted(written - in_slots)[: MAX_FINE // block]
+        fine = sorted(blocks[flash.name] - in_slots)[: MAX_FINE // block]
         if (len(fine) + len(in_slots)) * block <= MAX_FINE:
             fine = sorted({*fine, *in_slots})
         grids = {device.name: Grid(device.part) for device in self._machine.devices}
+        for memory in (each.device for each in self._machine.externals):
+            size = memory.cells.block_size
+            small = sorted(blocks[memory.name])[: MAX_FINE // size]
+            grids[memory.name] = Grid(memory.part, [(at * size, size) for at in small], FINE_SIZE)
         grids[flash.name] = Grid(flash.part, [(at * block, block) for at in fine], FINE_SIZE)
         return grids, longest_us
 

@@ -192,8 +192,8 @@ def test_without_machine_code_everything_is_the_same(
         assert list(one.trace.consulted_units) == list(other.trace.consulted_units), "in this order"
 
 
-def slow_machine(chip: object, make_it: object, *, seed: int) -> Machine:
-    return Machine(chip, make_controller, seed=seed, native=False)  # type: ignore[arg-type]
+def slow_machine(chip: object, make_it: object, *, seed: int, memories: object = ()) -> Machine:
+    return Machine(chip, make_controller, seed=seed, native=False, memories=memories)  # type: ignore[arg-type]
 
 
 def test_ram_at_power_on_is_drawn_from_the_seed(copying: ElfRig, tmp_path: Path) -> None:
