@@ -3,41 +3,39 @@
 The bootloader of a vendor's kit comes as HEX with the address it starts at in UICR, and segments of an ELF begin where
 its linker liked, not where a program of the flash does: a programmer fills such a one with what stands there.
 
-Neighbours: `fits` asks whether a piece belongs into a row, `rig` has it programmed. Knows no core.
+Neighbours: `board` asks which pieces belong into a row, `rig` programs all of them. Knows no core.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
+from dataclasses import replace
 
 from emu.clock import VirtualClock
 from emu.cpu.chip import Chip
 from emu.cpu.contract import World
-from emu.cpu.faces import CellRegion
 from emu.cpu.flash import make_controller
 from emu.elf.placed import Placed
 from flash.device import FlashDevice
 from flash.part import bundled_part
 
 
-def rows_of(chip: Chip) -> tuple[CellRegion, ...]:
-    """The rows of a chip, for their addresses: nobody runs this one."""
-    main = FlashDevice(bundled_part(chip.flash.part), clock=VirtualClock())
-    world = World(main.clock, _ignore, _ignore, lambda: None, _ignore, _ignore)
-    return beside_the_array(make_controller(chip.flash.controller, world, main).regions)
-
-
-def beside_the_array(regions: Sequence[CellRegion]) -> tuple[CellRegion, ...]:
-    """``regions`` of a controller but the array, which is the first, and what else shows the same cells."""
-    return tuple(each for each in regions if each.device is not regions[0].device)
-
-
-def row_for(placed: Placed, rows: Sequence[CellRegion]) -> CellRegion | None:
-    """The row that holds all of a piece."""
-    for row in rows:
-        if row.base <= placed.address and placed.address + len(placed.data) <= row.base + row.size:
-            return row
-    return None
+def into_rows(pieces: Iterable[Placed], chip: Chip) -> tuple[Placed, ...]:
+    """``pieces``, those that lie in a row of ``chip`` with its device as their memory."""
+    clock = VirtualClock()
+    world = World(clock, _ignore, _ignore, lambda: None, _ignore, _ignore)
+    array, *rows = make_controller(
+        chip.flash.controller, world, FlashDevice(bundled_part(chip.flash.part), clock=clock)
+    ).regions
+    found = []
+    for piece in pieces:
+        for row in rows:
+            start, end = piece.address - row.base, piece.address - row.base + len(piece.data)
+            if not piece.memory and row.device is not array.device and start >= 0 and end <= row.size:
+                piece = replace(piece, memory=row.device.name, address=row.start + start)
+                break
+        found.append(piece)
+    return tuple(found)
 
 
 def program(device: FlashDevice, offset: int, data: bytes) -> None:
