@@ -45,6 +45,10 @@ _WATCHING = 256
 _FIRST_ACCESSES, _FIRST_SLICES = 256, 4
 """Accesses to registers, and slices of the longest kind, after which the core asks itself whether it goes round in a
 circle; twice as many each time it did not, since looking costs as much as a million instructions."""
+_WORTH_A_LOOK, _SETTLING, _AGAIN = 1 << 13, 1 << 9, 3
+"""The core looks where there is so much code to the next event, after so few bytes: most slices end with an event, and
+behind one a handler runs. Who has waited in a circle waits in it again: there it is looked at whether this is still the
+same one, eight times as many bytes later when it was not, and so often."""
 _BRANCH_TO_SELF, _WIDE_BRANCH_TO_SELF = b"\xfe\xe7", b"\xff\xf7\xfe\xbf"
 _EVENT_WAITS = 1000
 """Waits for an event in a row, with nothing to come, before the core counts as asleep."""
@@ -86,6 +90,9 @@ class Core:
         """Bytes of code of the present slice that time has been charged for."""
         self._longest = _FIRST_SLICE
         self._quiet, self._quiet_due = 0, _FIRST_SLICES
+        self._period = 0
+        """Bytes of code of the circle that was found last; 0: it was left for good."""
+        self._failed = 0
         self._slice_end_us = 0
         self._event_waits = 0
         self._fresh = engine.snapshot()
@@ -99,6 +106,7 @@ class Core:
         self.systick.power_on()
         self.agenda.clear()
         self.charged, self._event_waits = 0, 0
+        self._period = self._failed = 0
         self._calm()
         put = self.engine.put
         if self.model.is_v8:
@@ -189,7 +197,10 @@ class Core:
         end = self.time.cycles_at(limit_us)
         event = self.next_event
         room = max(1, (min(end, event) if event is not None else end) - self.time.cycles) * BYTES_PER_CYCLE
-        room = min(room, _WATCHING if masked else self._longest)
+        wants = self._period > 0 or self._quiet >= self._quiet_due
+        looks = wants and not masked and room > max(_WORTH_A_LOOK, 8 * self._period)
+        longest = _SETTLING << 3 * self._failed if looks else self._longest
+        room = min(room, _WATCHING if masked else longest)
         self._slice_end_us = self.time.clock.now_us + room // BYTES_PER_CYCLE * MICROSECONDS // self.time.hz + 1
         self.before_slice()
         stop = self.engine.run(room + self.charged)
@@ -198,12 +209,11 @@ class Core:
             return self._stopped(stop, limit_us)
         if self._spins():
             return self._doze(limit_us)
-        if self._bus.count >= self._bus.due:
+        if looks and self._period:
+            return self._look_again(limit_us)
+        if looks or self._bus.count >= self._bus.due:
             return self._look_around(limit_us)
-        if self._longest == _LONGEST_SLICE:
-            self._quiet += 1
-            if self._quiet >= self._quiet_due:
-                return self._look_around(limit_us)
+        self._quiet += self._longest == _LONGEST_SLICE
         self._longest = min(self._longest * 2, _LONGEST_SLICE)
         return None
 
@@ -255,6 +265,7 @@ class Core:
     def _look_around(self, limit_us: int) -> Ending | None:
         """After a long time in which nothing happened, or many accesses: time goes on to the next event if nothing but
         that can change what the core does."""
+        began = self.time.cycles
         circle, stop = self._search.look(self._step)
         if stop is not None:
             return None if stop is NOTHING else self._stopped(stop, limit_us)
@@ -262,6 +273,22 @@ class Core:
             self._bus.due, self._quiet_due = self._bus.due * 2, self._quiet_due * 2
             self.news()
             return None
+        self._period, self._failed = (self.time.cycles - began) // 2 * BYTES_PER_CYCLE, 0
+        return self._go_round(circle, limit_us)
+
+    def _look_again(self, limit_us: int) -> Ending | None:
+        """Whether it is in the circle that was found last."""
+        circle, stop = self._search.look_again(lambda: self._step(self._period))
+        if circle is not None:
+            self._failed = 0
+            return self._go_round(circle, limit_us)
+        self._failed += 1
+        if self._failed == _AGAIN:
+            self._period = self._failed = 0
+        return None if stop is None or stop is NOTHING else self._stopped(stop, limit_us)
+
+    def _go_round(self, circle: Circle, limit_us: int) -> Ending | None:
+        """Time goes on to the next event."""
         clock = self.time.clock
         alarms = dict(clock.settings()[1])
         for name in circle.moved:
@@ -278,12 +305,13 @@ class Core:
         self._calm()
         return None
 
-    def _step(self) -> Stop | None:
-        """One block of code, unless something has come to pass: that is no stop of the engine's."""
+    def _step(self, length: int = 1) -> Stop | None:
+        """A block of code, or ``length`` bytes of it, unless something has come to pass: that is no stop of the
+        engine's."""
         event = self.next_event
         if (event is not None and event <= self.time.cycles) or self._handlers.is_called():
             return NOTHING
-        stop = self.engine.run(1)
+        stop = self.engine.run(length)
         self._charge_slice()
         return None if stop.kind == "slice" else stop
 

@@ -101,18 +101,20 @@ class Watched:
 
 class Row:
     """Cells beside the array, as the core reads them: ``sensed(address, size)`` hears of it. A store goes to the
-    controller, and ``after`` is called then."""
+    controller, between ``before`` and ``after``."""
 
     def __init__(
         self,
         region: CellRegion,
         controller: FlashController,
         sensed: Callable[[int, int], None],
+        before: Callable[[], None],
         after: Callable[[], None],
     ) -> None:
         self._region = region
         self._controller = controller
         self._sensed = sensed
+        self._before = before
         self._after = after
 
     def read(self, offset: int, size: int) -> int:
@@ -122,6 +124,7 @@ class Row:
         return int.from_bytes(self._region.device.sense(self._region.start + offset, size), "little")
 
     def write(self, offset: int, size: int, value: int) -> None:
+        self._before()
         if self._controller.store(self._region.base + offset, size, value) != "done":
             raise BusFault(f"a store to {self._region.name} that it does not take")
         self._after()

@@ -432,9 +432,8 @@ class Machine:
             self.bus.attach(f"identity at {start:#x}", start, 0x10, Constants(inside))
         for region in self._regions():
             if region.device is not self.flash:
-                self.bus.attach(
-                    region.name, region.base, region.size, Row(region, self.controller, self.sensed, self.note_flash)
-                )
+                row = Row(region, self.controller, self.sensed, lambda: self.before_flash(), self.note_flash)
+                self.bus.attach(region.name, region.base, region.size, row)
 
     def _map_registers(self) -> None:
         """Peripherals and the core's own registers as two spans; pages elsewhere one by one."""

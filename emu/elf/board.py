@@ -37,6 +37,7 @@ from emu.cpu.elf import check_machine
 from emu.cpu.wiring import MemoryEntry
 from emu.elf.blanks import check_filled
 from emu.elf.document import ElfBoardFile
+from emu.elf.factory import into_rows
 from emu.elf.fits import check_document, check_places
 from emu.elf.memories import check_memories, memories_of
 from emu.elf.placed import Placed
@@ -109,6 +110,7 @@ def load_elf_board(path: Path) -> ElfBoard:
     )
     check_document(document, images, where)
     check_memories(document, memories, (*files, *staged), where)
+    files = into_rows(files, chip)
     inside = [tuple(each for each in placed if not each.memory) for placed in (files, staged)]
     check_places(document, chip, inside[0], inside[1], images, where)
     names = list(dict.fromkeys([*(each.path for each in document.file), *(each.path for each in document.image)]))

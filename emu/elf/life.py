@@ -77,7 +77,7 @@ class ElfLife:
         self._notes_stores = notes_stores
         self._slot = -1
         self._refusals = 0
-        self._said: dict[str, bytes] = {}
+        self._said: dict[str, bytearray] = {}
         self._alive = self._commit_begun = self._committed = False
 
     @property
@@ -112,19 +112,21 @@ class ElfLife:
             self._lives()
 
     def says(self, port: str, data: bytes) -> None:
-        """Bytes have left the chip."""
-        said = self._said[port] = self._said.get(port, b"") + data
+        """Bytes have left the chip: one, or by DMA as many as there were."""
+        said = self._said.setdefault(port, bytearray())
+        said.extend(data)
         for moment in self._document.moments:
-            if said.endswith(moment.encode()):
+            if _has_come(said, len(data), moment.encode()):
                 self._log.note(NOTE, f"{port} has said {moment!r}")
         if not self.image:
             return
         alive, commit = self._document.alive.uart.encode(), self._document.commit
-        if commit is not None and self.image == NEW and not self._committed and said.endswith(commit.uart.encode()):
+        on_trial = self.image == NEW and not self._committed
+        if commit is not None and on_trial and _has_come(said, len(data), commit.uart.encode()):
             self._begin_commit()
             self._committed = True
             self._log.note(COMMIT_RETURNED)
-        if alive and not self._alive and said.endswith(alive):
+        if alive and not self._alive and _has_come(said, len(data), alive):
             self._lives()
 
     def touches_flash(self) -> None:
@@ -248,6 +250,8 @@ class ElfLife:
         found = f"; its last fault: {core.last_fault}" if core.last_fault and ending.kind != "lockup" else ""
         if ending.kind == "stalled":
             name = self._machine.bus.name_of(ending.register)
+            if name and self._machine.unknown.knows_nothing_of(name):
+                name += ", which is not modelled"
             found += f" ({name})" if name else f"; {chip} has no peripheral there: is it the right chip?"
         return found
 
@@ -256,3 +260,8 @@ class ElfLife:
         """The last line that left the chip."""
         lines = [line for data in self._said.values() for line in data.decode("latin-1").splitlines() if line.strip()]
         return f"; it last said {lines[-1].strip()[:_SHOWN]!r}" if lines else "; it said nothing on any port"
+
+
+def _has_come(said: bytearray, new: int, text: bytes) -> bool:
+    """Whether ``text`` has become complete with the last ``new`` bytes of ``said``."""
+    return said.find(text, max(0, len(said) - new - len(text) + 1)) >= 0

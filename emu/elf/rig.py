@@ -33,6 +33,7 @@ from emu.cpu.retained import retain, retained
 from emu.cpu.session import CpuSession
 from emu.elf.board import ElfBoard
 from emu.elf.counters import Counters
+from emu.elf.factory import program
 from emu.elf.life import UNRELIABLE, ElfLife
 from emu.elf.placed import Placed
 from emu.elf.warm import Live, WarmResets, WatchedJournal, watchdog_of
@@ -422,9 +423,9 @@ class ElfRig:
         devices = {device.name: device for device in self._machine.devices}
         for placed in pieces:
             if placed.memory:
-                devices[placed.memory].load(placed.address, placed.data)
+                program(devices[placed.memory], placed.address, placed.data)
             else:
-                self._machine.flash.load(self._offset(placed.address), placed.data)
+                program(self._machine.flash, self._offset(placed.address), placed.data)
 
     def _offset(self, address: int) -> int:
         """In the array, of an address the core knows it by; an access may begin a little before."""
