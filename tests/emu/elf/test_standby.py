@@ -1,4 +1,4 @@
-"""A device that goes to Standby, as a board: for ever is a finding, and a watchdog begins another session without RAM."""
+"""A device in Standby, as a board: for ever is a finding, and a watchdog begins another session, without RAM."""
 
 from __future__ import annotations
 
