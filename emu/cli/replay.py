@@ -1,7 +1,7 @@
 """`brownout replay TOKEN`: one finding, reproduced and told step by step; or, with --gdb, stopped where power goes.
 
-Takes the same input options as `run`. Exit codes: 1 it reproduces, 3 it does not, 2 an input differs. With --gdb: 0 when
-gdb has left or the session is over, 2 when it cannot listen.
+Takes the same input options as `run`. Exit codes: 1 it reproduces, 3 it does not, 2 an input differs. With --gdb: 0
+when gdb has left or the session is over, 2 when it cannot listen.
 """
 
 from __future__ import annotations
@@ -81,10 +81,12 @@ def command(
     rig = make_subject(inputs)
     for _, target in outputs:
         check_writable(target, input_files(inputs, rig))
+    if port is not None and isinstance(rig, UpdateRig | PlainRig):
+        raise UsageError("--gdb is for an ELF on its emulated core; give its board file as --board")
     if name is not None:
         rig = with_firmware(on_model("--mutant", rig), mutant_named(name))
     parsed.check_inputs(asked(rig, inputs).inputs)
-    if port is not None:
+    if port is not None and not isinstance(rig, UpdateRig | PlainRig):
         return _debug(rig, parsed, inputs, port, number)
     if parsed.fault:
         story = retraced(rig, parsed, inputs.seed)
@@ -99,10 +101,8 @@ def command(
     return EXIT_REPRODUCED if story.breaches else EXIT_NOT_REPRODUCED
 
 
-def _debug(rig: UpdateRig | PlainRig | ElfRig, token: Token, inputs: Inputs, port: int, number: int | None) -> int:
+def _debug(rig: ElfRig, token: Token, inputs: Inputs, port: int, number: int | None) -> int:
     """Serve gdb at an interruption of ``token``."""
-    if isinstance(rig, UpdateRig | PlainRig):
-        raise UsageError("--gdb is for an ELF on its emulated core; give its board file as --board")
     from emu.elf.debugging import Debugging  # an extra is needed for it
 
     way = approach(rig, token, len(token.path) if number is None else number, inputs.seed)

@@ -1,4 +1,4 @@
-"""A machine as a debugger sees it: registers, memory without side effects, places to stop at, one instruction at a time.
+"""A machine as a debugger sees it: registers, memory without side effects, places to stop at, single instructions.
 
 The core runs as it always does; between two slices, and where it was made to halt, this asks ``serve`` how to go on.
 So interrupts, time and resets are those of any session. A place to stop at costs time only where it is.
@@ -32,8 +32,8 @@ _EVERYWHERE = (1, 0)
 
 
 class Debugger:
-    """``serve(stop)`` is called when the core stands still for that reason, and says how it goes on; what it raises ends
-    the session. ``interrupts`` is asked now and then whether somebody wants it to stand still."""
+    """``serve(stop)`` is called when the core stands still for that reason, and says how it goes on; what it raises
+    ends the session. ``interrupts`` is asked now and then whether somebody wants it to stand still."""
 
     def __init__(self, machine: Machine, serve: Callable[[Stop], Go], interrupts: Callable[[], bool]) -> None:
         self.machine = machine

@@ -1,5 +1,5 @@
-"""A path to a cut, with gdb at the end of it: the session runs as it always does, and stands still before the store that
-is interrupted.
+"""A path to a cut, with gdb at the end of it: the session runs as it always does, and stands still before the store
+that is interrupted.
 
 The uncut session is run once to learn which store that is, then again with gdb in front. An interruption that strikes
 beside a store (an image is entered, the session ends) has none: there it stands still where the entry before has been
@@ -36,8 +36,8 @@ class Front(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Touch:
-    """Something is about to be given to the flash controller, when so many entries have been made. ``instruction``: what
-    is the same for all that one instruction stores to the array; () for a register."""
+    """Something is about to be given to the flash controller, when so many entries have been made. ``instruction``:
+    what is the same for all that one instruction stores to the array; () for a register."""
 
     entries: int
     instruction: tuple[int, ...]
@@ -71,7 +71,7 @@ class Debugging:
         before = f"entry {cut.entry} of session {self._way.session}"
         entries = self._way.entries
         what = f", {self._told(entries[cut.entry])}" if cut.entry < len(entries) else ", the end"
-        tear = f" (the token tears it: {cut.tear})" if cut.tear is not None else ""
+        tear = f" (the token tears it: {cut.tear.name})" if cut.tear is not None else ""
         return f"stops before {before}{what}{tear}"
 
     def _find_touch(self) -> int | None:
@@ -251,9 +251,8 @@ class Debugging:
             raise Denied(f"entry {cut.entry} has been made, {made} are by now: the place of the cut is behind")
         if not self._is_armed:
             self._arm(cut)
-        return (
-            f"power goes at entry {cut.entry}, {cut.tear or 'before it is made'}: continue, and the next boot begins\n"
-        )
+        how = cut.tear.name if cut.tear is not None else "before it is made"
+        return f"power goes at entry {cut.entry}, {how}: continue, and the next boot begins\n"
 
     def _arm(self, cut: Interruption) -> None:
         self._is_armed = True

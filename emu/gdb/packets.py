@@ -1,4 +1,4 @@
-"""Packets of gdb's remote protocol, from bytes and to bytes: ``$`` data ``#`` checksum, and what may stand between them.
+"""Packets of gdb's remote protocol, from bytes and to bytes: ``$`` data ``#`` checksum, and what stands between them.
 
 Sans-IO. Neighbours: `stub` acts on what comes out of here. Knows no command.
 """

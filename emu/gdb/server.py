@@ -36,7 +36,8 @@ class Server:
         except OSError as wrong:
             self._listener.close()
             raise UsageError(
-                f"--gdb {port}: cannot listen on {HOST}:{port} ({wrong.strerror}); give another port, or 0 for a free one"
+                f"--gdb {port}: cannot listen on {HOST}:{port} ({wrong.strerror}); give another port, or 0 "
+                "for a free one"
             ) from None
         self.port: int = self._listener.getsockname()[1]
         self._client: socket.socket | None = None

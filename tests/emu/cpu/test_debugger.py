@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 
@@ -190,7 +191,7 @@ def test_the_map_has_sectors_as_they_are_and_nothing_twice() -> None:
     ]  # fmt: skip
     assert flash[3][0] == 0
     ends = sorted((span.address, span.address + span.size) for span in debugger.spans)
-    assert all(one[1] <= other[0] for one, other in zip(ends, ends[1:], strict=False))
+    assert all(one[1] <= other[0] for one, other in pairwise(ends))
 
 
 def test_code_that_is_written_into_ram_is_what_runs() -> None:

@@ -13,13 +13,14 @@ pytest.importorskip("unicorn", reason="unicorn is not installed: pip install 'br
 from emu.campaign.replay import Approach, approach
 from emu.campaign.token import token_for
 from emu.campaign.verdict import Step
+from emu.cpu.elf import Firmware
 from emu.elf.board import load_elf_board
 from emu.elf.debugging import Debugging
 from emu.elf.rig import ElfRig
 from emu.errors import TokenError
 from emu.gdb.server import Left
 from emu.gdb.target import Denied, Exited, Go, Stop, Target
-from tests.emu.elf.boards import board
+from tests.emu.elf.boards import ELF, board
 
 PC = 15
 
@@ -88,43 +89,41 @@ def test_it_stands_still_before_the_store_that_is_cut(rig: ElfRig) -> None:
 
 
 def test_power_goes_when_it_is_told_to_and_leaves_what_the_campaign_has_there(rig: ElfRig) -> None:
-    for how in ("cut", "front-half" if False else "cut"):
-        there = way(rig, Step(1, 4, how))
-        front = Front([cut, on])
-        lines = list(Debugging(rig, there, front).run())
-        assert lines[0] == "session 2 ends: power lost"
-        assert lines[1].startswith("session 3 ends: bricked: no image runs")
-        assert place(rig, front.stops[1]) == "boot_main", "the next boot, at its first instruction"
-        assert (len(front.stops), front.end) == (2, Exited(1))
-        assert b"no image" in front.said, "what the firmware says"
+    front = Front([cut, on])
+    lines = list(Debugging(rig, way(rig, Step(1, 4, "cut")), front).run())
+    assert lines[0] == "session 2 ends: power lost"
+    assert lines[1].startswith("session 3 ends: bricked: no image runs")
+    assert place(rig, front.stops[1]) == "boot_main", "the next boot, at its first instruction"
+    assert (len(front.stops), front.end) == (2, Exited(1))
+    assert b"no image" in front.said, "what the firmware says"
 
 
 def test_a_torn_operation_is_torn_as_the_token_has_it(tmp_path: Path) -> None:
     rig = ElfRig(load_elf_board(board(tmp_path, "stm32l4", "copy-right", "new")))
     there = way(rig, Step(1, 3, "ecc-fault-0"))
-    assert there.interruption is not None
-    assert there.interruption.tear is not None
-    front = Front([cut, on])
-    lines = list(Debugging(rig, there, front).run())
-    assert lines == ["session 2 ends: power lost", "session 3 ends: new image runs, committed"]
-    rig.machine.flash.restore(there.state.memory[0])
+    debugging = Debugging(rig, there, Front([cut, on]))
+    assert debugging.place.endswith("(the token tears it: ecc-fault-0)")
+    assert list(debugging.run()) == ["session 2 ends: power lost", "session 3 ends: new image runs, committed"]
 
 
-def test_what_somebody_has_changed_is_said(rig: ElfRig) -> None:
-    """R0 and R1 are where the operation goes and what it writes: another word is programmed."""
+def test_what_somebody_has_changed_is_said(tmp_path: Path) -> None:
+    """The erase that the token tears is made of another page."""
+    rig = ElfRig(load_elf_board(board(tmp_path, "stm32f1", "copy-right", "new")))
+    erase = Firmware(ELF / "stm32f1-copy-right.elf").symbol("flash_erase")
 
     def meddle(target: Target) -> Go:
-        target.write_register(3, target.read_register(3) ^ 0x80)
-        return Go()
+        target.write_register(0, 0x0800_2400)
+        target.write_register(PC, erase)
+        return cut(target)
 
-    def stops(target: Target) -> Go:
-        target.command("cut")
-        return meddle(target)
-
-    there = way(rig, Step(1, 6, "cut"))
-    debugging = Debugging(rig, there, Front([cut, on]))
-    debugging._way = Approach(there.state, there.session, there.entries, there.interruption, b"another")
-    assert next(debugging.run()).endswith("is not what the campaign has there, since somebody had a hand in it")
+    ends = []
+    for script in ([cut, on], [meddle, on]):
+        debugging = Debugging(rig, way(rig, Step(1, 0, "stopped-us-50")), Front(script))
+        ends.append(next(debugging.run()))
+    assert ends == [
+        "session 2 ends: power lost",
+        "session 2 ends: power lost; what is left is not what the campaign has there, since somebody had a hand in it",
+    ]
 
 
 def test_beside_a_store_it_stands_still_where_the_entry_before_is_made(rig: ElfRig) -> None:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import xml.etree.ElementTree as xml
 from collections.abc import Sequence
+from xml.etree import ElementTree
 
 import pytest
 from hypothesis import given
@@ -20,7 +20,7 @@ class Toy:
     """Sixteen registers of 32 bits and one of 64, 256 bytes of RAM; the rest is denied."""
 
     def __init__(self) -> None:
-        self.values = list(range(16)) + [1 << 40]
+        self.values = [*range(16), 1 << 40]
         self.ram = bytearray(range(256))
         self.places: set[tuple[PlaceKind, int, int]] = set()
         self.said: list[str] = []
@@ -126,8 +126,8 @@ def test_what_gdb_would_never_send_is_told(stub: Stub, junk: bytes) -> None:
 
 HEADS = [
     b"g", b"G", b"p", b"P1", b"m0,", b"M20000000,4:", b"X", b"Z9,0,0", b"Z2,fffffffff,1", b"z0,", b"vCont;x", b"vKill",
-    b"qRcmd,zz", b"qRcmd,", b"qXfer:features:read:target.xml:f,f", b"qXfer:memory-map:read::fffffffff,1", b"qXfer:", b"H",
-    b"c1", b"S", b"P1=00", b"?", b"D", b"QStartNoAckMode",
+    b"qRcmd,zz", b"qRcmd,", b"qXfer:features:read:target.xml:f,f", b"qXfer:memory-map:read::fffffffff,1", b"qXfer:",
+    b"H", b"c1", b"S", b"P1=00", b"?", b"D", b"QStartNoAckMode",
 ]  # fmt: skip
 TAILS = st.binary(max_size=6) | st.text("0123456789abcdef,;:=", max_size=12).map(str.encode)
 COMMANDS = st.tuples(st.sampled_from(HEADS), TAILS).map(lambda each: packet(each[0] + each[1]))
@@ -225,7 +225,7 @@ def test_documents_come_in_pieces(stub: Stub) -> None:
             piece = asked(stub, b"qXfer:%s:read:%s:%x,64" % (kind, annex, len(text)))
             assert isinstance(piece, bytes)
             text = (b"l" if piece[:1] == b"l" else b"") + text + piece[1:]
-        root = xml.fromstring(text[1:])
+        root = ElementTree.fromstring(text[1:])
         if kind == b"features":
             assert [each.get("name") for each in root.iter("feature")] == ["main", "floats"]
             assert [int(each.get("regnum", "")) for each in root.iter("reg")] == list(range(17))
