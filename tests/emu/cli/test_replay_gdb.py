@@ -19,7 +19,7 @@ from emu.campaign.token import token_for
 from emu.campaign.verdict import Step
 from emu.elf.board import load_elf_board
 from emu.elf.rig import ElfRig
-from tests.emu.cli.command import ROOT
+from tests.emu.cli.command import ROOT, Brownout
 from tests.emu.cpu.elf_bench import SLOT_A
 from tests.emu.elf.boards import ELF, board
 
@@ -166,30 +166,20 @@ def test_a_client_that_is_no_gdb_is_told_off_and_the_next_one_served(tmp_path: P
     assert second == f"gdb is gone without a word; waiting for gdb on 127.0.0.1:{replay.port}"
 
 
-def refused(*arguments: str | Path) -> str:
-    done = subprocess.run(
-        [sys.executable, "-m", "emu", "replay", *map(str, arguments)],
-        cwd=ROOT, capture_output=True, text=True, timeout=PATIENCE_S,
-    )  # fmt: skip
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.count("\n") == 1, done.stderr
-    return done.stderr
-
-
-def test_a_port_in_use_and_what_does_not_go_together_is_one_line(tmp_path: Path) -> None:
+def test_a_port_in_use_and_what_does_not_go_together_is_one_line(brownout: Brownout, tmp_path: Path) -> None:
     file, token = given(tmp_path, "stm32f1", "copy-bug1", Step(1, 2, "cut"))
+    path = ("replay", token, "--board", file)
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        said = refused(token, "--board", file, "--gdb", str(port))
-    assert said.startswith(f"brownout: --gdb {port}: cannot listen on 127.0.0.1:{port} (")
-    assert said.endswith("); give another port, or 0 for a free one\n")
-    assert "give --gdb as well" in refused(token, "--board", file, "--gdb-cut", "1")
-    assert "there is no number 2" in refused(token, "--board", file, "--gdb", "0", "--gdb-cut", "2")
-    assert "--vcd and --perfetto are for a replay" in refused(
-        token, "--board", file, "--gdb", "0", "--vcd", tmp_path / "a.vcd"
-    )
+        said = brownout.refused(*path, "--gdb", str(port))
+    assert said.startswith(f"--gdb {port}: cannot listen on 127.0.0.1:{port} (")
+    assert said.endswith("); give another port, or 0 for a free one")
+    assert "give --gdb as well" in brownout.refused(*path, "--gdb-cut", "1")
+    assert "there is no number 2" in brownout.refused(*path, "--gdb", "0", "--gdb-cut", "2")
+    both = brownout.refused(*path, "--gdb", "0", "--vcd", tmp_path / "a.vcd")
+    assert "--vcd and --perfetto are for a replay" in both
 
 
-def test_only_an_elf_has_a_core_to_stop() -> None:
-    said = refused("bo1:2:8e17937a:198a5e65:f3051da2:c47b8164:uncut", "--gdb", "0")
-    assert said == "brownout: --gdb is for an ELF on its emulated core; give its board file as --board\n"
+def test_only_an_elf_has_a_core_to_stop(brownout: Brownout) -> None:
+    said = brownout.refused("replay", "bo1:2:8e17937a:198a5e65:f3051da2:c47b8164:uncut", "--gdb", "0")
+    assert said == "--gdb is for an ELF on its emulated core; give its board file as --board"
