@@ -56,6 +56,7 @@ from flash.grid import Grid, Grids
 from flash.journal import Interruption, Journal
 from flash.part import Part
 from flash.partition import Partition
+from flash.snapshot import Snapshot
 from flash.supply import Supply
 from flash.timing import Timing, TimingMode
 from flash.trace import Trace
@@ -228,6 +229,10 @@ class PlainRig:
     def detours(self, state: DeviceState, run: Run) -> Sequence[Detour]:
         """None: nothing but the device decides what happens."""
         return ()
+
+    def renamed(self, memory: tuple[Snapshot, ...]) -> tuple[Snapshot, ...]:
+        """``memory`` itself: nobody knows of sequence counters here."""
+        return memory
 
     def remainder(self, state: DeviceState) -> Run:
         """What is left of a session: without waypoints, all of it."""

@@ -48,6 +48,7 @@ from flash.grid import Grid, Grids
 from flash.journal import Interruption, Journal
 from flash.part import Part
 from flash.partition import Partition
+from flash.snapshot import Snapshot
 from flash.timing import TimingMode
 from flash.trace import Trace
 from flash.weak import DEFAULT_RESOLUTION, RESOLUTIONS
@@ -264,6 +265,10 @@ class UpdateRig:
     def detours(self, state: DeviceState, run: Run) -> Sequence[Detour]:
         """None: nothing but the device decides what happens."""
         return ()
+
+    def renamed(self, memory: tuple[Snapshot, ...]) -> tuple[Snapshot, ...]:
+        """``memory`` itself: nobody knows of sequence counters here."""
+        return memory
 
     def remainder(self, state: DeviceState) -> Run:
         """What is left of a session from a waypoint, in one piece and without a footprint."""

@@ -128,13 +128,13 @@ class Auditor:
         child = self._make(dropped)
         if child is None:
             return
-        node, state = dropped.node, child.state
+        node, state = dropped.node, self._named(child.state)
         monitor = dropped.stop.judged.monitors[dropped.stop.at + dropped.entry].at_reset
         self._same(monitor == node.monitor, dropped, "another past")
         same = replace(state, memory=()) == replace(node.state, memory=())
         self._same(same, dropped, "another reset, another RAM, other attempts left or another world outside")
         for reading, resolution in enumerate(node.resolutions):
-            run = self._rig.run(child.state, resolution=resolution)
+            run = self._rig.run(state, resolution=resolution)
             session, judged = node.sessions[reading], node.judged[reading]
             self._same(run.entries == session.run.entries, dropped, "another journal")
             self._same(run.outcome == session.outcome, dropped, "another outcome")
@@ -142,10 +142,10 @@ class Auditor:
             self._same(monitors[-1].at_reset == judged.after, dropped, "another monitor")
             end = node.ends[reading] if node.ends else None
             if end is not None:
-                made = self._closure.space.print_of(run.end.memory)
+                made = self._closure.space.print_of(self._named(run.end).memory)
                 self._same(self._agrees(made, end.target), dropped, "another state at its end")
             if node.first:
-                self._check_edges(child.state, session, node.first[reading], dropped)
+                self._check_edges(state, session, node.first[reading], dropped)
 
     def _check_edges(self, state: DeviceState, session: Session, stop: Stop, dropped: _Dropped) -> None:
         """Every edge that was made for the node leads from ``state`` to a state that agrees with its target.
@@ -164,6 +164,7 @@ class Auditor:
                     bench.advance(entries[at])
                     workload.apply(entries[at])
                     at += 1
+                workload.stand_at(session.run, place)
                 here = {link.how: link for spot, link in targets if spot == place}
                 self._check_place(bench, session, place, workload, here, dropped)
             offset += following.length
@@ -175,15 +176,16 @@ class Auditor:
     ) -> None:  # fmt: skip
         run = session.run
         memory = bench.memory()
-        prints = self._closure.space.print_of(memory)
-        pairs = [(child, prints) for child in bench.at_point(place, time_at(run, place), workload)]
+        pairs = list(bench.at_point(place, time_at(run, place), workload))
         together = self._together(session, place) if place < len(run.entries) else []
         if together:
-            for child in bench.torn(place, together, workload):
-                pairs.append((child, self._closure.space.print_from(prints, memory, child.state.memory)))
-        for child, made in pairs:
+            pairs += bench.torn(place, together, workload)
+        space = self._closure.space
+        prints = space.print_of(memory)
+        for child in pairs:
             link = links.get(child.edge.how)
             if link is not None:
+                made = space.print_from(prints, memory, self._named(child.state).memory)
                 self._same(self._agrees(made, link.target), dropped, f"another child, {child.edge.how} at {place}")
         bench.stand(memory)
 
@@ -197,6 +199,7 @@ class Auditor:
         for entry in run.entries[stop.at : number]:
             self._bench.advance(entry)
             workload.apply(entry)
+        workload.stand_at(run, number)
         if dropped.tear >= 0:
             children = list(self._bench.torn(number, self._together(session, number), workload))
             return children[dropped.tear % len(children)] if children else None
@@ -214,6 +217,9 @@ class Auditor:
                 together = self._closure.walker.outline(piece.run).flying(index)
                 return together if isinstance(together[0], Operation) or len(together) > 1 else []
         raise AssertionError("an edge behind the end of its session: please report")
+
+    def _named(self, state: DeviceState) -> DeviceState:
+        return self._closure.walker.renaming.of(state)
 
     def _agrees(self, prints: Print, node: Node) -> bool:
         bits = frozenset(bits_of(node.live)) if node.group is None else node.group.bits

@@ -19,6 +19,7 @@ from emu.campaign.edges import EVENT_NAMES, TIMER, Child, EdgeWalker, EventName,
 from emu.campaign.graph import Birth, EdgeBreach, Graph, Head, Link, Mode, Node, Span, Stop, resets_before
 from emu.campaign.monitor import Monitor
 from emu.campaign.outline import Outline, Surveyor
+from emu.campaign.renaming import Renaming
 from emu.campaign.space import Print, Space, Units
 from emu.events import ARMED, HANG
 from emu.rig import DeviceState, Rig, Run
@@ -39,6 +40,7 @@ class Walker:
         self._rig = rig
         self._graph = graph
         self.space = space
+        self.renaming = Renaming(rig)
         self._meet = meet
         self.bench = EdgeWalker(rig, tears, events)
         self._surveyor = Surveyor(rig, space, tears, self.bench)
@@ -73,20 +75,26 @@ class Walker:
     def begin(self, node: Node) -> None:
         """A stop at the beginning of every session of ``node``."""
         for reading, session in enumerate(node.sessions):
-            stop = self._stop(node, reading, session, 0, 0, node.state.memory, node.prints, Workload(node.state))
+            workload = Workload(node.state)
+            workload.stand_at(session.pieces[0].run, 0)
+            stop = self._stop(node, reading, session, 0, 0, node.state.memory, node.prints, workload)
             self._graph.begin(node, stop)
 
     def resolve(
         self, state: DeviceState, monitor: Monitor, mode: Mode, prints: Print, birth: Birth
     ) -> tuple[Node, Units, bool]:
         """The node that stands for ``state``, units in which both hold the same, and whether it is new."""
+        named = self.renaming.of(state)
+        if named is not state:
+            prints = self.space.print_from(prints, state.memory, named.memory)
         kind = (state.cause, state.attempts_left, state.ram, state.outside, state.plan, monitor, mode)
         found = self._graph.find(kind, prints)
         if found is not None:
             for given_up in self._graph.sooner(found[0], resets_before(birth, mode)):
                 self._meet(given_up)
             return *found, False
-        node = self._graph.add(state, monitor, mode, prints, birth)
+        self.renaming.met(state, named)
+        node = self._graph.add(named, monitor, mode, prints, birth)
         self._meet(node)
         return node, self.space.everything, True
 
@@ -130,6 +138,7 @@ class Walker:
                 mark = workload.mark
                 if isinstance(entry, Event):
                     workload.apply(entry)
+                workload.stand_at(run, at + 1)
                 is_alike = workload.mark == mark and monitors[at].at_reset == monitors[at + 1].at_reset
                 if is_alike and not self._events and at not in outline.together:
                     self._graph.claim(stop, Span(index, at, at + 1, length, heads), 0)
@@ -141,6 +150,7 @@ class Walker:
             self._torn(stop, length, place, monitors[at], workload, outline, at, killed)
             place.go(index, at + 1)
             killed |= outline.kills(at, at + 1)
+            workload.stand_at(run, at + 1)
             following = self._stop(
                 stop.node, stop.reading, session, index, at + 1, place.memory, place.prints, workload
             )

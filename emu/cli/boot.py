@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 import click
 
 from emu.board_kind import is_elf_board
+from emu.cli.chip_hint import better_chip
 from emu.cli.code import code_at
 from emu.cli.inputs import DEFAULT_APP, MAX_SEED, Inputs, make_elf_rig
 from emu.errors import UsageError
-from emu.events import HANDOVER
+from emu.events import HANDOVER, UNKNOWN
 from emu.rig import Run
 from emu.words import counted, printable
 from flash.journal import Event, Misuse, Operation
@@ -56,7 +57,12 @@ def command(board: Path, seed: int) -> int:
         state = run.end
     else:
         click.echo(f"\nit resets for ever: {number} boots in a row without settling")
-    return EXIT_SETTLED if run.outcome.kind == "settled" else EXIT_NOT_SETTLED
+    if run.outcome.kind == "settled":
+        return EXIT_SETTLED
+    hint = better_chip(board)
+    if hint:
+        click.echo(f"\nis it the right chip? {printable(hint)}")
+    return EXIT_NOT_SETTLED
 
 
 def _lines(rig: ElfRig, run: Run) -> Iterator[str]:
@@ -64,8 +70,12 @@ def _lines(rig: ElfRig, run: Run) -> Iterator[str]:
     yield from _cut_short(_flash(rig, run))
     for refused in (entry for entry in run.entries if isinstance(entry, Misuse)):
         yield f"refused  {refused.message}"
+    differences = iter(rig.differences)
     for event in (entry for entry in run.entries if isinstance(entry, Event) and entry.name == HANDOVER):
         yield f"image    {event.facts[1]} is entered in slot {event.facts[3]} after {event.time_us / 1000:,.1f} ms"
+        told = next(differences, "") if event.facts[1] == UNKNOWN else ""
+        if told:
+            yield f"         {told}"
     for register in rig.machine.unknown:
         yield f"unknown  {register}: not modelled, it reads as last written"
     yield f"ends     {run.outcome}"

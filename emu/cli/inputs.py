@@ -6,7 +6,8 @@ with; `pack` reads its application here, so that it packs what `run` would flash
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
@@ -166,7 +167,12 @@ BOARD_ID = Number("board ids look like 0x9900")
 def make_subject(inputs: Inputs) -> UpdateRig | PlainRig | ElfRig:
     """What is to be tried: firmware of the user's, an ELF with its board, or brownout's own on a board."""
     if is_elf_board(Path(inputs.board)):
-        return make_elf_rig(inputs)
+        from emu.elf.uncut import check_uncut  # as the rig, it needs an extra
+
+        rig = make_elf_rig(inputs)
+        with _chip_named(Path(inputs.board)):
+            check_uncut(rig)
+        return rig
     own = None if inputs.firmware is None else load_own(inputs.firmware, inputs.app)
     if own is None or not isinstance(own, Scenario):
         return make_rig(inputs, own)
@@ -195,8 +201,21 @@ def make_elf_rig(inputs: Inputs) -> ElfRig:
     if inputs.firmware is not None or inputs.link is not None:
         option = "--ota" if inputs.firmware is None else "--firmware"
         raise UsageError(f"{option} runs on another board; {inputs.board} is one for an ELF")
-    board = load_elf_board(Path(inputs.board))
+    with _chip_named(Path(inputs.board)):
+        board = load_elf_board(Path(inputs.board))
     return ElfRig(board, timing=inputs.timing, seed=inputs.seed, resolution=inputs.resolution)
+
+
+@contextmanager
+def _chip_named(board: Path) -> Iterator[None]:
+    """Where a board for an ELF is refused, and its files are for another chip, the refusal says for which."""
+    try:
+        yield
+    except UsageError as wrong:
+        from emu.cli.chip_hint import better_chip
+
+        hint = better_chip(board)
+        raise type(wrong)(f"{wrong}{f' ({hint})' if hint else ''}") from None
 
 
 def make_rig(inputs: Inputs, firmware: type[ModelFirmware] | None = None) -> UpdateRig:

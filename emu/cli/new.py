@@ -1,8 +1,9 @@
-"""`brownout new`: a starting point that holds as it is written: a board, a firmware of one's own, and tests for it.
+"""`brownout new`: a starting point that holds as it is written: a board, a firmware of one's own, and tests for it;
+or a board for firmware that is there already.
 
-Neighbours: the files are in `emu/templates`, examples in `emu/examples`; they are copied as they are. Nothing is ever
-replaced: a file that is there already ends the command before anything is written, and whatever fails half-way is
-taken back.
+Neighbours: the files are in `emu/templates`, examples in `emu/examples`; they are copied as they are. `new_elf` says
+what a board for an ELF is. Nothing is ever replaced: a file that is there already ends the command before anything is
+written, and whatever fails half-way is taken back.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ from pathlib import Path
 
 import click
 
+from emu.cli.new_elf import new_elf
+from emu.elf.survey.request import Request
 from emu.errors import UsageError
 from emu.words import printable
 
@@ -24,13 +27,14 @@ FILES = {
     "test_firmware.py": "it under pytest",
 }
 
-
 EXAMPLES = {
     "c-bootloader": "a bootloader in C, with its five-line build",
     "littlefs-files": "a file in littlefs on a partition: the old one or the new one, whenever power goes",
     "elf-bootloader": "a bare-metal ELF for an STM32F103, with its board file: a mistake, and it fixed",
+    "elf-memories": "the same with a serial NOR flash and an I2C EEPROM beside the chip",
     "external-process": "a process behind a console and a power switch, to be swept",
 }
+_FILE = click.Path(path_type=Path)
 
 
 @click.command("new")
@@ -40,11 +44,39 @@ EXAMPLES = {
     type=click.Choice(list(EXAMPLES)),
     help="Write this example instead, into FOLDER (its name, unless given).",
 )
-def command(folder: Path | None, example: str | None) -> int:
+@click.option(
+    "--elf",
+    "factory",
+    type=_FILE,
+    multiple=True,
+    metavar="FILE",
+    help="Write a board for this bootloader instead: ELF, HEX, BIN ... once for each file that the factory programs.",
+)
+@click.option("--old", type=_FILE, metavar="FILE", help="With --elf: the application the device is shipped with.")
+@click.option("--new", "update", type=_FILE, metavar="FILE", help="With --elf: the application it is updated to.")
+@click.option("--chip", metavar="NAME", help="With --elf: the chip, instead of the one that fits best.")
+def command(
+    folder: Path | None,
+    example: str | None,
+    factory: tuple[Path, ...],
+    old: Path | None,
+    update: Path | None,
+    chip: str | None,
+) -> int:
     """Write a starting point into FOLDER (here, unless given): board.toml, firmware.py and test_firmware.py.
 
-    All three pass as they are written. FOLDER is made if it is not there; no file is ever overwritten.
+    All three pass as they are written. With --elf, one board.toml for firmware that is there: its chip, slots and what
+    shows that it works are inferred, tried, and explained line by line. FOLDER is made if it is not there; no file is
+    ever overwritten.
     """
+    if factory:
+        if example is not None:
+            raise UsageError("--example and --elf each write a board.toml; give one of them")
+        new_elf(Request(factory, old, update, chip or ""), folder or Path(), write_anew)
+        return 0
+    for option, given in (("--old", old), ("--new", update), ("--chip", chip)):
+        if given is not None:
+            raise UsageError(f"{option} goes with --elf FILE, the bootloader; give both")
     if example is not None:
         _copy_example(example, folder or Path(example))
         return 0

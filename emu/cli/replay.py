@@ -26,6 +26,7 @@ from emu.cli.inputs import Inputs, input_files, input_options, make_subject
 from emu.cli.mutants import mutant_named, on_model, with_firmware
 from emu.cli.naming import asked
 from emu.cli.output import check_apart, check_writable, owns_stdout
+from emu.cli.resets import replayable
 from emu.cli.traces import trace_options, write_traces
 from emu.errors import TokenError, UsageError
 from emu.gdb.server import HOST, Server
@@ -83,8 +84,11 @@ def command(
         check_writable(target, input_files(inputs, rig))
     if port is not None and isinstance(rig, UpdateRig | PlainRig):
         raise UsageError("--gdb is for an ELF on its emulated core; give its board file as --board")
+    if port is not None and parsed.fault:
+        raise UsageError("this token has a fault besides its cuts, and --gdb stops at cuts alone: replay it without")
     if name is not None:
         rig = with_firmware(on_model("--mutant", rig), mutant_named(name))
+    rig = replayable(rig, parsed.path)
     parsed.check_inputs(asked(rig, inputs).inputs)
     if port is not None and not isinstance(rig, UpdateRig | PlainRig):
         return _debug(rig, parsed, inputs, port, number)

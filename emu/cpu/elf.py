@@ -148,20 +148,20 @@ class Firmware(Code):
         super().__init__(path.name, read_file(path))
         self.image: Image = load_image(path, base_address=base_address)
         if self.is_elf:
-            self._check_machine()
-
-    def _check_machine(self) -> None:
-        header = ELFFile(BytesIO(self._content)).header
-        machine, word = header["e_machine"], header["e_ident"]["EI_CLASS"]
-        if machine != _MACHINE or word != "ELFCLASS32":
-            raise ImageError(
-                f"{self.path.name}: an ELF for {machine} ({word}), not for a 32-bit ARM core; link it for the chip"
-            )
+            check_machine(self.path.name, self._content)
 
     @property
     def entry(self) -> int | None:
         """Where the file says it starts, without the Thumb bit."""
         return None if self.image.entry is None else self.image.entry & ~1
+
+
+def check_machine(name: str, content: bytes) -> None:
+    """Raises ImageError for an ELF that is not for a 32-bit ARM core."""
+    header = ELFFile(BytesIO(content)).header
+    machine, word = header["e_machine"], header["e_ident"]["EI_CLASS"]
+    if machine != _MACHINE or word != "ELFCLASS32":
+        raise ImageError(f"{name}: an ELF for {machine} ({word}), not for a 32-bit ARM core; link it for the chip")
 
 
 def _add_lines(program: Any, found: dict[int, tuple[str, int]]) -> None:

@@ -33,22 +33,31 @@ from pathlib import Path
 import msgspec
 
 from emu.cpu.chip import Chip, bundled_chip, load_chip
+from emu.cpu.elf import check_machine
+from emu.cpu.external import MemoryEntry
+from emu.elf.blanks import check_filled
 from emu.elf.document import ElfBoardFile
 from emu.elf.fits import check_document, check_places
+from emu.elf.memories import check_memories, memories_of
 from emu.elf.placed import Placed
 from emu.errors import BoardError
 from emu.events import UNKNOWN
 from flash.errors import ImageError
 from flash.files import read_file
-from flash.images import Image, load_image
+from flash.images import Image, format_name, load_image
 from flash.part import bundled_part
 from flash.tomlfile import read_toml
+
+OLDER = "older"
+"""The image that is staged instead of the update where an older one is tried."""
 
 
 @dataclass(frozen=True)
 class ElfBoard:
     """A board with everything it is made of. ``files``: what the factory programs, piece by piece; ``staged`` after
-    it. ``images`` by name. ``programs``: the files by name, for functions and lines. ``paths``: all that was read."""
+    it; ``older``: what is staged where an older image is delivered, b"" where the board names none. ``images`` by name.
+    ``programs``: the files by name, for functions and lines. ``paths``: all that was read. ``memories``: beside the
+    chip."""
 
     name: str
     document: ElfBoardFile
@@ -58,6 +67,8 @@ class ElfBoard:
     images: dict[str, bytes]
     programs: tuple[tuple[str, bytes], ...]
     paths: tuple[str, ...]
+    older: bytes = b""
+    memories: tuple[MemoryEntry, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -69,22 +80,45 @@ def load_elf_board(path: Path) -> ElfBoard:
     """Raises BoardError, ImageError or PartError: one line with the file, the key and what to do."""
     where = str(path)
     document = read_toml(path, ElfBoardFile, error=BoardError)
+    check_filled(path.read_text(encoding="utf-8"), where)
     chip = _chip(document, path.parent, where)
+    memories = memories_of(document, path.parent, chip, where)
     read = partial(_read, path.parent, where, chip)
     images: dict[str, bytes] = {}
+    older = b""
     for image in document.image:
         if image.name in images or image.name == UNKNOWN:
             raise BoardError(f"{where}: [[image]] {image.name!r}: each needs a name of its own, and not {UNKNOWN!r}")
-        images[image.name] = _flat(read(image.path), chip)
-    files = tuple(piece for file in document.file for piece in _pieces(read(file.path, file.address)))
-    staged = tuple(Placed(entry.path, entry.address, _flat(read(entry.path), chip)) for entry in document.staged)
+        what = f"{where}: [[image]] {image.name!r}"
+        images[image.name] = _flat(read(image.path), chip, what)
+        if image.name == OLDER:
+            older = _flat(read(image.delivered or image.path), chip, what)
+        elif image.delivered:
+            raise BoardError(f"{what}: delivered is for {OLDER!r}; [[staged]] is the update")
+    for file in document.file:
+        if not file.memory:
+            _check_address(path.parent / file.path, file.address, where)
+    files = tuple(
+        piece
+        for file in document.file
+        for piece in _pieces(read(file.path, 0 if file.memory and file.address is None else file.address), file.memory)
+    )
+    staged = tuple(
+        Placed(entry.path, entry.address, _flat(read(entry.path), chip, f"{where}: [[staged]]"), entry.memory)
+        for entry in document.staged
+    )
     check_document(document, images, where)
-    check_places(document, chip, files, staged, images, where)
+    check_memories(document, memories, (*files, *staged), where)
+    inside = [tuple(each for each in placed if not each.memory) for placed in (files, staged)]
+    check_places(document, chip, inside[0], inside[1], images, where)
     names = list(dict.fromkeys([*(each.path for each in document.file), *(each.path for each in document.image)]))
     programs = tuple((name, read_file(path.parent / name)) for name in names)
-    beside = dict.fromkeys([*names, *(each.path for each in document.staged), *filter(None, [document.chip_file])])
+    delivered = [each.path for each in document.staged] + [each.delivered for each in document.image]
+    described = [document.chip_file, *(each.part_file for each in document.memory)]
+    beside = dict.fromkeys([*names, *filter(None, [*delivered, *described])])
     paths = (where, *(str(path.parent / name) for name in beside))
-    return ElfBoard(document.name or path.stem, document, chip, files, staged, images, programs, paths)
+    name = document.name or path.stem
+    return ElfBoard(name, document, chip, files, staged, images, programs, paths, older, memories)
 
 
 def _chip(document: ElfBoardFile, folder: Path, where: str) -> Chip:
@@ -103,9 +137,32 @@ def _read(folder: Path, where: str, chip: Chip, name: str, address: int | None =
         raise BoardError(f"{where}: {wrong}") from None
 
 
-def _flat(image: Image, chip: Chip) -> bytes:
+def _check_address(path: Path, address: int | None, where: str) -> None:
+    """A raw binary does not say where it lies; everything else does."""
+    try:
+        content = read_file(path)
+        is_raw = format_name(content) == "raw binary"
+        if format_name(content) == "ELF":
+            check_machine(path.name, content)
+    except ImageError as wrong:
+        raise BoardError(f"{where}: {wrong}") from None
+    if is_raw and address is None:
+        raise BoardError(f"{where}: [[file]] {path.name} is a raw binary: it does not say where it lies; add address")
+    if not is_raw and address is not None:
+        raise BoardError(f"{where}: [[file]] {path.name} has addresses of its own; leave out address = {address:#x}")
+
+
+def _flat(image: Image, chip: Chip, what: str) -> bytes:
+    """From the first byte to the last."""
+    size = bundled_part(chip.flash.part).size
+    if image.size > size:
+        raise BoardError(
+            f"{what}: {image.source} has bytes from {image.span().start:#x} to {image.span().end:#x}, more than the "
+            f"{size:,} of the flash of {chip.name}; keep the application alone with `brownout flash cut`"
+        )
     return image.flatten(fill=bundled_part(chip.flash.part).erased)
 
 
-def _pieces(image: Image) -> list[Placed]:
-    return [Placed(Path(str(image.source)).name, segment.address, bytes(segment.data)) for segment in image.segments]
+def _pieces(image: Image, memory: str) -> list[Placed]:
+    source = Path(str(image.source)).name
+    return [Placed(source, segment.address, bytes(segment.data), memory) for segment in image.segments]

@@ -1,9 +1,10 @@
 """A path to a cut, with gdb at the end of it: the session runs as it always does, and stands still before the store
 that is interrupted.
 
-The uncut session is run once to learn which store that is, then again with gdb in front. An interruption that strikes
-beside a store (an image is entered, the session ends) has none: there it stands still where the entry before has been
-made. Power goes when somebody says so (`monitor cut`), with the tear of the token, and the next boot is served as well.
+The uncut session is run once to learn which store that is, then again with gdb in front. A memory beside the chip makes
+its entries behind the code: there it is the command that asked for it. An interruption that strikes beside a store (an
+image is entered, the session ends) has none: there it stands still where the entry before has been made. Power goes
+when somebody says so (`monitor cut`), with the tear of the token, and the next boot is served as well.
 
 Neighbours: `rig` runs sessions, `emu.cpu.debugger` is the core as gdb sees it, `emu.gdb` speaks with gdb. It is given
 its place (`campaign.replay.Approach`) and knows no token.
@@ -36,10 +37,12 @@ class Front(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Touch:
-    """Something is about to be given to the flash controller, when so many entries have been made. ``instruction``:
-    what is the same for all that one instruction stores to the array; () for a register."""
+    """Something is about to be given to the flash controller, or to a memory beside the chip, when so many entries have
+    been made, by the code at ``counter``. ``instruction``: what is the same for all that one instruction stores to the
+    array; () for a register."""
 
     entries: int
+    counter: int
     instruction: tuple[int, ...]
 
 
@@ -82,20 +85,15 @@ class Debugging:
         touches: list[Touch] = []
 
         def touched(journal: Journal) -> None:
-            engine = self._machine.engine
-            if not self._machine.stores_to_array:
-                touches.append(Touch(len(journal.entries), ()))
-                return
-            where = (
-                engine.get(CoreRegister.PC),
-                engine.executed,
-                self._machine.core.charged,
-                self._machine.clock.now_us,
-            )
-            touches.append(Touch(len(journal.entries), where))
+            engine, counter = self._machine.engine, self._machine.engine.get(CoreRegister.PC)
+            where: tuple[int, ...] = ()
+            if self._machine.stores_to_array:
+                where = counter, engine.executed, self._machine.core.charged, self._machine.clock.now_us
+            touches.append(Touch(len(journal.entries), counter, where))
 
         self._run(self._way.state, touched)
-        made = [number for number, touch in enumerate(touches) if touch.entries == cut.entry]
+        made_by = self._rig.stores.get(cut.entry)
+        made = [n for n, touch in enumerate(touches) if touch.entries <= cut.entry and touch.counter == made_by]
         if not made:
             return None
         last = touches[made[-1]]
@@ -131,7 +129,7 @@ class Debugging:
                 self._remark = ""
                 self._front.says(f"{line}\n".encode())
                 yield line
-                if outcome.kind != "cut" and not (self._follows and outcome.kind == "reset"):
+                if not self._struck and not (self._follows and outcome.kind == "reset"):
                     self._front.exited(Exited(0 if outcome.kind in ("settled", "reset") else 1))
                     return
                 self._session += 1
@@ -149,7 +147,8 @@ class Debugging:
             run = self._rig.watched(state)
         finally:
             self._machine.core.attendant = None
-        if run.outcome.kind == "cut" and run.end.key != self._way.expected:
+        self._struck = self._begun is not None and self._begun.struck
+        if self._struck and run.end.key != self._way.expected:
             self._remark = "; what is left is not what the campaign has there, since somebody had a hand in it"
         return run.outcome, run.end
 
@@ -252,7 +251,8 @@ class Debugging:
         if not self._is_armed:
             self._arm(cut)
         how = cut.tear.name if cut.tear is not None else "before it is made"
-        return f"power goes at entry {cut.entry}, {how}: continue, and the next boot begins\n"
+        what = "power goes" if cut.cause == "power" else f"{cut.cause} strikes"
+        return f"{what} at entry {cut.entry}, {how}: continue, and the next boot begins\n"
 
     def _arm(self, cut: Interruption) -> None:
         self._is_armed = True

@@ -5,7 +5,7 @@ Neighbours: `board` reads a file into them, `fits` says what cannot be right. Kn
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -16,32 +16,56 @@ Seconds = Annotated[float, msgspec.Meta(gt=0, le=3600)]
 
 
 class FileEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A file as the factory programs it: ELF, HEX, or another format with addresses. ``address``: of a raw binary."""
+    """A file as the factory programs it: ELF, HEX, or another format with addresses. ``address``: of a raw binary.
+    ``memory``: the one beside the chip it goes to."""
 
     path: str
     address: U32 | None = None
+    memory: str = ""
 
 
 class StagedEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A file whose bytes stand at ``address``, wherever it is linked."""
+    """A file whose bytes stand at ``address`` (of a ``memory`` beside the chip: from 0 on), wherever it is linked."""
 
     path: str
     address: U32
+    memory: str = ""
+
+
+class MemoryTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A memory beside the chip. ``part``: a bundled one, or ``part_file`` beside the board file. ``bus``: the
+    peripheral it hangs on. ``select``: the pin that selects it on an SPI. ``address``: of 7 bits, on an I2C.
+    ``write_protect``: its WP pin forbids writes."""
+
+    name: Name
+    bus: str
+    part: str = ""
+    part_file: str = ""
+    select: str = ""
+    address: Annotated[int, msgspec.Meta(ge=0, le=0x7F)] = 0
+    write_protect: bool = False
 
 
 class SlotEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where an application runs, on erase boundaries."""
+    """Where an application runs, on erase boundaries; in a ``memory`` beside the chip, where an image waits."""
 
     name: Name
     address: U32
     size: Positive
+    memory: str = ""
 
 
 class ImageEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Bytes that may stand at the beginning of a slot, from the file's first address to its last."""
+    """Bytes that may stand in a slot, from the file's first address to its last. ``offset``: bytes of the slot before
+    them (a header that is not in the file). ``ignore``: ranges of the slot, [from, to), that the device writes itself
+    (flags, a trailer, a signature put in at installation). ``delivered``: the file as it waits, where that is another
+    one; of "older", which is staged instead of the update."""
 
     name: Name
     path: str
+    offset: Annotated[int, msgspec.Meta(ge=0)] = 0
+    ignore: tuple[tuple[Annotated[int, msgspec.Meta(ge=0)], Annotated[int, msgspec.Meta(ge=0)]], ...] = ()
+    delivered: str = ""
 
 
 class AliveEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -59,6 +83,25 @@ class CommitEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     uart: Annotated[str, msgspec.Meta(min_length=1)]
 
 
+class ChecksumEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A CRC-32 (as in zlib, little-endian) over [``from``, ``to``) that stands ``at``."""
+
+    start: U32 = msgspec.field(name="from")
+    end: U32 = msgspec.field(name="to")
+    at: U32
+
+
+class CounterEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A number at ``address`` that the firmware only compares and counts on: upwards from 0, or down from all ones.
+    Numbers of one ``group`` are compared with each other. ``crc32``: of the record it stands in."""
+
+    address: U32
+    size: Literal[1, 2, 4, 8] = 4
+    counts: Literal["up", "down"] = "up"
+    group: str = ""
+    crc32: ChecksumEntry | None = None
+
+
 class LimitEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A session that has not settled when both are over hangs: virtual seconds, and a multiple of the longest session
     of the uncut update. A hang is tried once more with ``confirm_times`` of that."""
@@ -70,7 +113,8 @@ class LimitEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class ElfBoardFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The document. ``chip``: a bundled chip, or ``chip_file`` beside the board file. ``accept``: the images the device
-    may settle with, once the update has been staged."""
+    may settle with, once the update has been staged. ``moments``: texts on any port; when one has been said, a session
+    can be interrupted there, as it can before, inside and after every operation of flash."""
 
     file: Annotated[tuple[FileEntry, ...], msgspec.Meta(min_length=1)]
     slot: Annotated[tuple[SlotEntry, ...], msgspec.Meta(min_length=1)]
@@ -79,8 +123,16 @@ class ElfBoardFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     chip_file: str = ""
     name: str = ""
     staged: tuple[StagedEntry, ...] = ()
+    memory: tuple[MemoryTable, ...] = ()
     accept: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] = (OLD, NEW)
+    moments: tuple[Annotated[str, msgspec.Meta(min_length=1)], ...] = ()
     alive: AliveEntry = AliveEntry()
     commit: CommitEntry | None = None
     limits: LimitEntry = LimitEntry()
+    counter: tuple[CounterEntry, ...] = ()
     checks: CheckEntry = CheckEntry()
+
+    @property
+    def running_slots(self) -> tuple[SlotEntry, ...]:
+        """Those the core can run from."""
+        return tuple(slot for slot in self.slot if not slot.memory)

@@ -20,6 +20,7 @@ from emu.events import COMMIT_BEGUN, COMMIT_RETURNED, HANDOVER, NEW, NOTE, UNKNO
 from emu.known_images import KnownImages
 from emu.rig import Outcome
 from emu.timers import EventLog
+from flash.errors import PowerLost
 from flash.journal import Misuse
 from flash.partition import Partition
 from flash.trace import Trace
@@ -31,6 +32,8 @@ _WORDS = {
 _SHOWN = 60
 REFUSED_RULE = "refused"
 """Of operations that the controller did not do: `Misuse.rule`."""
+UNRELIABLE = "the bytes are those of the {} image; error correction gives up under them"
+"""Noted before an image is entered that is unknown for that reason alone."""
 
 
 class Settled(Exception):
@@ -55,6 +58,8 @@ class ElfLife:
         self.stores: dict[int, int] = {}
         """By the number of a journal entry, where the code stood that made it: the program counter at the last store or
         register write before it."""
+        self.differences: list[str] = []
+        """Where it was to note stores: of every unknown image that was entered, what is unknown of it."""
         self._machine = machine
         self._document = document
         self._slots = slots
@@ -87,9 +92,9 @@ class ElfLife:
         image = self._known.standing_in(slot, self._trace)
         right_bytes = self._known.unreliable_in(slot) if image == UNKNOWN else ""
         if right_bytes:
-            self._log.note(
-                NOTE, f"the bytes are those of the {right_bytes} image; error correction gives up under them"
-            )
+            self._log.note(NOTE, UNRELIABLE.format(right_bytes))
+        if image == UNKNOWN and self._notes_stores:
+            self.differences.append(self._known.difference_in(slot))
         self._slot, self.image = number, image
         self._machine.attend(self._attends)
         self._said.clear()
@@ -100,6 +105,9 @@ class ElfLife:
     def says(self, port: str, data: bytes) -> None:
         """Bytes have left the chip."""
         said = self._said[port] = self._said.get(port, b"") + data
+        for moment in self._document.moments:
+            if said.endswith(moment.encode()):
+                self._log.note(NOTE, f"{port} has said {moment!r}")
         if not self.image:
             return
         alive, commit = self._document.alive.uart.encode(), self._document.commit
@@ -116,6 +124,15 @@ class ElfLife:
             self.stores[len(self._log.journal.entries)] = self._machine.engine.get(Register.PC)
         if self._document.commit is not None and self.image == NEW:
             self._begin_commit()
+
+    def has_ended(self, entry: int, counter: int) -> None:
+        """A memory beside the chip has made an entry, asked for by the code at ``counter``. What the core is at work on
+        meanwhile comes behind it."""
+        if self._notes_stores:
+            under_way = self.stores.get(entry)
+            if under_way is not None and under_way != counter:
+                self.stores[entry + 1] = under_way
+            self.stores[entry] = counter
 
     def is_refused(self, text: str) -> None:
         """The controller has not done what it was asked for."""
@@ -150,11 +167,20 @@ class ElfLife:
         machine = self._machine
         machine.attend(self._attends)
         machine.on_sent, machine.before_flash, machine.on_refusal = self.says, self.touches_flash, self.is_refused
+        machine.on_ended = self.has_ended
         try:
             ending = session.run(cause, limit_us, journal=self._log.journal, trace=trace).ending
+            return self._outcome(ending), ending.kind == "limit"
         except Settled:
-            return self._settled(), False
-        return self._outcome(ending), ending.kind == "limit"
+            return self._finished(), False
+
+    def _finished(self) -> Outcome:
+        """It has settled; what memories beside the chip are doing comes to its end as well."""
+        try:
+            self._machine.finish_memories()
+        except PowerLost:
+            return Outcome("cut")
+        return self._settled()
 
     def _settled(self) -> Outcome:
         word = self._document.alive.word
@@ -176,11 +202,16 @@ class ElfLife:
             return Outcome("reset", cause=ending.reason)  # type: ignore[arg-type]  # chips have more causes than boards
         where = "" if ending.handler == "thread" else f" in {ending.handler}"
         reason = "" if ending.kind == "limit" else f": {ending.reason}"
-        after = f" after {self._machine.clock.now_us / 1_000_000:,.1f} s" if ending.kind == "limit" else ""
+        now_us = self._machine.clock.now_us
+        spent = f"{now_us / 1_000_000:,.1f} s" if now_us >= 100_000 else f"{now_us / 1000:,.1f} ms"
+        after = f" after {spent}" if ending.kind == "limit" else ""
         what = f"{_WORDS[ending.kind]}{after} at {ending.address:#010x}{where}{reason}{self._causes(ending)}"
         what += self._last_words
         if not self.image:
-            return Outcome("halted", detail=f"no image runs; the bootloader {what}")
+            hint = (
+                "; if it waits for a key or a host, give [limits] a longer session_s" if ending.kind == "limit" else ""
+            )
+            return Outcome("halted", detail=f"no image runs; the bootloader {what}{hint}")
         if not self._alive:
             expected = self._document.alive.uart
             hint = f"; it never said {expected!r}, which alive.uart waits for" if expected else ""

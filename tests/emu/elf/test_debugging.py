@@ -106,6 +106,14 @@ def test_a_torn_operation_is_torn_as_the_token_has_it(tmp_path: Path) -> None:
     assert list(debugging.run()) == ["session 2 ends: power lost", "session 3 ends: new image runs, committed"]
 
 
+def test_a_reset_at_a_point_is_pulled_there_and_finds_what_the_campaign_has(tmp_path: Path) -> None:
+    rig = ElfRig(load_elf_board(board(tmp_path, "stm32f1", "copy-right", "new"))).with_resets(None)
+    front = Front([cut, on])
+    lines = list(Debugging(rig, way(rig, Step(1, 2, "reset")), front).run())
+    assert lines == ["session 2 ends: reset by pin", "session 3 ends: new image runs, committed"]
+    assert place(rig, front.stops[1]) == "boot_main"
+
+
 def test_what_somebody_has_changed_is_said(tmp_path: Path) -> None:
     """The erase that the token tears is made of another page."""
     rig = ElfRig(load_elf_board(board(tmp_path, "stm32f1", "copy-right", "new")))

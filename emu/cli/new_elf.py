@@ -1,0 +1,54 @@
+"""`brownout new --elf`: a board file for firmware that is there, and what is to be said of it.
+
+Neighbours: `new` is the command and writes files; `emu.elf.survey` infers and tries.
+"""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import click
+
+from emu.elf.survey.request import Request
+from emu.errors import UsageError
+from emu.inspection.files import read_whole, refuse_foreign
+from emu.words import printable
+
+Write = Callable[[Path, Sequence[tuple[Path, bytes]]], None]
+
+
+def new_elf(request: Request, folder: Path, write: Write) -> None:
+    """Write the board into ``folder``, all of it or nothing. Raises UsageError or ImageError."""
+    from emu.elf.survey.survey import BOARD_FILE, survey
+
+    if (folder / BOARD_FILE).exists() or (folder / BOARD_FILE).is_symlink():
+        raise UsageError(f"{folder}: has {BOARD_FILE} already, and nothing was written; give another folder")
+    for path in (*request.files, *filter(None, (request.old, request.new))):
+        refuse_foreign(path, read_whole(path))
+    proposal = survey(request, folder)
+    write(folder, proposal.contents)
+    board = proposal.contents[0][0]
+    click.echo(f"{printable(str(board))}  a board for {proposal.choice.name}; every line says where it comes from")
+    for path, content in proposal.contents[1:]:
+        click.echo(f"{printable(str(path))}  {len(content):,} bytes, the application inside the factory's file")
+    click.echo("")
+    for label, words in _findings(proposal.choice.notes(), proposal.missing, proposal.guesses):
+        click.echo(f"{label:<11}{printable(words)}")
+    if proposal.trial is not None:
+        click.echo(f"{'booted':<11}{printable(proposal.trial.words)}")
+    click.echo("\nnext")
+    if proposal.missing:
+        click.echo(f'  fill in each "?" of {printable(str(board))}')
+    for command in (["boot"], ["run", "--board"]):
+        click.echo(f"  {shlex.join(['brownout', *command, str(board)])}")
+
+
+def _findings(notes: Sequence[str], missing: Sequence[str], guesses: Sequence[str]) -> Iterator[tuple[str, str]]:
+    for note in notes:
+        yield "chip", note
+    for each in missing:
+        yield "to fill in", each
+    if guesses:
+        yield "guessed", "; ".join(guesses)

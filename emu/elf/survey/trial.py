@@ -1,0 +1,118 @@
+"""A draft tried until it is the best that files alone can give: where the update waits, and what images say.
+
+Neighbours: `rehearsal` boots a draft, `survey` calls. Knows no chip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import product, takewhile
+from pathlib import Path
+
+from emu.elf.survey.draft import Draft
+from emu.elf.survey.layout import Spot
+from emu.elf.survey.rehearsal import Rehearsal, rehearse
+from emu.errors import BoardError
+from emu.events import NEW, OLD
+from emu.words import counted
+
+_MAX_SAID = 60
+_MIN_SHARED = 4
+_COMMITS = ("commit", "confirm")
+
+
+@dataclass(frozen=True)
+class Trial:
+    """``installs``: the update was made of the staged bytes, without a cut. ``boots``: the device settled. ``words``:
+    both, as a sentence."""
+
+    installs: bool
+    boots: bool
+    words: str
+
+
+def tried_out(draft: Draft, places: Sequence[Spot], write: Callable[[Draft], Path]) -> tuple[Draft, Trial]:
+    """``draft`` with the place and the text that work, and what its last boot came to."""
+    try:
+        alone = rehearse(write(draft), with_update=False)
+    except BoardError as wrong:
+        return draft, Trial(False, False, f"not yet: {_reason(wrong)}")
+    if not alone.settles:
+        return draft, Trial(False, False, f"what the factory ships does not come to life: {alone.outcome}.")
+    seen, draft = _with_place(draft, places, write)
+    if seen is None:
+        shown = ", ".join(f"{spot.address:#x}" for spot in places)
+        return replace(draft, alive_notes=(*draft.alive_notes, *_heard(alone))), Trial(
+            False, True,
+            f"the old image runs; but with the update at {shown} the device does not install it. A flag or trailer may "
+            "belong to it, or it waits elsewhere, or it comes over a wire.",
+        )  # fmt: skip
+    draft = _with_text(draft, alone, seen)
+    last = rehearse(write(draft))
+    if not last.installs:  # never listen for what does not come
+        draft = replace(draft, uart="", commit="")
+        last = rehearse(write(draft))
+    return draft, Trial(
+        last.installs, last.settles,
+        f"after {counted(last.sessions, 'session')} and {counted(last.operations, 'operation')} on flash the new image "
+        "runs in a slot.",
+    )  # fmt: skip
+
+
+def _with_place(draft: Draft, places: Sequence[Spot], write: Callable[[Draft], Path]) -> tuple[Rehearsal | None, Draft]:
+    for spot in places:
+        line = replace(
+            draft.staged[0], address=spot.address, address_why=f"tried: the device installs it from there; {spot.why}"
+        )
+        tried = replace(draft, staged=(line,))
+        try:
+            seen = rehearse(write(tried))
+        except BoardError:
+            continue
+        if seen.installs:
+            return seen, tried
+    return None, draft
+
+
+def _with_text(draft: Draft, alone: Rehearsal, seen: Rehearsal) -> Draft:
+    """What both images say, when nothing is in their way: the last line of it, or what their lines begin with."""
+    new_lines, old_lines = seen.said.get(NEW, ()), alone.said.get(OLD, ())
+    common = [line for line in old_lines if line in new_lines and line.isascii() and line.isprintable()]
+    if not common:
+        common = [text for text in (_beginning(old_lines, new_lines),) if text]
+    if not common:
+        return replace(draft, alive_notes=(*draft.alive_notes, *_heard(alone), *_heard(seen, NEW)))
+    text = common[-1][:_MAX_SAID]
+    notes = (f"heard: old: {_quoted(old_lines)}; new: {_quoted(new_lines)}",)
+    commits = text if any(word in text.lower() for word in _COMMITS) else ""
+    return replace(
+        draft, uart=text, uart_why="tried: both images say it; see what was heard", alive_notes=notes,
+        commit=commits,
+    )  # fmt: skip
+
+
+def _beginning(old_lines: Sequence[str], new_lines: Sequence[str]) -> str:
+    """The longest that a line of each begins with."""
+    pairs = product(set(old_lines), set(new_lines))
+    shared = (
+        "".join(a for a, _ in takewhile(lambda two: two[0] == two[1], zip(*pair, strict=False))) for pair in pairs
+    )
+    fit = [text.strip() for text in shared if text.isascii() and text.isprintable()]
+    return max((text for text in fit if len(text) >= _MIN_SHARED), key=lambda text: (len(text), text), default="")
+
+
+def _heard(rehearsal: Rehearsal, image: str = OLD) -> tuple[str, ...]:
+    lines = rehearsal.said.get(image, ())
+    return (
+        f"the {image} image says {_quoted(lines)}" if lines else f"the {image} image says nothing on any serial port",
+    )
+
+
+def _quoted(lines: Sequence[str]) -> str:
+    return ", ".join(repr(line[:_MAX_SAID]) for line in lines[-4:])
+
+
+def _reason(wrong: BoardError) -> str:
+    """Without the path of a file that is gone by the time anybody reads this."""
+    return str(wrong).partition(".toml: ")[2] or str(wrong)
