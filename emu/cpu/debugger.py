@@ -78,7 +78,7 @@ class Debugger:
         if go.step:
             self._is_first = True
             self._step = self.machine.engine.on_code(*_EVERYWHERE, self._steps)
-        self.machine.engine.translate_anew()
+        self.machine.engine.translate_anew()  # hooks have come and gone, and code may have been written into RAM
 
     def _steps(self, _address: int, _size: int) -> None:
         if not self._is_first:
@@ -201,4 +201,3 @@ class Debugger:
         except BusFault:
             where = "a register" if PERIPHERALS[0] <= address else "nothing"
             raise Denied(f"there is {where} at {address:#010x}, and only RAM is written from gdb") from None
-        self.machine.engine.forget(address, len(data))

@@ -58,22 +58,24 @@ def test_a_program_does_the_same_step_by_step(core: str, name: str) -> None:
 def test_it_stops_before_a_place_and_goes_on_with_it() -> None:
     """Twice at the same place: the program calls it twice."""
     one, code = session(), program("calls")
-    stops: list[tuple[int, int, str | None]] = []
+    stops: list[tuple[int, str | None, list[int]]] = []
 
     def script(debugger: Debugger, stop: Stop) -> Go:
+        place = ("execute", code.symbol("on_call"), 2)
         if not stops:
-            debugger.stop_at("execute", code.symbol("on_call"), 2)
-        stops.append((debugger.read_register(PC), trace(one, 7).count(2), stop.kind))
+            debugger.machine.memory.write(TRACE, bytes(8))
+            debugger.stop_at(*place)  # type: ignore[arg-type]
+        stops.append((debugger.read_register(PC), stop.kind, trace(one, 6)))
         if len(stops) == 3:
-            debugger.pass_by("execute", code.symbol("on_call"), 2)
+            debugger.pass_by(*place)  # type: ignore[arg-type]
         return Go()
 
     debugged(one, script)
     run(one, "calls")
     assert stops == [
-        (code.symbol("start"), stops[0][1], None),
-        (code.symbol("on_call"), stops[1][1], "execute"),
-        (code.symbol("on_call"), stops[2][1], "execute"),
+        (code.symbol("start"), None, [0] * 6),
+        (code.symbol("on_call"), "execute", [1, 0, 0, 0, 0, 0]),
+        (code.symbol("on_call"), "execute", [1, 2, 3, 4, 5, 0]),
     ]
     assert trace(one, 7) == [1, 2, 3, 4, 5, 2, 7]
 
@@ -216,3 +218,29 @@ def test_code_that_is_written_into_ram_is_what_runs() -> None:
     report = one.run("power", 10_000)
     assert stops[1:] == [0x2000_0802, 0x2000_0804, 0x2000_0802]
     assert (report.ending.kind, report.ending.address) == ("spinning", 0x2000_0804)
+
+
+def test_a_place_in_code_that_has_run_is_met_and_such_code_is_replaced() -> None:
+    """A loop in RAM that goes round until somebody interrupts it; then a place, then another instruction."""
+    one = session()
+    one.load([program("calls")])
+    loop, stops = 0x2000_0800, list[tuple[Stop, int]]()
+
+    def script(debugger: Debugger, stop: Stop) -> Go:
+        stops.append((stop, debugger.read_register(PC)))
+        if len(stops) == 1:
+            debugger.write_memory(loop, bytes.fromhex("0130 0a68 fce7"))  # adds r0, #1; ldr r2, [r1]; b .-4
+            debugger.write_register(1, 0xE000_E018)  # SysTick, so that it is no loop that waits for ever
+            debugger.write_register(PC, loop)
+        elif len(stops) == 2:
+            debugger.stop_at("execute", loop + 2, 2)
+        else:
+            debugger.pass_by("execute", loop + 2, 2)
+            debugger.write_memory(loop, bytes.fromhex("fee7"))
+        return Go()
+
+    asked = iter([False, False, True])
+    debugged(one, script, lambda: next(asked, False))
+    report = one.run("power", 1_000_000)
+    assert [stop for stop, _ in stops] == [Stop(), Stop(SIGINT), Stop(kind="execute", address=loop + 2)]
+    assert (report.ending.kind, report.ending.address) == ("spinning", loop)
