@@ -149,7 +149,7 @@ def _read(rig: Rig, state: DeviceState, readings: Iterator[str]) -> tuple[Run, s
 def _interrupted(rig: Rig, state: DeviceState, step: Step, tears: TearSet, readings: Iterator[str]) -> Session:
     """Cut the running session, and hold what it leaves against the state a campaign makes for the same edge."""
     whole, resolution = _read(rig, state, readings)
-    walker = EdgeWalker(rig, tears, EVENT_NAMES)
+    walker = EdgeWalker(rig, tears, EVENT_NAMES if rig.capabilities.resets else ())
     child = walker.find(state, whole, step.entry, step.how)
     if child is None:
         raise _misplaced(step, _no_edge(whole, step))

@@ -22,7 +22,7 @@ from emu.cpu.core import AsleepForEver, Core
 from emu.cpu.deep_sleep import DeepSleep
 from emu.cpu.engine import Engine, Register
 from emu.cpu.exceptions import NMI, Exceptions
-from emu.cpu.external import ExternalMemory, Host, MemoryEntry, connect, make_memory
+from emu.cpu.external import ExternalMemory, Host
 from emu.cpu.faces import (
     CellRegion,
     HasEffects,
@@ -46,6 +46,7 @@ from emu.cpu.system_space import BASE as SYSTEM
 from emu.cpu.system_space import SIZE as SYSTEM_SIZE
 from emu.cpu.system_space import SystemSpace
 from emu.cpu.unknown import UnknownRegisters
+from emu.cpu.wiring import MemoryEntry, connect, make_memory
 from emu.errors import BoardError
 from flash.device import FlashDevice
 from flash.draws import uniforms

@@ -34,7 +34,7 @@ import msgspec
 
 from emu.cpu.chip import Chip, bundled_chip, load_chip
 from emu.cpu.elf import check_machine
-from emu.cpu.external import MemoryEntry
+from emu.cpu.wiring import MemoryEntry
 from emu.elf.blanks import check_filled
 from emu.elf.document import ElfBoardFile
 from emu.elf.fits import check_document, check_places

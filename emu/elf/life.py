@@ -36,6 +36,14 @@ UNRELIABLE = "the bytes are those of the {} image; error correction gives up und
 """Noted before an image is entered that is unknown for that reason alone."""
 
 
+MOST_REFUSALS = 4096
+"""Of one session: one that goes on after that does not notice, and would do so for a long time."""
+
+
+class _GivenUp(Exception):
+    """The controller has refused too much."""
+
+
 class Settled(Exception):
     """The session has shown what it had to show."""
 
@@ -68,6 +76,7 @@ class ElfLife:
         self._trace = trace
         self._notes_stores = notes_stores
         self._slot = -1
+        self._refusals = 0
         self._said: dict[str, bytes] = {}
         self._alive = self._commit_begun = self._committed = False
 
@@ -139,6 +148,9 @@ class ElfLife:
         self._log.strike_if_due()
         flash, clock = self._machine.flash, self._machine.clock
         self._log.journal.entries.append(Misuse(flash.name, 0, 0, REFUSED_RULE, text, clock.now_us))
+        self._refusals += 1
+        if self._refusals >= MOST_REFUSALS:
+            raise _GivenUp
 
     def _begin_commit(self) -> None:
         if not self._commit_begun:
@@ -171,6 +183,8 @@ class ElfLife:
         try:
             ending = session.run(cause, limit_us, journal=self._log.journal, trace=trace).ending
             return self._outcome(ending), ending.kind == "limit"
+        except _GivenUp:
+            return self._given_up(), False
         except Settled:
             return self._finished(), False
 
@@ -181,6 +195,12 @@ class ElfLife:
         except PowerLost:
             return Outcome("cut")
         return self._settled()
+
+    def _given_up(self) -> Outcome:
+        after = f"goes on though {self._refusals:,} operations were refused{self._last_words}"
+        if not self.image:
+            return Outcome("halted", detail=f"no image runs; the bootloader {after}")
+        return Outcome("hung", detail=f"{self._who} runs, and {after}")
 
     def _settled(self) -> Outcome:
         word = self._document.alive.word

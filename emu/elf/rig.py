@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 
@@ -80,8 +80,6 @@ class _Watched:
 
 class ElfRig:
     """A board with an ELF that can be cut. Raises ScenarioError, BoardError or PartError."""
-
-    capabilities = Capabilities(snapshot=True, tears=True, deterministic=True, virtual_time=True, is_ours=False)
 
     def __init__(
         self,
@@ -146,6 +144,12 @@ class ElfRig:
         self._traced = traced
 
     # -- the contract --------------------------------------------------------------------------------------
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities(
+            snapshot=True, tears=True, deterministic=True, virtual_time=True, is_ours=False, resets=self.resets[0]
+        )
 
     @cached_property
     def inputs(self) -> Mapping[str, Input]:
@@ -421,12 +425,12 @@ class ElfRig:
 
     # -- what it is made of --------------------------------------------------------------------------------
 
-    def _program(self, pieces: Iterable[Placed]) -> None:
+    def _program(self, pieces: Sequence[Placed]) -> None:
         """As the factory does."""
+        devices = {device.name: device for device in self._machine.devices}
         for placed in pieces:
             if placed.memory:
-                device = next(each for each in self._machine.devices if each.name == placed.memory)
-                device.load(placed.address, placed.data)
+                devices[placed.memory].load(placed.address, placed.data)
             else:
                 self._machine.flash.load(self._offset(placed.address), placed.data)
 

@@ -11,7 +11,8 @@ from functools import partial
 from emu.cpu.chip import PeripheralEntry
 from emu.cpu.contract import Peripheral, Surroundings
 from emu.cpu.peripherals.clocks import CLOCK_MODELS
-from emu.cpu.peripherals.i2c import NewI2c, OldI2c
+from emu.cpu.peripherals.i2c import OldI2c
+from emu.cpu.peripherals.i2c_counted import NewI2c
 from emu.cpu.peripherals.nordic import ClockPower, Uart
 from emu.cpu.peripherals.nordic_serial import SerialBox
 from emu.cpu.peripherals.power import Power
