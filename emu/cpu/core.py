@@ -85,6 +85,9 @@ class Core:
         """Called when nothing runs and the engine may be changed."""
         self.deep_sleep: Callable[[], str] = lambda: ""
         """Called when the core goes to sleep with SLEEPDEEP set: why that is for ever, or "" for a sleep like any."""
+        self.attendant: Callable[[], None] | None = None
+        """Called whenever the core stands still between two slices; it may look and change what it likes."""
+        self._is_called = False
         self._memory = memory
         self.charged = 0
         """Bytes of code of the present slice that time has been charged for."""
@@ -183,6 +186,9 @@ class Core:
                 self.agenda.run_due(self.time.clock.now_us)
                 self.systick.catch_up(self.time)
                 masked = bool(self.exceptions.pending) and not self._handlers.take_pending()
+                if self.attendant is not None:
+                    self._is_called = False
+                    self.attendant()
                 if self.time.clock.now_us >= limit_us:
                     return self._ending("limit", f"still running after {limit_us:,} us")
                 ended = self._slice(limit_us, masked)
@@ -219,6 +225,8 @@ class Core:
 
     def _stopped(self, stop: Stop, limit_us: int) -> Ending | None:
         kind, counter = stop.kind, self.engine.get(Register.PC)
+        if kind == "halted":
+            return None
         if kind == "sleep":
             return self._sleep(limit_us)
         if kind == "event-wait":
@@ -309,7 +317,7 @@ class Core:
         """A block of code, or ``length`` bytes of it, unless something has come to pass: that is no stop of the
         engine's."""
         event = self.next_event
-        if (event is not None and event <= self.time.cycles) or self._handlers.is_called():
+        if (event is not None and event <= self.time.cycles) or self._handlers.is_called() or self._is_called:
             return NOTHING
         stop = self.engine.run(length)
         self._charge_slice()
@@ -389,6 +397,11 @@ class Core:
     def pend(self, number: int) -> None:
         """An exception is asked for, from inside a callback or not: it is looked at before the next block."""
         self.exceptions.pending.add(number)
+        self.engine.end_slice()
+
+    def call_attendant(self) -> None:
+        """It wants to look before the next block runs. Callable inside callbacks."""
+        self._is_called = True
         self.engine.end_slice()
 
     # -- words ------------------------------------------------------------------------------------------------

@@ -68,6 +68,9 @@ class Constants:
     def __init__(self, words: dict[int, int]) -> None:
         self._words = words
 
+    def shown(self, offset: int) -> int:
+        return self.read(offset, 4)
+
     def read(self, offset: int, size: int) -> int:
         return self._words.get(offset & ~3, 0xFFFF_FFFF) >> 8 * (offset & 3) & (1 << 8 * size) - 1
 
@@ -88,6 +91,10 @@ class Watched:
         self._after = after
         self.read = controller.read
         self.reset = controller.reset
+
+    def shown(self, offset: int) -> int:
+        """No read of a flash controller has an effect."""
+        return self._controller.read(offset, 4)
 
     def write(self, offset: int, size: int, value: int) -> None:
         self._before()
@@ -123,6 +130,10 @@ class Row:
         self._sensed(self._region.base + offset, size)
         return int.from_bytes(self._region.device.sense(self._region.start + offset, size), "little")
 
+    def shown(self, offset: int) -> int:
+        length = max(0, min(4, self._region.size - offset))
+        return int.from_bytes(self._region.device.cells.read(self._region.start + offset, length), "little")
+
     def write(self, offset: int, size: int, value: int) -> None:
         self._before()
         if self._controller.store(self._region.base + offset, size, value) != "done":
@@ -144,6 +155,9 @@ class Paged:
 
     def read(self, offset: int, size: int) -> int:
         return self._system.read(self._page + offset, size)
+
+    def shown(self, offset: int) -> int:
+        return self._system.shown(self._page + offset)
 
     def write(self, offset: int, size: int, value: int) -> None:
         self._system.write(self._page + offset, size, value)

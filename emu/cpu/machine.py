@@ -28,12 +28,12 @@ from emu.cpu.faces import (
     HasEffects,
     HasLane,
     HasRegions,
-    HasWords,
     Keeps,
     KnowsPower,
     LosesBackup,
     Retains,
     Senses,
+    Shows,
 )
 from emu.cpu.fittings import AlarmClock, Constants, Paged, Row, Watched
 from emu.cpu.flash_lane import ACCOMPANIED, ATTENDED, WATCHED, FlashLane
@@ -59,7 +59,8 @@ from flash.tomlfile import nearest
 from flash.trace import Trace
 
 _PAGE = 0x1000
-_PERIPHERALS, _PERIPHERALS_END = 0x4000_0000, 0x6000_0000
+PERIPHERALS = (0x4000_0000, 0x6000_0000)
+"""First and end of the addresses that registers of peripherals have, but for some pages elsewhere."""
 
 
 MakeController = Callable[[str, World, FlashDevice], FlashController]
@@ -94,6 +95,9 @@ class Machine:
         self.before_flash: Callable[[], None] = lambda: None
         """Called before the controller is given a store or a register, or a memory beside the chip a command that may
         change it."""
+        self.stores_to_array = False
+        """Inside `before_flash`: it is a store to the array, and the program counter is that of the instruction; at a
+        register it is that of the block."""
         self.on_ended: Callable[[int, int], None] = lambda _entry, _counter: None
         """Told of an entry of the journal that a memory beside the chip has made, and where the code stood that had
         asked for it."""
@@ -272,7 +276,11 @@ class Machine:
         """A store of the core to the array, at any of its addresses."""
         base, folded = self.chip.flash.address, self.engine.folded
         self.core.sync()
-        self.before_flash()
+        self.stores_to_array = True
+        try:
+            self.before_flash()
+        finally:
+            self.stores_to_array = False
         outcome = self.controller.store(base + (address & folded) - (base & folded), size, value)
         self.note_flash()
         return outcome == "done"
@@ -367,8 +375,8 @@ class Machine:
 
     def _peek(self, name: str, offset: int) -> int:
         peripheral = self.peripherals.get(name)
-        assert isinstance(peripheral, HasWords), f"nobody can look into {name!r}: please report"
-        return peripheral.words.get(offset, 0)
+        assert isinstance(peripheral, Shows), f"nobody can look into {name!r}: please report"
+        return peripheral.shown(offset)
 
     def _clear_backup(self) -> None:
         for peripheral in self.peripherals.values():
@@ -444,15 +452,16 @@ class Machine:
             part = Paged(system, page, self.engine.end_slice)
             self.bus.attach(f"core at {SYSTEM + page:#x}", SYSTEM + page, size, part)
         pages = {place.address & ~(_PAGE - 1) for place in self.bus.places}
-        spans = [(_PERIPHERALS, _PERIPHERALS_END), (SYSTEM, SYSTEM + SYSTEM_SIZE)]
+        spans = [PERIPHERALS, (SYSTEM, SYSTEM + SYSTEM_SIZE)]
         if self.chip.bit_band:
             after = PERIPHERAL_ALIAS + ALIAS_SIZE
-            spans[:1] = [(_PERIPHERALS, PERIPHERAL_ALIAS), (after, _PERIPHERALS_END)]
+            spans[:1] = [(PERIPHERALS[0], PERIPHERAL_ALIAS), (after, PERIPHERALS[1])]
             self.engine.map_registers(PERIPHERAL_ALIAS, ALIAS_SIZE, self.bus.read_bit, self.bus.write_bit)
             bits = RamBits(Ram(self.memory))
             self.engine.map_registers(RAM_ALIAS, ALIAS_SIZE, bits.read, bits.write)
         for page in sorted(pages):
-            if not (_PERIPHERALS <= page < _PERIPHERALS_END or SYSTEM <= page < SYSTEM + SYSTEM_SIZE):
+            if not (PERIPHERALS[0] <= page < PERIPHERALS[1] or SYSTEM <= page < SYSTEM + SYSTEM_SIZE):
                 spans.append((page, page + _PAGE))
+        self.register_spans = spans
         for start, end in spans:
             self.engine.map_registers(start, end - start, self.bus.read, self.bus.write)

@@ -326,6 +326,14 @@ class ElfRig:
         after = [number for number in self.stores if number >= entry]
         return self.stores[min(after)] if after else None
 
+    def watched(self, state: DeviceState) -> Run:
+        """One session, however somebody at the machine has it go. ``stores`` is filled."""
+        self.notes_stores = True
+        try:
+            return self._run(state, None, self._limit_us)[0]
+        finally:
+            self.notes_stores = False
+
     def place_of(self, address: int) -> CodePlace:
         """Function and line of an address, by the first ELF of the board that knows it."""
         for name, content in self.board.programs:

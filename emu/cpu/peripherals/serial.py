@@ -94,6 +94,9 @@ class OldPort(Port):
     def _is_enabled(self) -> bool:
         return self.has(self.CR1, 13)
 
+    def shown(self, offset: int) -> int:
+        return self._status if offset == self.SR else super().shown(offset)
+
     def loaded(self, register: int) -> int:
         if register == self.SR:
             return self._status
@@ -120,6 +123,9 @@ class NewPort(Port):
     @property
     def _is_enabled(self) -> bool:
         return self.has(self.CR1, 0)
+
+    def shown(self, offset: int) -> int:
+        return self.loaded(self.ISR) if offset == self.ISR else super().shown(offset)
 
     def loaded(self, register: int) -> int:
         if register == self.ISR:
