@@ -97,7 +97,7 @@ def approach(rig: Rig, token: Token, number: int, seed: int = 0) -> Approach:
             state, session = run.end, session + 1
         if step is token.path[number - 1]:
             whole, _ = _read(rig, state, readings)
-            child = EdgeWalker(rig, tears, EVENT_NAMES).find(state, whole, step.entry, step.how)
+            child = _walker(rig, tears).find(state, whole, step.entry, step.how)
             if child is None:
                 raise _misplaced(step, _no_edge(whole, step))
             return Approach(state, session, whole.entries, child.edge.interruption(), child.state.key)
@@ -149,7 +149,7 @@ def _read(rig: Rig, state: DeviceState, readings: Iterator[str]) -> tuple[Run, s
 def _interrupted(rig: Rig, state: DeviceState, step: Step, tears: TearSet, readings: Iterator[str]) -> Session:
     """Cut the running session, and hold what it leaves against the state a campaign makes for the same edge."""
     whole, resolution = _read(rig, state, readings)
-    walker = EdgeWalker(rig, tears, EVENT_NAMES if rig.capabilities.resets else ())
+    walker = _walker(rig, tears)
     child = walker.find(state, whole, step.entry, step.how)
     if child is None:
         raise _misplaced(step, _no_edge(whole, step))
@@ -164,6 +164,10 @@ def _interrupted(rig: Rig, state: DeviceState, step: Step, tears: TearSet, readi
         tear = tears_in(step.how)[0]
         torn = None if tear is None else _torn(rig, walker, tear, operation, child.state)
     return Session(state, run, _configs(rig, state), step, torn, time_at(whole, step.entry))
+
+
+def _walker(rig: Rig, tears: TearSet) -> EdgeWalker:
+    return EdgeWalker(rig, tears, EVENT_NAMES if rig.capabilities.resets else ())
 
 
 def _detoured(rig: Rig, state: DeviceState, step: Step, readings: Iterator[str]) -> DeviceState:
