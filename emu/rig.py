@@ -34,13 +34,15 @@ from flash.trace import Trace
 class Capabilities:
     """``snapshot``: states can be taken and restored. ``tears``: interrupted operations can be made exactly.
     ``deterministic``: the same state runs the same way. ``virtual_time``: time costs nothing. ``is_ours``: what runs in
-    it is brownout's, so what is not the same twice is brownout's mistake."""
+    it is brownout's, so what is not the same twice is brownout's mistake. ``resets``: a session says what a reset
+    without a loss of power finds at each of its points, in its events or in `Run.kept`."""
 
     snapshot: bool
     tears: bool
     deterministic: bool
     virtual_time: bool
     is_ours: bool = True
+    resets: bool = True
 
 
 Plan = tuple[tuple[int, str], ...]

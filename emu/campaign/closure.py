@@ -18,7 +18,7 @@ from emu.campaign.applicable import chosen_checks
 from emu.campaign.cache import Session
 from emu.campaign.checks import Check
 from emu.campaign.engines import Died, Engine
-from emu.campaign.golden import golden_chain
+from emu.campaign.golden import golden_chain, why_no_cuts
 from emu.campaign.graph import Birth, Graph, Link, Node, Stop
 from emu.campaign.judge import Chain, Judge, Judged, State
 from emu.campaign.lives import Lives
@@ -103,7 +103,7 @@ class Closure:
         golden = self._uncut_life(self._root)
         complete = True
         try:
-            self._close()
+            self._close(golden)
         except (BudgetSpent, KeyboardInterrupt) as stop:
             complete = False
             self.interrupted = isinstance(stop, KeyboardInterrupt)
@@ -137,10 +137,12 @@ class Closure:
 
     # -- layers --------------------------------------------------------------------------------------------
 
-    def _close(self) -> None:
+    def _close(self, golden: Chain) -> None:
         root = self._root
         self._meet(self.graph.add(root.device, root.monitor, "cut", self.space.print_of(root.device.memory), None))
         self._run_layer(0)
+        if reason := why_no_cuts(golden, self.options):
+            raise BudgetSpent(reason)
         while self._open:
             for node in [node for node in self._open if node.cuts <= self.layer]:
                 del self._open[node]

@@ -16,6 +16,7 @@ from emu.board_kind import is_elf_board
 from emu.cli.chip_hint import better_chip
 from emu.cli.code import code_at
 from emu.cli.inputs import DEFAULT_APP, MAX_SEED, Inputs, make_elf_rig
+from emu.cpu.unknown import extents
 from emu.errors import UsageError
 from emu.events import HANDOVER, UNKNOWN
 from emu.rig import Run
@@ -78,8 +79,9 @@ def _lines(rig: ElfRig, run: Run) -> Iterator[str]:
         told = next(differences, "") if event.facts[1] == UNKNOWN else ""
         if told:
             yield f"         {told}"
-    for register in rig.machine.unknown:
-        yield f"unknown  {register}: not modelled, it reads as last written"
+    for extent in extents(rig.machine.unknown):
+        reads = "it reads as last written" if extent.count == 1 else "they read as last written"
+        yield f"unknown  {extent}: not modelled, {reads}"
     yield f"ends     {run.outcome}"
 
 
@@ -96,11 +98,11 @@ def _flash(rig: ElfRig, run: Run) -> list[str]:
     """Operations; those of one kind by one piece of code that carry on where the last ended are one line."""
     found: list[str] = []
     group: list[Operation] = []
-    maker = -1
+    maker = counter = -1
     for number, entry in enumerate(run.entries):
         if not isinstance(entry, Operation):
             continue
-        counter = rig.stores.get(number, -1)
+        counter = rig.stores.get(number, counter)
         last = group[-1] if group else None
         if last is None or (counter, entry.kind, entry.device, entry.address) != (
             maker, last.kind, last.device, last.address + last.length

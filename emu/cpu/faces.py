@@ -73,11 +73,10 @@ class KnowsPower(Protocol):
 
 
 @runtime_checkable
-class HasWords(Protocol):
-    """Registers as plain words, by offset."""
+class Shows(Protocol):
+    """A peripheral that can be looked at: what the word at an offset holds, without an effect."""
 
-    @property
-    def words(self) -> Mapping[int, int]: ...
+    def shown(self, offset: int) -> int: ...
 
 
 @runtime_checkable

@@ -10,7 +10,7 @@ from typing import NoReturn
 
 from emu.clock import NEVER, VirtualClock
 from emu.cpu.contract import BusFault, FlashController, Peripheral
-from emu.cpu.faces import CellRegion, KnowsPower
+from emu.cpu.faces import CellRegion, KnowsPower, Shows
 from emu.cpu.system_space import SystemSpace
 
 
@@ -68,6 +68,9 @@ class Constants:
     def __init__(self, words: dict[int, int]) -> None:
         self._words = words
 
+    def shown(self, offset: int) -> int:
+        return self.read(offset, 4)
+
     def read(self, offset: int, size: int) -> int:
         return self._words.get(offset & ~3, 0xFFFF_FFFF) >> 8 * (offset & 3) & (1 << 8 * size) - 1
 
@@ -88,6 +91,10 @@ class Watched:
         self._after = after
         self.read = controller.read
         self.reset = controller.reset
+
+    def shown(self, offset: int) -> int:
+        """No read of a flash controller has an effect."""
+        return self._controller.read(offset, 4)
 
     def write(self, offset: int, size: int, value: int) -> None:
         self._before()
@@ -112,6 +119,9 @@ class OnTime:
         self._happens()
         return self._peripheral.read(offset, size)
 
+    def shown(self, offset: int) -> int:
+        return self._peripheral.shown(offset) if isinstance(self._peripheral, Shows) else 0
+
     def write(self, offset: int, size: int, value: int) -> None:
         self._happens()
         self._peripheral.write(offset, size, value)
@@ -119,18 +129,20 @@ class OnTime:
 
 class Row:
     """Cells beside the array, as the core reads them: ``sensed(address, size)`` hears of it. A store goes to the
-    controller, and ``after`` is called then."""
+    controller, between ``before`` and ``after``."""
 
     def __init__(
         self,
         region: CellRegion,
         controller: FlashController,
         sensed: Callable[[int, int], None],
+        before: Callable[[], None],
         after: Callable[[], None],
     ) -> None:
         self._region = region
         self._controller = controller
         self._sensed = sensed
+        self._before = before
         self._after = after
 
     def read(self, offset: int, size: int) -> int:
@@ -139,7 +151,12 @@ class Row:
         self._sensed(self._region.base + offset, size)
         return int.from_bytes(self._region.device.sense(self._region.start + offset, size), "little")
 
+    def shown(self, offset: int) -> int:
+        length = max(0, min(4, self._region.size - offset))
+        return int.from_bytes(self._region.device.cells.read(self._region.start + offset, length), "little")
+
     def write(self, offset: int, size: int, value: int) -> None:
+        self._before()
         if self._controller.store(self._region.base + offset, size, value) != "done":
             raise BusFault(f"a store to {self._region.name} that it does not take")
         self._after()
@@ -159,6 +176,9 @@ class Paged:
 
     def read(self, offset: int, size: int) -> int:
         return self._system.read(self._page + offset, size)
+
+    def shown(self, offset: int) -> int:
+        return self._system.shown(self._page + offset)
 
     def write(self, offset: int, size: int, value: int) -> None:
         self._system.write(self._page + offset, size, value)

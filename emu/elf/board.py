@@ -35,9 +35,10 @@ import msgspec
 
 from emu.cpu.chip import Chip, bundled_chip, load_chip
 from emu.cpu.elf import check_machine
-from emu.cpu.external import MemoryEntry
+from emu.cpu.wiring import MemoryEntry
 from emu.elf.blanks import check_filled
 from emu.elf.document import WAITING, ElfBoardFile
+from emu.elf.factory import into_rows
 from emu.elf.fits import check_document, check_places
 from emu.elf.memories import check_memories, memories_of
 from emu.elf.placed import Placed
@@ -115,6 +116,7 @@ def load_elf_board(path: Path) -> ElfBoard:
     update = _update(document, chip, read, path.parent, where)
     check_document(document, images, where)
     check_memories(document, memories, (*files, *staged), where)
+    files = into_rows(files, chip)
     inside = [tuple(each for each in placed if not each.memory) for placed in (files, staged)]
     check_places(document, chip, inside[0], inside[1], images, where)
     names = list(dict.fromkeys([*(each.path for each in document.file), *(each.path for each in document.image)]))

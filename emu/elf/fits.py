@@ -82,8 +82,8 @@ def check_places(
         if source in inside:
             raise BoardError(
                 f"{where}: {what}: [{address:#x}, {address + size:#x}) is beside the flash of {chip.name}, "
-                f"[{bases[0]:#x}, {bases[0] + part.size:#x}): option bytes and UICR are not programmed; keep the rest "
-                "with `brownout flash cut`"
+                f"[{bases[0]:#x}, {bases[0] + part.size:#x}), and in no row of option bytes or UICR that it has; keep "
+                "the rest with `brownout flash cut`"
             )
         raise BoardError(
             f"{where}: {what}: [{address:#x}, {address + size:#x}) is not in the flash of {chip.name}, "

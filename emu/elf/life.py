@@ -30,12 +30,19 @@ _SETTLED = "settled"
 _WORDS = {
     "lockup": "locked up", "asleep": "sleeps", "spinning": "spins", "stalled": "waits", "limit": "still runs",
 }  # fmt: skip
-_SHOWN, _KEPT = 60, 1024
-"""Bytes of what was said last, and how many of them are kept on each port: half an image may talk without an end."""
+_SHOWN = 60
 REFUSED_RULE = "refused"
 """Of operations that the controller did not do: `Misuse.rule`."""
 UNRELIABLE = "the bytes are those of the {} image; error correction gives up under them"
 """Noted before an image is entered that is unknown for that reason alone."""
+
+
+MOST_REFUSALS = 4096
+"""Of one session: one that goes on after that does not notice, and would do so for a long time."""
+
+
+class _GivenUp(Exception):
+    """The controller has refused too much."""
 
 
 class Settled(Exception):
@@ -73,9 +80,8 @@ class ElfLife:
         self._attempt = attempt
         self._notes_stores = notes_stores
         self._slot = -1
-        self._said: dict[str, bytes] = {}
-        commit = "" if document.commit is None else document.commit.uart
-        self._kept = max(_KEPT, len(document.alive.uart.encode()), len(commit.encode()))
+        self._refusals = 0
+        self._said: dict[str, bytearray] = {}
         self._alive = self._commit_begun = self._committed = False
 
     @property
@@ -110,21 +116,23 @@ class ElfLife:
             self._lives()
 
     def says(self, port: str, data: bytes) -> None:
-        """Bytes have left the chip."""
+        """Bytes have left the chip: one, or by DMA as many as there were."""
         if self._attempt is not None:
             self._attempt.says(port, data)
-        said = self._said[port] = (self._said.get(port, b"") + data)[-self._kept :]
+        said = self._said.setdefault(port, bytearray())
+        said.extend(data)
         for moment in self._document.moments:
-            if said.endswith(moment.encode()):
+            if _has_come(said, len(data), moment.encode()):
                 self._log.note(NOTE, f"{port} has said {moment!r}")
         if not self.image:
             return
         alive, commit = self._document.alive.uart.encode(), self._document.commit
-        if commit is not None and self.image == NEW and not self._committed and said.endswith(commit.uart.encode()):
+        on_trial = self.image == NEW and not self._committed
+        if commit is not None and on_trial and _has_come(said, len(data), commit.uart.encode()):
             self._begin_commit()
             self._committed = True
             self._log.note(COMMIT_RETURNED)
-        if alive and not self._alive and said.endswith(alive):
+        if alive and not self._alive and _has_come(said, len(data), alive):
             self._lives()
 
     def touches_flash(self) -> None:
@@ -148,6 +156,9 @@ class ElfLife:
         self._log.strike_if_due()
         flash, clock = self._machine.flash, self._machine.clock
         self._log.journal.entries.append(Misuse(flash.name, 0, 0, REFUSED_RULE, text, clock.now_us))
+        self._refusals += 1
+        if self._refusals >= MOST_REFUSALS:
+            raise _GivenUp
 
     def _begin_commit(self) -> None:
         if not self._commit_begun:
@@ -187,6 +198,8 @@ class ElfLife:
         machine.on_ended = self.has_ended
         try:
             ending = session.run(cause, limit_us, journal=self._log.journal, trace=trace).ending
+        except _GivenUp:
+            return self._given_up(), False
         except Settled:
             return self._finished(), False
         if ending.kind == "limit" and self._alive and self._attempt is not None and self._attempt.is_engaged:
@@ -201,6 +214,12 @@ class ElfLife:
         except PowerLost:
             return Outcome("cut")
         return self._settled()
+
+    def _given_up(self) -> Outcome:
+        after = f"goes on though {self._refusals:,} operations were refused{self._last_words}"
+        if not self.image:
+            return Outcome("halted", detail=f"no image runs; the bootloader {after}")
+        return Outcome("hung", detail=f"{self._who} runs, and {after}")
 
     def _settled(self) -> Outcome:
         word = self._document.alive.word
@@ -247,6 +266,8 @@ class ElfLife:
         found = f"; its last fault: {core.last_fault}" if core.last_fault and ending.kind != "lockup" else ""
         if ending.kind == "stalled":
             name = self._machine.bus.name_of(ending.register)
+            if name and self._machine.unknown.knows_nothing_of(name):
+                name += ", which is not modelled"
             found += f" ({name})" if name else f"; {chip} has no peripheral there: is it the right chip?"
         return found
 
@@ -271,3 +292,8 @@ class ElfLife:
         """The last line that left the chip."""
         lines = [line for data in self._said.values() for line in data.decode("latin-1").splitlines() if line.strip()]
         return f"; it last said {lines[-1].strip()[:_SHOWN]!r}" if lines else "; it said nothing on any port"
+
+
+def _has_come(said: bytearray, new: int, text: bytes) -> bool:
+    """Whether ``text`` has become complete with the last ``new`` bytes of ``said``."""
+    return said.find(text, max(0, len(said) - new - len(text) + 1)) >= 0

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 
@@ -35,6 +35,7 @@ from emu.elf.attempt import Attempt
 from emu.elf.board import ElfBoard
 from emu.elf.conversation import BITS, SECOND
 from emu.elf.counters import Counters
+from emu.elf.factory import program
 from emu.elf.life import UNRELIABLE, ElfLife
 from emu.elf.placed import Placed
 from emu.elf.update import Update, manner_of
@@ -84,8 +85,6 @@ class _Watched:
 
 class ElfRig:
     """A board with an ELF that can be cut. Raises ScenarioError, BoardError or PartError."""
-
-    capabilities = Capabilities(snapshot=True, tears=True, deterministic=True, virtual_time=True, is_ours=False)
 
     def __init__(
         self,
@@ -152,6 +151,12 @@ class ElfRig:
         self._traced = traced
 
     # -- the contract --------------------------------------------------------------------------------------
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities(
+            snapshot=True, tears=True, deterministic=True, virtual_time=True, is_ours=False, resets=self.resets[0]
+        )
 
     @cached_property
     def inputs(self) -> Mapping[str, Input]:
@@ -344,6 +349,14 @@ class ElfRig:
         after = [number for number in self.stores if number >= entry]
         return self.stores[min(after)] if after else None
 
+    def watched(self, state: DeviceState) -> Run:
+        """One session, however somebody at the machine has it go. ``stores`` is filled."""
+        self.notes_stores = True
+        try:
+            return self._run(state, None, self._limit_us)[0]
+        finally:
+            self.notes_stores = False
+
     def place_of(self, address: int) -> CodePlace:
         """Function and line of an address, by the first ELF of the board that knows it."""
         for name, content in self.board.programs:
@@ -456,14 +469,14 @@ class ElfRig:
 
     # -- what it is made of --------------------------------------------------------------------------------
 
-    def _program(self, pieces: Iterable[Placed]) -> None:
+    def _program(self, pieces: Sequence[Placed]) -> None:
         """As the factory does."""
+        devices = {device.name: device for device in self._machine.devices}
         for placed in pieces:
             if placed.memory:
-                device = next(each for each in self._machine.devices if each.name == placed.memory)
-                device.load(placed.address, placed.data)
+                program(devices[placed.memory], placed.address, placed.data)
             else:
-                self._machine.flash.load(self._offset(placed.address), placed.data)
+                program(self._machine.flash, self._offset(placed.address), placed.data)
 
     def _offset(self, address: int) -> int:
         """In the array, of an address the core knows it by; an access may begin a little before."""

@@ -78,7 +78,8 @@ class ClockPower(Nordic):
     def __init__(self, world: Surroundings, entry: PeripheralEntry) -> None:
         named = [*range(0x000, 0x014, 4), 0x078, 0x07C, *range(0x100, 0x130, 4), 0x200]
         named += [self.HFCLKRUN, self.LFCLKRUN, self.LFCLKSTAT, self.LFCLKSRCCOPY, self.LFCLKSRC, self.RESETREAS]
-        named += [0x428, 0x438, self.SYSTEMOFF, 0x510, self.GPREGRET, self.GPREGRET2, 0x538, 0x578, 0x580, 0x640]
+        named += [0x420, 0x428, 0x438, 0x5B4, 0xEE4]  # two of them undocumented: workarounds of errata write there
+        named += [self.SYSTEMOFF, 0x510, self.GPREGRET, self.GPREGRET2, 0x538, 0x578, 0x580, 0x640]
         named += [0x900 + 0x10 * bank + 4 * at for bank in range(9) for at in range(3)]
         self._reasons = 0
         super().__init__(world, entry, named, {self.HFCLKSTAT: self._RUNNING})

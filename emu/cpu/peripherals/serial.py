@@ -137,6 +137,9 @@ class OldPort(Port):
     def _is_enabled(self) -> bool:
         return self.has(self.CR1, 13)
 
+    def shown(self, offset: int) -> int:
+        return self._status if offset == self.SR else super().shown(offset)
+
     def loaded(self, register: int) -> int:
         if register == self.SR:
             self._seen = self._status & (_ORE | _IDLE)
@@ -183,6 +186,9 @@ class NewPort(Port):
             self._held[-1] = byte
             return OVERRUN
         return super()._overruns(byte)
+
+    def shown(self, offset: int) -> int:
+        return self.loaded(self.ISR) if offset == self.ISR else super().shown(offset)
 
     def loaded(self, register: int) -> int:
         if register == self.ISR:

@@ -168,4 +168,4 @@ def test_the_right_swap_bootloader_holds_at_every_cut_on_the_way_back(chip: str)
 @pytest.mark.parametrize(("design", "staged"), [("ab", "new"), ("ab", "sick"), ("copy", "new"), ("swap", "new")])
 @pytest.mark.parametrize("chip", CHIPS)
 def test_the_right_bootloaders_hold_at_every_tear_of_tier_1(chip: str, design: str, staged: str) -> None:
-    assert held(chip, design, staged, tears="T1") > 40
+    assert held(chip, design, staged, tears="T1") >= 30

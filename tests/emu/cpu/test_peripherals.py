@@ -223,6 +223,7 @@ def test_the_new_crc_unit_reverses_and_takes_bytes(g0: Bench) -> None:
 
 
 def test_a_port_sets_clears_and_reads_back_pins(f1: Bench, g0: Bench, nrf: Bench) -> None:
+    f1.write("GPIOA", 0x00, 0x0330_0000)
     f1.write("GPIOA", 0x10, 1 << 5 | 1 << 6)
     f1.write("GPIOA", 0x10, 1 << 22)
     assert f1.read("GPIOA", 0x08) == f1.read("GPIOA", 0x0C) == 1 << 5
@@ -232,9 +233,34 @@ def test_a_port_sets_clears_and_reads_back_pins(f1: Bench, g0: Bench, nrf: Bench
     assert f1.read("GPIOA", 0x08) == 1 << 3
     g0.write("GPIOB", 0x18, 0x0001_0003)
     assert g0.read("GPIOB", 0x14) == 3, "set wins"
+    g0.write("GPIOB", 0x00, 0x0000_0005)
+    assert g0.read("GPIOB", 0x10) == 3
     nrf.write("P1", 0x18, 1 << 4)
     nrf.write("P1", 0x08, 1 << 4 | 1 << 5)
     assert (nrf.read("P1", 0x04), nrf.read("P1", 0x10), nrf.read("P0", 0x04)) == (0x30, 0x10, 0)
+
+
+@pytest.mark.parametrize(("field", "odr", "reads"), [(0x4, 1, 0), (0x8, 1, 1), (0x8, 0, 0), (0x0, 1, 0), (0x3, 1, 1)])
+def test_an_input_of_an_f1_is_pulled_where_its_latch_says(f1: Bench, field: int, odr: int, reads: int) -> None:
+    """Floating, pulled up, pulled down, analog; and an output."""
+    f1.write("GPIOC", 0x04, field << 20)
+    f1.write("GPIOC", 0x0C, odr << 13)
+    assert f1.read("GPIOC", 0x08) == reads << 13
+
+
+@pytest.mark.parametrize(("mode", "pull", "reads"), [(0, 0, 0), (0, 1, 1), (0, 2, 0), (1, 1, 0), (2, 1, 1), (3, 1, 0)])
+def test_a_button_that_nobody_presses_reads_as_its_resistor_says(g0: Bench, mode: int, pull: int, reads: int) -> None:
+    """A bootloader that stays in DFU mode while a pulled-up pin is low must not."""
+    g0.write("GPIOC", 0x00, mode << 26)
+    g0.write("GPIOC", 0x0C, pull << 26)
+    g0.write("GPIOC", 0x14, 0)
+    assert g0.read("GPIOC", 0x10) == reads << 13
+
+
+@pytest.mark.parametrize(("config", "reads"), [(0xC, 1), (0xE, 0), (0x4, 0), (0x0, 0)])
+def test_a_button_of_an_nrf_reads_as_its_resistor_says(nrf: Bench, config: int, reads: int) -> None:
+    nrf.write("P0", 0x200 + 4 * 11, config)
+    assert nrf.read("P0", 0x010) == reads << 11
 
 
 def test_random_numbers_are_those_of_the_seed() -> None:

@@ -137,7 +137,7 @@ def test_nothing_staged_is_nothing_to_cut(tmp_path: Path) -> None:
     text = path.read_text()
     start = text.index("[[staged]]")
     path.write_text(text[:start] + text[text.index("[alive]") :])
-    with pytest.raises(BoardError, match=r"no \[\[staged\]\]: without an update that waits in flash"):
+    with pytest.raises(BoardError, match=r"no \[\[staged\]\] and no \[update\]: without an update"):
         load_elf_board(path)
 
 

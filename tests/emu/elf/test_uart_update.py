@@ -148,7 +148,10 @@ def test_without_machine_code_everything_is_the_same(
 ) -> None:
     """Bytes come in the middle of hundreds of programs: they find the same core."""
     fast = uncut(rig(tmp_path, chip))
-    monkeypatch.setattr("emu.elf.rig.Machine", lambda c, _, seed: Machine(c, make_controller, seed=seed, native=False))
+    monkeypatch.setattr(
+        "emu.elf.rig.Machine",
+        lambda c, _, seed, memories: Machine(c, make_controller, seed=seed, memories=memories, native=False),
+    )
     for (_, one), (_, other) in zip(fast, uncut(rig(tmp_path, chip)), strict=True):
         assert [repr(entry) for entry in one.entries] == [repr(entry) for entry in other.entries]
         assert (one.end_us, one.end.key) == (other.end_us, other.end.key)
