@@ -19,6 +19,7 @@ from typing import Literal, Protocol
 
 from bootloader.decision import ResetCause
 from emu.board import CheckEntry
+from emu.events import OLD
 from emu.oracle import Oracle, SessionOracle
 from flash.cells import Cells
 from flash.grid import Grids
@@ -82,7 +83,8 @@ OutcomeKind = Literal["settled", "reset", "halted", "hung", "cut", "waypoint"]
 class Outcome:
     """How a session ended.
 
-    ``settled``: the application runs and nothing more is going to happen. ``reset``: the device restarts itself,
+    ``settled``: the application runs and nothing more is going to happen; without an ``image``, where there are images,
+    the bootloader waits for an update. ``reset``: the device restarts itself,
     for ``cause``. ``halted``: the bootloader found nothing to run. ``hung``: the firmware stands still and no timer
     resets it. ``cut``: the scheduled power cut struck. ``waypoint``: only the stretch has ended; the session goes on.
     """
@@ -93,14 +95,19 @@ class Outcome:
     cause: ResetCause = "power"
     detail: str = ""
 
+    @property
+    def asks_retry(self) -> bool:
+        """Whether the next update is what `retries` is about."""
+        return self.kind == "settled" and self.image in ("", OLD)
+
     def __str__(self) -> str:
         match self.kind:
             case "settled":
                 if not self.image:
-                    return "settled"
+                    return self.detail or "settled"
                 return f"{self.image} image runs, {'committed' if self.committed else 'NOT committed'}"
             case "reset":
-                return f"reset by {self.cause}"
+                return self.detail or f"reset by {self.cause}"
             case "halted":
                 return f"bricked: {self.detail}"
             case "hung":

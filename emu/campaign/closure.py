@@ -30,7 +30,6 @@ from emu.campaign.tally import Tally
 from emu.campaign.verdict import IN_FLIGHT_NOTE, KILLED_NOTE, Coverage, Verdict, unfollowed
 from emu.campaign.walk import Walker
 from emu.clock import Stopwatch
-from emu.events import OLD
 from emu.memory import resident_mb
 from emu.rig import DeviceState, Rig
 from emu.words import counted
@@ -280,7 +279,7 @@ class Closure:
             monitor, mode, how = judged.after, node.mode, "end"
             if outcome.kind == "reset":
                 following = session.end
-            elif "retries" in self.checks and node.mode == "cut" and outcome.kind == "settled" and outcome.image == OLD:
+            elif "retries" in self.checks and node.mode == "cut" and outcome.asks_retry:
                 following = replace(session.end, cause="power", attempts_left=1, ram=())
                 monitor, mode, how = Monitor(), "uncut", "retry"
                 self.cover.exercised["retries"] += node.generation == 1  # not again when it is followed anew

@@ -35,7 +35,7 @@ from emu.cpu.scb import (
     UNDEFINSTR,
     SystemControl,
 )
-from emu.cpu.steady import Circle, Search
+from emu.cpu.steady import LONGEST, Circle, Search
 from emu.cpu.stops import NOTHING, Stop
 from emu.cpu.systick import SysTick
 
@@ -49,6 +49,9 @@ _WORTH_A_LOOK, _SETTLING, _AGAIN = 1 << 13, 1 << 9, 3
 """The core looks where there is so much code to the next event, after so few bytes: most slices end with an event, and
 behind one a handler runs. Who has waited in a circle waits in it again: there it is looked at whether this is still the
 same one, eight times as many bytes later when it was not, and so often."""
+_SOON_ACCESSES, _SHORT = 8, 16
+"""Who has waited in a circle soon waits in it again, for the next byte of a line, say: where the last look found one,
+the next is taken after so few accesses, and at periods of so few blocks."""
 _BRANCH_TO_SELF, _WIDE_BRANCH_TO_SELF = b"\xfe\xe7", b"\xff\xf7\xfe\xbf"
 _EVENT_WAITS = 1000
 """Waits for an event in a row, with nothing to come, before the core counts as asleep."""
@@ -96,6 +99,7 @@ class Core:
         self._period = 0
         """Bytes of code of the circle that was found last; 0: it was left for good."""
         self._failed = 0
+        self._waited = False
         self._slice_end_us = 0
         self._event_waits = 0
         self._fresh = engine.snapshot()
@@ -110,6 +114,7 @@ class Core:
         self.agenda.clear()
         self.charged, self._event_waits = 0, 0
         self._period = self._failed = 0
+        self._waited = False
         self._calm()
         put = self.engine.put
         if self.model.is_v8:
@@ -258,8 +263,19 @@ class Core:
     def _calm(self) -> None:
         """Something has happened: looking begins anew."""
         self._longest = _FIRST_SLICE
-        self._bus.due, self._quiet_due = _FIRST_ACCESSES, _FIRST_SLICES
+        self._bus.due = _SOON_ACCESSES if self._waited else _FIRST_ACCESSES
+        self._quiet_due = _FIRST_SLICES
         self.news()
+
+    def happen(self) -> None:
+        """Inside a callback: what is due by now happens."""
+        if self.agenda.next_us is not None and self.agenda.next_us <= self.time.clock.now_us:
+            self.agenda.run_due(self.time.clock.now_us)
+
+    def look_at_time(self) -> None:
+        """The clock has moved inside a block: what is due by now comes before the next one."""
+        if self.agenda.next_us is not None and self.agenda.next_us <= self.time.clock.now_us:
+            self.engine.end_slice()
 
     def news(self) -> None:
         """What runs is no loop that waits: it has done something with flash, or said something."""
@@ -274,11 +290,14 @@ class Core:
         """After a long time in which nothing happened, or many accesses: time goes on to the next event if nothing but
         that can change what the core does."""
         began = self.time.cycles
-        circle, stop = self._search.look(self._step)
+        is_soon = self._bus.due < _FIRST_ACCESSES
+        circle, stop = self._search.look(self._step, _SHORT if is_soon else LONGEST)
         if stop is not None:
             return None if stop is NOTHING else self._stopped(stop, limit_us)
+        self._waited = circle is not None
         if circle is None:
-            self._bus.due, self._quiet_due = self._bus.due * 2, self._quiet_due * 2
+            self._bus.due = _FIRST_ACCESSES if is_soon else self._bus.due * 2
+            self._quiet_due *= 2
             self.news()
             return None
         self._period, self._failed = (self.time.cycles - began) // 2 * BYTES_PER_CYCLE, 0
@@ -334,7 +353,8 @@ class Core:
     # -- sleep ------------------------------------------------------------------------------------------------
 
     def _sleep(self, limit_us: int) -> Ending | None:
-        """WFI. PRIMASK does not keep it asleep; an exception of too low a priority does."""
+        """WFI. PRIMASK does not keep it asleep; an exception of too low a priority does. Who sleeps does not poll."""
+        self.news()
         self._may_sleep_deeply()
         while not self._handlers.wakes():
             if self.next_event is None:

@@ -467,6 +467,19 @@ class Engine:
         self._value.value = value & 0xFFFF_FFFF
         uclib.uc_reg_write(self._handle, register, self._value_at)
 
+    def reader(self, registers: Sequence[int]) -> Callable[[], bytes]:
+        """What reads all of ``registers`` at once, as bytes that can be compared."""
+        count = len(registers)
+        values = (ctypes.c_uint64 * count)()
+        numbers = (ctypes.c_int * count)(*registers)
+        places = (ctypes.c_void_p * count)(*(ctypes.addressof(values) + 8 * at for at in range(count)))
+
+        def read() -> bytes:
+            uclib.uc_reg_read_batch(self._handle, numbers, places, count)
+            return bytes(values)
+
+        return read
+
     def snapshot(self) -> Any:
         """All registers, to be given to `restore` of this engine."""
         return self._uc.context_save()

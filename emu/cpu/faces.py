@@ -127,6 +127,23 @@ class Keeps(Protocol):
     def keep(self, state: tuple[int, ...]) -> None: ...
 
 
+NOT_LISTENING, OVERRUN = "not listening", "overrun"
+"""Why a byte is lost."""
+
+
+@runtime_checkable
+class Receives(Protocol):
+    """A serial port, as the other end of its line sees it."""
+
+    def arrives(self, byte: int) -> str:
+        """A byte has come, its stop bit as well. Why one is lost with that, or ""."""
+        ...
+
+    def falls_idle(self) -> None:
+        """Nothing has come for as long as a byte takes."""
+        ...
+
+
 @runtime_checkable
 class SpiHost(Protocol):
     """A peripheral that can drive an SPI; ``wire`` is put in by whoever attaches something to it."""

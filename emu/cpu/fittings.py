@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from emu.clock import NEVER, VirtualClock
-from emu.cpu.contract import BusFault, FlashController
+from emu.cpu.contract import BusFault, FlashController, Peripheral
 from emu.cpu.faces import CellRegion, KnowsPower
 from emu.cpu.system_space import SystemSpace
 
@@ -104,6 +104,24 @@ class Watched:
     def power_on(self) -> None:
         if isinstance(self._controller, KnowsPower):
             self._controller.power_on()
+
+
+class OnTime:
+    """A peripheral to which things come from outside: what is due by now ``happens`` before it is asked, also in the
+    middle of a slice that a flash operation made longer than was foreseen."""
+
+    def __init__(self, peripheral: Peripheral, happens: Callable[[], None]) -> None:
+        self._peripheral = peripheral
+        self._happens = happens
+        self.reset = peripheral.reset
+
+    def read(self, offset: int, size: int) -> int:
+        self._happens()
+        return self._peripheral.read(offset, size)
+
+    def write(self, offset: int, size: int, value: int) -> None:
+        self._happens()
+        self._peripheral.write(offset, size, value)
 
 
 class Row:

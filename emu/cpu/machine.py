@@ -31,11 +31,12 @@ from emu.cpu.faces import (
     Keeps,
     KnowsPower,
     LosesBackup,
+    Receives,
     Retains,
     Senses,
     Shows,
 )
-from emu.cpu.fittings import AlarmClock, Constants, Paged, Row, Watched
+from emu.cpu.fittings import AlarmClock, Constants, OnTime, Paged, Row, Watched
 from emu.cpu.flash_lane import ACCOMPANIED, ATTENDED, WATCHED, FlashLane
 from emu.cpu.memory import AddressSpace, Ram
 from emu.cpu.models import MODELS as CORE_MODELS
@@ -101,6 +102,8 @@ class Machine:
         self.on_ended: Callable[[int, int], None] = lambda _entry, _counter: None
         """Told of an entry of the journal that a memory beside the chip has made, and where the code stood that had
         asked for it."""
+        self.on_reset: Callable[[], None] = lambda: None
+        """Called when a reset is complete and nothing has run yet."""
         self.unknown = UnknownRegisters()
         self.supply = supply or Supply()
         self._left_us: dict[str, int] = {}
@@ -181,6 +184,7 @@ class Machine:
         self.bus.reset()
         if self.lane is not None:
             self.lane.begin()
+        self.on_reset()
 
     def attend(self, attends: bool) -> None:
         """Whether `before_flash` wants to be called: every store to flash then goes through Python."""
@@ -316,6 +320,7 @@ class Machine:
                     self._marks_changed = True
                     self.engine.end_slice()
         self._seen_entries = len(entries)
+        self.core.look_at_time()
 
     # -- memories beside the chip -------------------------------------------------------------------------------
 
@@ -368,6 +373,8 @@ class Machine:
     def _at(self, name: str, us: int, action: Callable[[], None]) -> None:
         self.core.agenda.at(name, us, action)
         self.core.expect(us)
+        if self.lane is not None:
+            self.lane.expect()
 
     def _has_hardware_watchdog(self) -> bool:
         """Asked when the controller, the first on the bus, has been reset."""
@@ -431,7 +438,10 @@ class Machine:
                     f"{chip.name}: {entry.name}: no model {entry.model!r}{nearest(entry.model, [*MODELS])}"
                 )
             self.peripherals[entry.name] = make(self.world, entry)
-            self.bus.attach(entry.name, entry.address, entry.size, self.peripherals[entry.name])
+            peripheral = self.peripherals[entry.name]
+            if isinstance(peripheral, Receives):
+                peripheral = OnTime(peripheral, self.core.happen)
+            self.bus.attach(entry.name, entry.address, entry.size, peripheral)
         words = dict(chip.words)
         for index, address in enumerate(chip.unique_id):
             words[address] = int(uniforms(self.seed, 1 << 32, 4 + index)[-1] * (1 << 32))

@@ -15,7 +15,8 @@ from emu.cpu.ending import Ending
 from emu.cpu.engine import Register
 from emu.cpu.machine import Machine
 from emu.cpu.session import CpuSession
-from emu.elf.document import ElfBoardFile
+from emu.elf.attempt import Attempt
+from emu.elf.document import WAITING, ElfBoardFile
 from emu.events import COMMIT_BEGUN, COMMIT_RETURNED, HANDOVER, NEW, NOTE, UNKNOWN
 from emu.known_images import KnownImages
 from emu.rig import Outcome
@@ -29,7 +30,8 @@ _SETTLED = "settled"
 _WORDS = {
     "lockup": "locked up", "asleep": "sleeps", "spinning": "spins", "stalled": "waits", "limit": "still runs",
 }  # fmt: skip
-_SHOWN = 60
+_SHOWN, _KEPT = 60, 1024
+"""Bytes of what was said last, and how many of them are kept on each port: half an image may talk without an end."""
 REFUSED_RULE = "refused"
 """Of operations that the controller did not do: `Misuse.rule`."""
 UNRELIABLE = "the bytes are those of the {} image; error correction gives up under them"
@@ -49,7 +51,8 @@ class Settled(Exception):
 
 
 class ElfLife:
-    """``known`` names what stands in a slot. ``notes_stores``: ``stores`` is filled, which costs a little."""
+    """``known`` names what stands in a slot. ``attempt``: who brings an update over a UART; None: nobody does.
+    ``notes_stores``: ``stores`` is filled, which costs a little."""
 
     def __init__(
         self,
@@ -59,6 +62,7 @@ class ElfLife:
         known: KnownImages,
         log: EventLog,
         trace: Trace | None,
+        attempt: Attempt | None = None,
         *,
         notes_stores: bool = False,
     ) -> None:
@@ -74,10 +78,13 @@ class ElfLife:
         self._known = known
         self._log = log
         self._trace = trace
+        self._attempt = attempt
         self._notes_stores = notes_stores
         self._slot = -1
         self._refusals = 0
         self._said: dict[str, bytearray] = {}
+        commit = "" if document.commit is None else document.commit.uart
+        self._kept = max(_KEPT, len(document.alive.uart.encode()), len(commit.encode()))
         self._alive = self._commit_begun = self._committed = False
 
     @property
@@ -113,7 +120,10 @@ class ElfLife:
 
     def says(self, port: str, data: bytes) -> None:
         """Bytes have left the chip: one, or by DMA as many as there were."""
+        if self._attempt is not None:
+            self._attempt.says(port, data)
         said = self._said.setdefault(port, bytearray())
+        del said[: -self._kept]
         said.extend(data)
         for moment in self._document.moments:
             if _has_come(said, len(data), moment.encode()):
@@ -168,11 +178,18 @@ class ElfLife:
 
     def _lives(self) -> None:
         self._alive = True
+        self._watch()
+
+    def _watch(self) -> None:
+        """It has shown that it works when it goes on for a while."""
         world = self._machine.world
         world.at(_SETTLED, world.clock.now_us + round(self._document.alive.stays_s * 1_000_000), self._settle)
 
     def _settle(self) -> None:
-        raise Settled
+        if self._attempt is not None and self._attempt.is_engaged:
+            self._watch()  # not before it is clear what comes of the update
+        else:
+            raise Settled
 
     # -- how it ends ----------------------------------------------------------------------------------------
 
@@ -181,14 +198,18 @@ class ElfLife:
         machine = self._machine
         machine.attend(self._attends)
         machine.on_sent, machine.before_flash, machine.on_refusal = self.says, self.touches_flash, self.is_refused
+        machine.on_reset = (lambda: None) if self._attempt is None else self._attempt.prepare
         machine.on_ended = self.has_ended
         try:
             ending = session.run(cause, limit_us, journal=self._log.journal, trace=trace).ending
-            return self._outcome(ending), ending.kind == "limit"
         except _GivenUp:
             return self._given_up(), False
         except Settled:
             return self._finished(), False
+        if ending.kind == "limit" and self._alive and self._attempt is not None and self._attempt.is_engaged:
+            return self._finished(), False  # it works; that a host does not come to an end is no fault of it
+        outcome = self._outcome(ending)
+        return outcome, ending.kind == "limit" and outcome.kind != "settled"
 
     def _finished(self) -> Outcome:
         """It has settled; what memories beside the chip are doing comes to its end as well."""
@@ -230,10 +251,9 @@ class ElfLife:
         what = f"{_WORDS[ending.kind]}{after} at {ending.address:#010x}{where}{reason}{self._causes(ending)}"
         what += self._last_words
         if not self.image:
-            hint = (
-                "; if it waits for a key or a host, give [limits] a longer session_s" if ending.kind == "limit" else ""
-            )
-            return Outcome("halted", detail=f"no image runs; the bootloader {what}{hint}")
+            if WAITING in self._document.accept and ending.kind != "lockup":
+                return Outcome("settled", committed=True, detail=f"no image runs; {self._waits(ending)}")
+            return Outcome("halted", detail=f"no image runs; the bootloader {what}{self._hint(ending)}")
         if not self._alive:
             expected = self._document.alive.uart
             hint = f"; it never said {expected!r}, which alive.uart waits for" if expected else ""
@@ -254,6 +274,22 @@ class ElfLife:
                 name += ", which is not modelled"
             found += f" ({name})" if name else f"; {chip} has no peripheral there: is it the right chip?"
         return found
+
+    def _waits(self, ending: Ending) -> str:
+        """A bootloader that may wait; what became of an attempt in this session, or where it stands still for good."""
+        if self._attempt is not None and self._attempt.words:
+            return f"the bootloader waits for an update ({self._attempt.words})"
+        if ending.kind == "spinning":
+            return f"the bootloader stands still at {ending.address:#010x}"
+        return "the bootloader waits for an update"
+
+    def _hint(self, ending: Ending) -> str:
+        if self._attempt is None:
+            waits = ending.kind == "limit"
+            return "; if it waits for a key or a host, give [limits] a longer session_s" if waits else ""
+        if ending.kind == "lockup":
+            return ""
+        return f"; if it waits for the next update, and may: accept = [..., {WAITING!r}]"
 
     @property
     def _last_words(self) -> str:
