@@ -30,7 +30,8 @@ _SETTLED = "settled"
 _WORDS = {
     "lockup": "locked up", "asleep": "sleeps", "spinning": "spins", "stalled": "waits", "limit": "still runs",
 }  # fmt: skip
-_SHOWN = 60
+_SHOWN, _KEPT = 60, 1024
+"""Bytes of what was said last, and how many of them are kept on each port: half an image may talk without an end."""
 REFUSED_RULE = "refused"
 """Of operations that the controller did not do: `Misuse.rule`."""
 UNRELIABLE = "the bytes are those of the {} image; error correction gives up under them"
@@ -82,6 +83,8 @@ class ElfLife:
         self._slot = -1
         self._refusals = 0
         self._said: dict[str, bytearray] = {}
+        commit = "" if document.commit is None else document.commit.uart
+        self._kept = max(_KEPT, len(document.alive.uart.encode()), len(commit.encode()))
         self._alive = self._commit_begun = self._committed = False
 
     @property
@@ -120,6 +123,7 @@ class ElfLife:
         if self._attempt is not None:
             self._attempt.says(port, data)
         said = self._said.setdefault(port, bytearray())
+        del said[: -self._kept]
         said.extend(data)
         for moment in self._document.moments:
             if _has_come(said, len(data), moment.encode()):

@@ -177,6 +177,9 @@ class NewPort(Port):
     def _is_enabled(self) -> bool:
         return self.has(self.CR1, 0)
 
+    def shown(self, offset: int) -> int:
+        return self.loaded(self.ISR) if offset == self.ISR else super().shown(offset)
+
     @property
     def _depth(self) -> int:
         return FIFO_DEPTH if self.has(self.CR1, 29) else 1
@@ -186,9 +189,6 @@ class NewPort(Port):
             self._held[-1] = byte
             return OVERRUN
         return super()._overruns(byte)
-
-    def shown(self, offset: int) -> int:
-        return self.loaded(self.ISR) if offset == self.ISR else super().shown(offset)
 
     def loaded(self, register: int) -> int:
         if register == self.ISR:
