@@ -77,12 +77,18 @@
 #define CPU_HZ 64000000u
 #define UNIT 4u
 #define PAGE 0x1000u
-#define SLOT_PAGES 2u
 #define STATE0 0x00001000u
 #define STATE1 0x00002000u
 #define SCRATCH 0x00003000u
+#ifdef LARGE /* for benches: 15,000 programs in an exchange */
+#define SLOT_PAGES 5u
+#define SLOT_A 0x00010000u
+#define SLOT_B 0x00018000u
+#else
+#define SLOT_PAGES 2u
 #define SLOT_A 0x00004000u
 #define SLOT_B 0x00006000u
+#endif
 #define LOADER 0x00000000u
 #else
 #error "define one of CHIP_STM32F1, F4, L4, G0, L0, H5, CHIP_NRF52840"

@@ -1,0 +1,159 @@
+"""Campaigns on real firmware: what a session costs, and how long any depth takes.
+
+The copying bootloader of the STM32F103 makes 244 operations in an update; `large-swap-right` of the nRF52840 exchanges
+two slots of 20 KiB, full of bytes that have to be programmed, in some 15,300. Goals from the plan: 30,000 sessions of a
+1 KB class bootloader a minute; every state at any depth in 3 s with clean cuts and in 20 s with all tears; a swap of
+15,000 operations in 60 s; two workers 1.7 times one; memory after 500 power cycles within 5 MB of that after 50.
+"""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("unicorn", reason="unicorn is not installed: pip install 'brownout[cpu]'")
+
+from emu.campaign.closure import Closure
+from emu.campaign.engines import make_engine
+from emu.campaign.options import Options
+from emu.campaign.runner import runner_spec
+from emu.elf.board import load_elf_board
+from emu.elf.rig import ElfRig
+from emu.memory import resident_mb
+from emu.rig_spec import rig_spec
+from flash.draws import uniforms
+from flash.images import load_image
+from flash.tears import TEAR_SETS
+from tests.emu.elf.boards import ELF, board
+
+SLOT, CRC_AT = 0x5000, 0x4C
+LARGE = f"""
+chip = "nRF52840"
+accept = ["old", "new"]
+[[file]]
+path = "{ELF / "large-swap-right.elf"}"
+[[file]]
+path = "old.bin"
+address = 0x10000
+[[slot]]
+name = "a"
+address = 0x10000
+size = {SLOT:#x}
+[[image]]
+name = "old"
+path = "old.bin"
+[[image]]
+name = "new"
+path = "new.bin"
+[[staged]]
+path = "new.bin"
+address = 0x18000
+[alive]
+uart = "committed"
+stays_s = 0.05
+[commit]
+uart = "committed"
+[checks]
+max_erases = 100
+"""
+
+
+def rig(folder: Path, loader: str = "copy-right", chip: str = "stm32f1") -> ElfRig:
+    return ElfRig(load_elf_board(board(folder, chip, loader, "new")))
+
+
+def large_rig(folder: Path) -> ElfRig:
+    """Slots full of bytes that are not erased, with a checksum that is right again."""
+    for seed, name in enumerate(("old", "new")):
+        image = bytearray(load_image(ELF / f"large-app-{name}-a.elf").flatten(fill=0xFF))
+        noise = (uniforms(seed, 0, SLOT) * 255).astype(np.uint8).tobytes()
+        blank = len(image[:0x3FF0].rstrip(b"\xff")) + 64 & ~3
+        image[blank:0x4000] = noise[blank:0x4000]
+        crc = zlib.crc32(image[CRC_AT + 4 :], zlib.crc32(image[:CRC_AT]))
+        image[CRC_AT : CRC_AT + 4] = crc.to_bytes(4, "little")
+        (folder / f"{name}.bin").write_bytes(image + noise[len(image) :])
+    (folder / "board.toml").write_text(LARGE)
+    return ElfRig(load_elf_board(folder / "board.toml"))
+
+
+def explore(made: ElfRig, tears: str, jobs: int = 1):
+    engine = make_engine("workers", jobs, runner_spec(rig_spec(made), made)) if jobs > 1 else None
+    try:
+        verdict = Closure(made, made.bounds, Options(tears=TEAR_SETS[tears]), engine=engine).explore()
+    finally:
+        if engine is not None:
+            engine.close()
+    assert verdict.word == "held"
+    return verdict
+
+
+def record(benchmark, verdict):
+    cover = verdict.coverage
+    benchmark.extra_info.update(
+        states=cover.states, edges=cover.edges, sessions_run=cover.runs, depth_closed=cover.depth_closed
+    )
+
+
+def test_a_session_of_a_copy(benchmark, tmp_path):
+    """Goal: 30,000 a minute."""
+    made = rig(tmp_path)
+    state = made.run(made.initial(1)).end
+    run = benchmark(made.run, state)
+    assert len(run.entries) > 240
+    if benchmark.stats is not None:
+        benchmark.extra_info["sessions_a_minute"] = round(60 / benchmark.stats["median"])
+
+
+def test_a_session_of_a_large_swap(benchmark, tmp_path):
+    """15,347 entries."""
+    made = large_rig(tmp_path)
+    state = made.run(made.initial(1)).end
+    run = benchmark(made.run, state)
+    assert len(run.entries) > 15_000
+    if benchmark.stats is not None:
+        benchmark.extra_info["us_per_operation"] = round(benchmark.stats["median"] / len(run.entries) * 1e6, 2)
+
+
+def test_a_copy_at_any_depth(benchmark, tmp_path):
+    """Clean cuts. Goal: 3 s."""
+    record(benchmark, benchmark.pedantic(lambda: explore(rig(tmp_path), "none"), rounds=3))
+
+
+@pytest.mark.slow
+def test_a_copy_at_any_depth_torn(benchmark, tmp_path):
+    """Goal: 20 s."""
+    record(benchmark, benchmark.pedantic(lambda: explore(rig(tmp_path), "T1-coarse"), rounds=1))
+
+
+@pytest.mark.slow
+def test_a_large_swap_at_any_depth(benchmark, tmp_path):
+    """Clean cuts. Goal: 60 s."""
+    record(benchmark, benchmark.pedantic(lambda: explore(large_rig(tmp_path), "none"), rounds=1))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_copy_with_workers(benchmark, tmp_path, jobs):
+    """Goal: two 1.7 times as fast as one."""
+    record(benchmark, benchmark.pedantic(lambda: explore(rig(tmp_path), "T1-coarse", jobs), rounds=1))
+
+
+def test_memory_after_power_cycles(benchmark, tmp_path):
+    """Goal: within 5 MB."""
+    made = rig(tmp_path)
+    first = made.initial(1)
+    second = made.run(first).end
+
+    def cycles(count):
+        for _ in range(count):
+            made.run(first)
+            made.run(second)
+        return resident_mb()
+
+    after_50 = cycles(25)
+    after_500 = benchmark.pedantic(cycles, (225,), rounds=1)
+    benchmark.extra_info["mb_more_after_500"] = round(after_500 - after_50, 1)
+    assert after_500 - after_50 < 5
