@@ -79,7 +79,7 @@ def _or_design(path: str) -> str:
 
 
 def _found(path: str, name: str, raw: bytes) -> Own:
-    module = _module(path, raw)
+    module = load_module(path, raw)
     owns: dict[str, Own] = {key: value for key, value in vars(module).items() if _is_own(value, module)}
     if not name:
         if len(owns) != 1:
@@ -114,8 +114,9 @@ def _choice(owns: dict[str, Own]) -> str:
     return f"say which: {', '.join(f':{name}' for name in owns)}"
 
 
-def _module(path: str, raw: bytes) -> ModuleType:
-    """The file as a module, under a name of its own. Files beside it can be imported, also later, by what it calls."""
+def load_module(path: str, raw: bytes) -> ModuleType:
+    """The file as a module, under a name of its own. Files beside it can be imported, also later, by what it calls.
+    Raises ScenarioError for one that is no Python, or raises."""
     module = ModuleType(f"own.{Path(path).stem}")
     module.__file__ = path
     folder = str(Path(path).resolve().parent)

@@ -68,6 +68,8 @@ def command(board: Path, seed: int) -> int:
 
 def _lines(rig: ElfRig, run: Run) -> Iterator[str]:
     yield from _cut_short(_said(rig))
+    if rig.attempt is not None and rig.attempt.words:
+        yield f"host     {printable(rig.attempt.words)}"
     yield from _cut_short(_flash(rig, run))
     for refused in (entry for entry in run.entries if isinstance(entry, Misuse)):
         yield f"refused  {refused.message}"

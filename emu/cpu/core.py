@@ -36,7 +36,7 @@ from emu.cpu.scb import (
     UNDEFINSTR,
     SystemControl,
 )
-from emu.cpu.steady import Circle, Search
+from emu.cpu.steady import LONGEST, Circle, Search
 from emu.cpu.stops import NOTHING, Stop
 from emu.cpu.systick import SysTick
 
@@ -50,6 +50,9 @@ _WORTH_A_LOOK, _SETTLING, _AGAIN = 1 << 13, 1 << 9, 3
 """The core looks where there is so much code to the next event, after so few bytes: most slices end with an event, and
 behind one a handler runs. Who has waited in a circle waits in it again: there it is looked at whether this is still the
 same one, eight times as many bytes later when it was not, and so often."""
+_SOON_ACCESSES, _SHORT = 8, 16
+"""Who has waited in a circle soon waits in it again, for the next byte of a line, say: where the last look found one,
+the next is taken after so few accesses, and at periods of so few blocks."""
 _BRANCH_TO_SELF, _WIDE_BRANCH_TO_SELF = b"\xfe\xe7", b"\xff\xf7\xfe\xbf"
 _EVENT_WAITS = 1000
 """Waits for an event in a row, with nothing to come, before the core counts as asleep."""
@@ -86,6 +89,9 @@ class Core:
         """Called when nothing runs and the engine may be changed."""
         self.deep_sleep: Callable[[], str] = lambda: ""
         """Called when the core goes to sleep with SLEEPDEEP set: why that is for ever, or "" for a sleep like any."""
+        self.attendant: Callable[[], None] | None = None
+        """Called whenever the core stands still between two slices; it may look and change what it likes."""
+        self._is_called = False
         self._memory = memory
         self.charged = 0
         """Bytes of code of the present slice that time has been charged for."""
@@ -94,6 +100,7 @@ class Core:
         self._period = 0
         """Bytes of code of the circle that was found last; 0: it was left for good."""
         self._failed = 0
+        self._waited = False
         self._slice_end_us = 0
         self._event_waits = 0
         self._pended: set[int] = set()
@@ -111,6 +118,7 @@ class Core:
         self.charged, self._event_waits = 0, 0
         self._period = self._failed = 0
         self._pended = set()
+        self._waited = False
         self._calm()
         put = self.engine.put
         if self.model.is_v8:
@@ -187,6 +195,9 @@ class Core:
                 self.agenda.run_due(self.time.clock.now_us)
                 self.systick.catch_up(self.time)
                 masked = bool(self.exceptions.pending) and not self._handlers.take_pending()
+                if self.attendant is not None:
+                    self._is_called = False
+                    self.attendant()
                 if self.time.clock.now_us >= limit_us:
                     return self._ending("limit", f"still running after {limit_us:,} us")
                 ended = self._slice(limit_us, masked)
@@ -223,6 +234,8 @@ class Core:
 
     def _stopped(self, stop: Stop, limit_us: int) -> Ending | None:
         kind, counter = stop.kind, self.engine.get(Register.PC)
+        if kind == "halted":
+            return None
         if kind == "sleep":
             return self._sleep(limit_us)
         if kind == "event-wait":
@@ -254,8 +267,19 @@ class Core:
     def _calm(self) -> None:
         """Something has happened: looking begins anew."""
         self._longest = _FIRST_SLICE
-        self._bus.due, self._quiet_due = _FIRST_ACCESSES, _FIRST_QUIET
+        self._bus.due = _SOON_ACCESSES if self._waited else _FIRST_ACCESSES
+        self._quiet_due = _FIRST_QUIET
         self.news()
+
+    def happen(self) -> None:
+        """Inside a callback: what is due by now happens."""
+        if self.agenda.next_us is not None and self.agenda.next_us <= self.time.clock.now_us:
+            self.agenda.run_due(self.time.clock.now_us)
+
+    def look_at_time(self) -> None:
+        """The clock has moved inside a block: what is due by now comes before the next one."""
+        if self.agenda.next_us is not None and self.agenda.next_us <= self.time.clock.now_us:
+            self.engine.end_slice()
 
     def news(self) -> None:
         """What runs is no loop that waits: it has done something with flash, or said something."""
@@ -270,12 +294,15 @@ class Core:
         """After a long time in which nothing happened, or many accesses: time goes on to the next event if nothing but
         that can change what the core does."""
         began = self.time.cycles
-        circle, stop = self._search.look(self._step)
+        is_soon = self._bus.due < _FIRST_ACCESSES
+        circle, stop = self._search.look(self._step, _SHORT if is_soon else LONGEST)
         if stop is not None:
             self.news()  # something came first: not again at once
             return None if stop is NOTHING else self._stopped(stop, limit_us)
+        self._waited = circle is not None
         if circle is None:
-            self._bus.due, self._quiet_due = self._bus.due * 2, self._quiet_due * 2
+            self._bus.due = _FIRST_ACCESSES if is_soon else self._bus.due * 2
+            self._quiet_due *= 2
             self.news()
             return None
         self._period, self._failed = (self.time.cycles - began) // 2 * BYTES_PER_CYCLE, 0
@@ -314,7 +341,7 @@ class Core:
         """A block of code, or ``length`` bytes of it, unless something has come to pass: that is no stop of the
         engine's."""
         event = self.next_event
-        if (event is not None and event <= self.time.cycles) or self._handlers.is_called():
+        if (event is not None and event <= self.time.cycles) or self._handlers.is_called() or self._is_called:
             return NOTHING
         stop = self.engine.run(length)
         self._charge_slice()
@@ -331,7 +358,8 @@ class Core:
     # -- sleep ------------------------------------------------------------------------------------------------
 
     def _sleep(self, limit_us: int) -> Ending | None:
-        """WFI. PRIMASK does not keep it asleep; an exception of too low a priority does."""
+        """WFI. PRIMASK does not keep it asleep; an exception of too low a priority does. Who sleeps does not poll."""
+        self.news()
         self._may_sleep_deeply()
         while not self._handlers.wakes():
             if self.next_event is None:
@@ -396,6 +424,11 @@ class Core:
     def pend(self, number: int) -> None:
         """An exception is asked for, from inside a callback or not: it is looked at before the next block."""
         self.exceptions.pending.add(number)
+        self.engine.end_slice()
+
+    def call_attendant(self) -> None:
+        """It wants to look before the next block runs. Callable inside callbacks."""
+        self._is_called = True
         self.engine.end_slice()
 
     # -- words ------------------------------------------------------------------------------------------------

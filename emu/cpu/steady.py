@@ -41,8 +41,8 @@ class Circle:
 class _Before:
     """What a search began with, memory and all."""
 
-    registers: list[int]
-    floats: list[int]
+    registers: bytes
+    floats: bytes
     memory: list[bytes]
     alarms: dict[str, int]
     heard: int
@@ -66,31 +66,30 @@ class Search:
         registers += [Register.MSP, Register.PSP, Register.CONTROL, Register.PRIMASK]
         if not model.is_small:
             registers += [Register.BASEPRI, Register.FAULTMASK]
-        self._registers = registers
-        self._floats = [*range(S0, S0 + 32), Register.FPSCR] if model.has_fpu else []
+        floats = [*range(S0, S0 + 32), Register.FPSCR] if model.has_fpu else []
+        self._registers, self._floats = engine.reader(registers), engine.reader(floats)
         self._engine = engine
         self._rams = rams
         self._watch = watch
         self._alarms = alarms
         self._heard = heard
 
-    def look(self, step: Callable[[], Stop | None]) -> tuple[Circle | None, Stop | None]:
+    def look(self, step: Callable[[], Stop | None], longest: int = LONGEST) -> tuple[Circle | None, Stop | None]:
         """Run block after block by ``step``, which returns what is not its business or None. That ends the search and
-        is returned; else the circle, if there is one."""
-        before = self._before()
-        counter = before.registers[self._registers.index(Register.PC)]
+        is returned; else the circle, if there is one of at most ``longest`` blocks."""
+        before, counter = self._before(), self._engine.get(Register.PC)
         periods: list[list[Access]] = []
         passes = 0
         accesses: list[Access] = []
         self._watch(accesses)
         try:
-            for _ in range(2 * LONGEST):
+            for _ in range(2 * longest):
                 stop = step()
                 if stop is not None:
                     return None, stop
                 if self._engine.get(Register.PC) != counter:
                     continue
-                if not self._is_state(before.registers):
+                if self._registers() != before.registers:
                     passes += 1
                     if passes > PASSES:
                         return None, None
@@ -118,7 +117,7 @@ class Search:
                 stop = period()
                 if stop is not None:
                     return None, stop
-                if not self._is_state(before.registers) or not self._is_memory(before):
+                if self._registers() != before.registers or not self._is_memory(before):
                     return None, None
         finally:
             self._watch(None)
@@ -126,12 +125,12 @@ class Search:
 
     def _before(self) -> _Before:
         memory = [ram.tobytes() for ram in self._rams]
-        return _Before(self._state(), self._values(self._floats), memory, self._alarms(), self._heard())
+        return _Before(self._registers(), self._floats(), memory, self._alarms(), self._heard())
 
     def _is_memory(self, before: _Before) -> bool:
         """Whether all but the registers is as it was, and nothing was heard of meanwhile."""
         same = all(ram.tobytes() == content for ram, content in zip(self._rams, before.memory, strict=True))
-        return same and self._values(self._floats) == before.floats and self._heard() == before.heard
+        return same and self._floats() == before.floats and self._heard() == before.heard
 
     def _circle(self, periods: list[list[Access]], before: dict[str, int]) -> Circle | None:
         after = self._alarms()
@@ -139,13 +138,3 @@ class Search:
             return None
         moved = frozenset(name for name, times in after.items() if times != before[name])
         return Circle(tuple(periods[0]), moved)
-
-    def _is_state(self, state: list[int]) -> bool:
-        get = self._engine.get
-        return all(get(register) == value for register, value in zip(self._registers, state, strict=True))
-
-    def _state(self) -> list[int]:
-        return self._values(self._registers)
-
-    def _values(self, registers: Sequence[int]) -> list[int]:
-        return [self._engine.get(register) for register in registers]

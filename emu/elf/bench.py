@@ -42,6 +42,11 @@ class ElfBench:
                 f"{rig.name} has memories beside the chip, and faults are tried on the chip's own flash alone: leave "
                 "--faults out"
             )
+        if board.update is not None:
+            raise ScenarioError(
+                f"{rig.name} is brought its update over a UART, and faults are tried on one that waits in flash: leave "
+                "--faults out"
+            )
         self._rig = rig
         self.keeps_new = rig.keeps_new
         self.old_app = board.images[OLD]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from itertools import combinations
 
 from emu.cpu.chip import Chip
-from emu.elf.document import ElfBoardFile, SlotEntry
+from emu.elf.document import WAITING, ElfBoardFile, SlotEntry
 from emu.elf.placed import Placed
 from emu.errors import BoardError
 from emu.events import OLD
@@ -23,10 +23,15 @@ def check_document(document: ElfBoardFile, images: dict[str, bytes], where: str)
     if OLD not in images:
         raise BoardError(f"{where}: [[image]]: one has to be called {OLD!r}: the image the factory shipped")
     for name in document.accept:
-        if name not in images:
+        if name == WAITING and document.update is None:
+            raise BoardError(f"{where}: accept: {WAITING!r}: without an [update] the bootloader waits for ever")
+        if name not in (*images, WAITING):
             raise BoardError(f"{where}: accept: {name!r} is no [[image]]; known: {', '.join(images)}")
-    if not document.staged:
-        raise BoardError(f"{where}: no [[staged]]: without an update that waits in flash there is nothing to cut")
+    if not document.staged and document.update is None:
+        raise BoardError(
+            f"{where}: no [[staged]] and no [update]: without an update that waits in flash, or comes over a UART, "
+            "there is nothing to cut"
+        )
     if not document.running_slots:
         raise BoardError(f"{where}: every [[slot]] is in a memory beside the chip; one has to be where the core runs")
     names = [slot.name for slot in document.slot]

@@ -15,7 +15,8 @@ from emu.cpu.ending import Ending
 from emu.cpu.engine import Register
 from emu.cpu.machine import Machine
 from emu.cpu.session import CpuSession
-from emu.elf.document import ElfBoardFile
+from emu.elf.attempt import Attempt
+from emu.elf.document import WAITING, ElfBoardFile
 from emu.events import COMMIT_BEGUN, COMMIT_RETURNED, HANDOVER, NEW, NOTE, UNKNOWN
 from emu.known_images import KnownImages
 from emu.rig import Outcome
@@ -29,11 +30,20 @@ _SETTLED = "settled"
 _WORDS = {
     "lockup": "locked up", "asleep": "sleeps", "spinning": "spins", "stalled": "waits", "limit": "still runs",
 }  # fmt: skip
-_SHOWN = 60
+_SHOWN, _KEPT = 60, 1024
+"""Bytes of what was said last, and how many of them are kept on each port: half an image may talk without an end."""
 REFUSED_RULE = "refused"
 """Of operations that the controller did not do: `Misuse.rule`."""
 UNRELIABLE = "the bytes are those of the {} image; error correction gives up under them"
 """Noted before an image is entered that is unknown for that reason alone."""
+
+
+MOST_REFUSALS = 4096
+"""Of one session: one that goes on after that does not notice, and would do so for a long time."""
+
+
+class _GivenUp(Exception):
+    """The controller has refused too much."""
 
 
 class Settled(Exception):
@@ -41,7 +51,8 @@ class Settled(Exception):
 
 
 class ElfLife:
-    """``known`` names what stands in a slot. ``notes_stores``: ``stores`` is filled, which costs a little."""
+    """``known`` names what stands in a slot. ``attempt``: who brings an update over a UART; None: nobody does.
+    ``notes_stores``: ``stores`` is filled, which costs a little."""
 
     def __init__(
         self,
@@ -51,6 +62,7 @@ class ElfLife:
         known: KnownImages,
         log: EventLog,
         trace: Trace | None,
+        attempt: Attempt | None = None,
         *,
         notes_stores: bool = False,
     ) -> None:
@@ -66,9 +78,13 @@ class ElfLife:
         self._known = known
         self._log = log
         self._trace = trace
+        self._attempt = attempt
         self._notes_stores = notes_stores
         self._slot = -1
+        self._refusals = 0
         self._said: dict[str, bytearray] = {}
+        commit = "" if document.commit is None else document.commit.uart
+        self._kept = max(_KEPT, len(document.alive.uart.encode()), len(commit.encode()))
         self._alive = self._commit_begun = self._committed = False
 
     @property
@@ -104,7 +120,10 @@ class ElfLife:
 
     def says(self, port: str, data: bytes) -> None:
         """Bytes have left the chip: one, or by DMA as many as there were."""
+        if self._attempt is not None:
+            self._attempt.says(port, data)
         said = self._said.setdefault(port, bytearray())
+        del said[: -self._kept]
         said.extend(data)
         for moment in self._document.moments:
             if _has_come(said, len(data), moment.encode()):
@@ -141,6 +160,9 @@ class ElfLife:
         self._log.strike_if_due()
         flash, clock = self._machine.flash, self._machine.clock
         self._log.journal.entries.append(Misuse(flash.name, 0, 0, REFUSED_RULE, text, clock.now_us))
+        self._refusals += 1
+        if self._refusals >= MOST_REFUSALS:
+            raise _GivenUp
 
     def _begin_commit(self) -> None:
         if not self._commit_begun:
@@ -156,11 +178,18 @@ class ElfLife:
 
     def _lives(self) -> None:
         self._alive = True
+        self._watch()
+
+    def _watch(self) -> None:
+        """It has shown that it works when it goes on for a while."""
         world = self._machine.world
         world.at(_SETTLED, world.clock.now_us + round(self._document.alive.stays_s * 1_000_000), self._settle)
 
     def _settle(self) -> None:
-        raise Settled
+        if self._attempt is not None and self._attempt.is_engaged:
+            self._watch()  # not before it is clear what comes of the update
+        else:
+            raise Settled
 
     # -- how it ends ----------------------------------------------------------------------------------------
 
@@ -169,12 +198,18 @@ class ElfLife:
         machine = self._machine
         machine.attend(self._attends)
         machine.on_sent, machine.before_flash, machine.on_refusal = self.says, self.touches_flash, self.is_refused
+        machine.on_reset = (lambda: None) if self._attempt is None else self._attempt.prepare
         machine.on_ended = self.has_ended
         try:
             ending = session.run(cause, limit_us, journal=self._log.journal, trace=trace).ending
-            return self._outcome(ending), ending.kind == "limit"
+        except _GivenUp:
+            return self._given_up(), False
         except Settled:
             return self._finished(), False
+        if ending.kind == "limit" and self._alive and self._attempt is not None and self._attempt.is_engaged:
+            return self._finished(), False  # it works; that a host does not come to an end is no fault of it
+        outcome = self._outcome(ending)
+        return outcome, ending.kind == "limit" and outcome.kind != "settled"
 
     def _finished(self) -> Outcome:
         """It has settled; what memories beside the chip are doing comes to its end as well."""
@@ -183,6 +218,12 @@ class ElfLife:
         except PowerLost:
             return Outcome("cut")
         return self._settled()
+
+    def _given_up(self) -> Outcome:
+        after = f"goes on though {self._refusals:,} operations were refused{self._last_words}"
+        if not self.image:
+            return Outcome("halted", detail=f"no image runs; the bootloader {after}")
+        return Outcome("hung", detail=f"{self._who} runs, and {after}")
 
     def _settled(self) -> Outcome:
         word = self._document.alive.word
@@ -210,10 +251,9 @@ class ElfLife:
         what = f"{_WORDS[ending.kind]}{after} at {ending.address:#010x}{where}{reason}{self._causes(ending)}"
         what += self._last_words
         if not self.image:
-            hint = (
-                "; if it waits for a key or a host, give [limits] a longer session_s" if ending.kind == "limit" else ""
-            )
-            return Outcome("halted", detail=f"no image runs; the bootloader {what}{hint}")
+            if WAITING in self._document.accept and ending.kind != "lockup":
+                return Outcome("settled", committed=True, detail=f"no image runs; {self._waits(ending)}")
+            return Outcome("halted", detail=f"no image runs; the bootloader {what}{self._hint(ending)}")
         if not self._alive:
             expected = self._document.alive.uart
             hint = f"; it never said {expected!r}, which alive.uart waits for" if expected else ""
@@ -234,6 +274,22 @@ class ElfLife:
                 name += ", which is not modelled"
             found += f" ({name})" if name else f"; {chip} has no peripheral there: is it the right chip?"
         return found
+
+    def _waits(self, ending: Ending) -> str:
+        """A bootloader that may wait; what became of an attempt in this session, or where it stands still for good."""
+        if self._attempt is not None and self._attempt.words:
+            return f"the bootloader waits for an update ({self._attempt.words})"
+        if ending.kind == "spinning":
+            return f"the bootloader stands still at {ending.address:#010x}"
+        return "the bootloader waits for an update"
+
+    def _hint(self, ending: Ending) -> str:
+        if self._attempt is None:
+            waits = ending.kind == "limit"
+            return "; if it waits for a key or a host, give [limits] a longer session_s" if waits else ""
+        if ending.kind == "lockup":
+            return ""
+        return f"; if it waits for the next update, and may: accept = [..., {WAITING!r}]"
 
     @property
     def _last_words(self) -> str:

@@ -11,10 +11,12 @@ from functools import partial
 from emu.cpu.chip import PeripheralEntry
 from emu.cpu.contract import Peripheral, Surroundings
 from emu.cpu.peripherals.clocks import CLOCK_MODELS
-from emu.cpu.peripherals.i2c import NewI2c, OldI2c
-from emu.cpu.peripherals.nordic import ClockPower, Uart
+from emu.cpu.peripherals.i2c import OldI2c
+from emu.cpu.peripherals.i2c_counted import NewI2c
+from emu.cpu.peripherals.nordic import ClockPower
 from emu.cpu.peripherals.nordic_serial import SerialBox
 from emu.cpu.peripherals.nordic_time import Rtc, Timer
+from emu.cpu.peripherals.nordic_uart import Uart
 from emu.cpu.peripherals.power import Power
 from emu.cpu.peripherals.serial import NewPort, OldPort
 from emu.cpu.peripherals.small import Crc, NewGpio, NordicGpio, NordicRandom, OldGpio, Random
