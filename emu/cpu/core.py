@@ -29,6 +29,7 @@ from emu.cpu.scb import (
     NOCP,
     PRECISERR,
     SCR,
+    SEVONPEND,
     SLEEPDEEP,
     STKOF,
     UNALIGNED,
@@ -42,8 +43,8 @@ from emu.cpu.systick import SysTick
 _FIRST_SLICE, _LONGEST_SLICE = 1 << 12, 1 << 18
 """Bytes of code. Slices grow, so that a short session is told its time well and a long one runs fast."""
 _WATCHING = 256
-_FIRST_ACCESSES, _FIRST_SLICES = 256, 4
-"""Accesses to registers, and slices of the longest kind, after which the core asks itself whether it goes round in a
+_FIRST_ACCESSES, _FIRST_QUIET = 256, 1 << 20
+"""Accesses to registers, and bytes of code, after which the core asks itself whether it goes round in a
 circle; twice as many each time it did not, since looking costs as much as a million instructions."""
 _WORTH_A_LOOK, _SETTLING, _AGAIN = 1 << 13, 1 << 9, 3
 """The core looks where there is so much code to the next event, after so few bytes: most slices end with an event, and
@@ -94,12 +95,14 @@ class Core:
         self.charged = 0
         """Bytes of code of the present slice that time has been charged for."""
         self._longest = _FIRST_SLICE
-        self._quiet, self._quiet_due = 0, _FIRST_SLICES
+        self._quiet, self._quiet_due = 0, _FIRST_QUIET
         self._period = 0
         """Bytes of code of the circle that was found last; 0: it was left for good."""
         self._failed = 0
         self._slice_end_us = 0
         self._event_waits = 0
+        self._pended: set[int] = set()
+        """What was pending at the last WFE."""
         self._fresh = engine.snapshot()
 
     def reset(self, clock: VirtualClock, hz: int, boot_vectors: int) -> None:
@@ -112,6 +115,7 @@ class Core:
         self.agenda.clear()
         self.charged, self._event_waits = 0, 0
         self._period = self._failed = 0
+        self._pended = set()
         self._calm()
         put = self.engine.put
         if self.model.is_v8:
@@ -223,7 +227,7 @@ class Core:
             return self._look_again(limit_us) if self._period else self._look_around(limit_us)
         if looks:
             return self._look_around(limit_us)
-        self._quiet += self._longest == _LONGEST_SLICE
+        self._quiet += self.engine.executed
         self._longest = min(self._longest * 2, _LONGEST_SLICE)
         return None
 
@@ -263,7 +267,7 @@ class Core:
         """Something has happened: looking begins anew."""
         self._longest = _FIRST_SLICE
         self._bus.due = _SOON_ACCESSES if self._period else _FIRST_ACCESSES
-        self._quiet_due = _FIRST_SLICES
+        self._quiet_due = _FIRST_QUIET
         self.news()
 
     def happen(self) -> None:
@@ -291,6 +295,7 @@ class Core:
         began = self.time.cycles
         circle, stop = self._search.look(self._step)
         if stop is not None:
+            self.news()  # something came first: not again at once
             return None if stop is NOTHING else self._stopped(stop, limit_us)
         if circle is None:
             self._bus.due, self._quiet_due = self._bus.due * 2, self._quiet_due * 2
@@ -380,8 +385,10 @@ class Core:
 
     def _wait_for_event(self, limit_us: int) -> Ending | None:
         """WFE may return at any time. It does at once when nothing is to come (a SEV may have been before it, which the
-        engine does not tell of), and with the next event when there is one."""
-        if self.exceptions.pending:
+        engine does not tell of), and with the next event when there is one. What is pending and disabled wakes nobody;
+        with SEVONPEND it does once."""
+        pended, self._pended = self.exceptions.pending - self._pended, set(self.exceptions.pending)
+        if self._handlers.wakes() or (pended and self.control.has(SCR, SEVONPEND)):
             self._event_waits = 0
             return None
         self._may_sleep_deeply()

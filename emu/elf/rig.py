@@ -36,6 +36,7 @@ from emu.elf.board import ElfBoard
 from emu.elf.conversation import BITS, SECOND
 from emu.elf.counters import Counters
 from emu.elf.factory import program
+from emu.elf.grain import fine_blocks
 from emu.elf.life import UNRELIABLE, ElfLife
 from emu.elf.placed import Placed
 from emu.elf.update import Update, manner_of
@@ -517,10 +518,7 @@ class ElfRig:
             state = run.end
         block = flash.cells.block_size
         self.records = _ranges(sorted(blocks[flash.name]), block, self._slots)
-        in_slots = {at for slot in self._slots for at in flash.cells.blocks_in(slot.address, slot.size)}
-        fine = sorted(blocks[flash.name] - in_slots)[: MAX_FINE // block]
-        if (len(fine) + len(in_slots)) * block <= MAX_FINE:
-            fine = sorted({*fine, *in_slots})
+        fine = fine_blocks(blocks[flash.name], self._slots, block, MAX_FINE // block)
         grids = {device.name: Grid(device.part) for device in self._machine.devices}
         for memory in (each.device for each in self._machine.externals):
             size = memory.cells.block_size

@@ -54,6 +54,15 @@ class Counter(Nordic):
     def bits(self) -> int:
         raise NotImplementedError
 
+    @property
+    def wrap(self) -> int:
+        """Where the counter goes back to 0."""
+        return 1 << self.bits
+
+    def stops(self, number: int) -> bool:
+        """Whether it stops when register ``number`` is met."""
+        return False
+
     def compared(self, number: int) -> None:
         """The counter has come to register ``number``."""
 
@@ -61,7 +70,10 @@ class Counter(Nordic):
 
     @property
     def count(self) -> int:
-        return (self._base + self._steps) & (1 << self.bits) - 1
+        count, wrap, span = self._base + self._steps, self.wrap, 1 << self.bits
+        if self._base < wrap:
+            return count % wrap
+        return count if count < span else (count - span) % wrap  # it was set behind the way back
 
     @property
     def _steps(self) -> int:
@@ -90,11 +102,21 @@ class Counter(Nordic):
         self.world.cancel(self._alarm(number))
         if not self._runs or number not in self._asked:
             return
-        span = 1 << self.bits
-        steps = self._steps
-        ahead = (self.words[self.CC + 4 * number] - self._base - steps) % span or span
-        us = -(-(steps + ahead) * MICROSECONDS * self.divisor // self._hz)
-        self.world.at(self._alarm(number), self._since_us + us, lambda: self._comes(number))
+        if self.words[self.COMPARE + 4 * number] and not self.stops(number):
+            return  # what has happened already: a counter that drives others does it a hundred thousand times a second
+        ahead = self._ahead(self.words[self.CC + 4 * number])
+        if ahead:
+            us = -(-(self._steps + ahead) * MICROSECONDS * self.divisor // self._hz)
+            self.world.at(self._alarm(number), self._since_us + us, lambda: self._comes(number))
+
+    def _ahead(self, target: int) -> int:
+        """Steps to ``target``; 0: it is never met."""
+        count, wrap, span = self.count, self.wrap, 1 << self.bits
+        if count >= wrap:
+            return target - count if target > count else span - count + target if target <= wrap else 0
+        if target > wrap:
+            return 0
+        return (target - count) % wrap or wrap
 
     def _comes(self, number: int) -> None:
         self.happened(self.COMPARE + 4 * number)
@@ -105,10 +127,12 @@ class Counter(Nordic):
 
     def stored(self, register: int, value: int, lanes: int) -> None:
         super().stored(register, value, lanes)
+        if self.COMPARE <= register < self.COMPARE + 4 * self._compares:
+            self._expect((register - self.COMPARE) // 4)
         if self.CC <= register < self.CC + 4 * self._compares:
             self.words[register] &= (1 << self.bits) - 1
             self._asked.add((register - self.CC) // 4)
-            self._expect((register - self.CC) // 4)
+            self._expect_all()
 
     def task(self, register: int) -> None:
         if register in (self.START, self.STOP):
@@ -214,23 +238,28 @@ class Timer(Counter):
     def bits(self) -> int:
         return self._BITS[self.words[self.BITMODE] & 3]
 
+    @property
+    def wrap(self) -> int:
+        """Shorts clear it as it comes to a compare register."""
+        shorts = self.words[self.SHORTS]
+        clearing = [self.words[self.CC + 4 * number] for number in range(6) if shorts >> number & 1]
+        return min([each for each in clearing if each], default=1 << self.bits)
+
+    def stops(self, number: int) -> bool:
+        return bool(self.words[self.SHORTS] >> 8 + number & 1)
+
     def run(self, on: bool) -> None:
         super().run(on and not self.words[self.MODE] & 3)  # a counter counts what it is told
 
     def compared(self, number: int) -> None:
-        shorts = self.words[self.SHORTS]
-        if shorts >> 8 + number & 1:
+        if self.stops(number):
             self.run(False)
-        if shorts >> number & 1:
-            self.set_count(0)
 
     def stored(self, register: int, value: int, lanes: int) -> None:
-        if register in (self.MODE, self.BITMODE, self.PRESCALER):
-            count = self.count
-            super().stored(register, value, lanes)
+        count, wrap = self.count, self.wrap
+        super().stored(register, value, lanes)
+        if register in (self.MODE, self.BITMODE, self.PRESCALER) or self.wrap != wrap:
             self.set_count(count)
-        else:
-            super().stored(register, value, lanes)
 
     def task(self, register: int) -> None:
         if register == self.CLEAR:

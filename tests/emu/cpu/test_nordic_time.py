@@ -118,6 +118,46 @@ def test_shorts_clear_and_stop_a_timer(nrf: Later) -> None:
     assert nrf.read("TIMER0", CC + 4) == 100
 
 
+def test_a_timer_that_drives_others_costs_nothing_while_nobody_waits_for_it(nrf: Later) -> None:
+    """A sample clock of 88 kHz: cleared by its own compare register, without an interrupt."""
+    nrf.write("TIMER2", 0x510, 0)
+    nrf.write("TIMER2", CC, 182)
+    nrf.write("TIMER2", SHORTS, 1)
+    nrf.write("TIMER2", START, 1)
+    nrf.pass_us(12)
+    assert nrf.read("TIMER2", COMPARE) == 1
+    assert nrf.machine.core.agenda.next_us is None
+    nrf.pass_us(1_000)
+    nrf.write("TIMER2", CAPTURE + 4, 1)
+    assert nrf.read("TIMER2", CC + 4) == 1_012 * 16 % 182
+    nrf.write("TIMER2", COMPARE, 0)
+    nrf.pass_us(12)
+    assert nrf.read("TIMER2", COMPARE) == 1
+    nrf.write("TIMER2", COMPARE, 0)
+    nrf.write("TIMER2", INTENSET, 1 << 16)
+    for _ in range(3):
+        nrf.pass_us(12)
+        assert nrf.read("TIMER2", COMPARE) == 1
+        nrf.write("TIMER2", COMPARE, 0)
+
+
+def test_a_timer_set_behind_its_way_back_goes_all_the_way_round(nrf: Later) -> None:
+    nrf.write("TIMER0", CC, 1_000)
+    nrf.write("TIMER0", START, 1)
+    nrf.pass_us(600)
+    nrf.write("TIMER0", COMPARE, 0)
+    nrf.write("TIMER0", CC, 500)
+    nrf.write("TIMER0", SHORTS, 1)
+    nrf.pass_us(0x1_0000 - 600 + 499)
+    assert nrf.read("TIMER0", COMPARE) == 0
+    nrf.pass_us(1)
+    nrf.write("TIMER0", CAPTURE + 4, 1)
+    assert (nrf.read("TIMER0", COMPARE), nrf.read("TIMER0", CC + 4)) == (1, 0)
+    nrf.pass_us(250)
+    nrf.write("TIMER0", CAPTURE + 4, 1)
+    assert nrf.read("TIMER0", CC + 4) == 250
+
+
 def test_a_timer_in_counter_mode_counts_what_it_is_told(nrf: Later) -> None:
     nrf.write("TIMER1", MODE, 1)
     nrf.write("TIMER1", START, 1)

@@ -9,10 +9,12 @@ pytest.importorskip("unicorn", reason="unicorn is not installed: pip install 'br
 from emu.cpu.engine import Engine
 from emu.cpu.session import SessionReport
 from emu.cpu.steady import Search
-from tests.emu.cpu.chips import run, session
+from tests.emu.cpu.chips import run, session, words
 from tests.emu.cpu.test_session import MORE
 
-FEEDING, TOGGLING, COUNTING, REMEMBERING, TALKING, STARVING, WAITING, POLITE, TICKING, DELAYING = range(10)
+FEEDING, TOGGLING, COUNTING, REMEMBERING, TALKING, STARVING, WAITING, POLITE, TICKING, DELAYING, DROWSY, NERVOUS = (
+    range(12)
+)
 MINUTE_US = 60_000_000
 
 
@@ -98,7 +100,18 @@ def test_a_wait_in_ram_that_a_tick_interrupts_again_and_again_goes_from_tick_to_
 
 def test_a_wait_that_is_cut_short_by_ticks_lasts_as_long_as_one_that_is_run(monkeypatch: pytest.MonkeyPatch) -> None:
     looked = rounds(DELAYING)
-    monkeypatch.setattr(Search, "look", lambda _self, _step: (None, None))
+    monkeypatch.setattr(Search, "look", lambda *_: (None, None))
     run_all = rounds(DELAYING)
     assert abs(looked.time_us - run_all.time_us) < 10
     assert looked.ending == run_all.ending
+
+
+@pytest.mark.parametrize("choice", [DROWSY, NERVOUS])
+def test_an_interrupt_that_pends_and_is_disabled_ends_no_wait_for_an_event(choice: int, blocks: list[int]) -> None:
+    """With SEVONPEND it does once; a scheduler with nothing to do sleeps from tick to tick all the same."""
+    one = session(more=MORE)
+    report = run(one, "rounds", choice=choice, limit_us=MINUTE_US)
+    assert report.ending.kind == "spinning"
+    assert 20 * 9_000 <= report.time_us < 20 * 9_000 + 100
+    assert words(one, 1, 0x2000_0404)[0] in range(20, 43)
+    assert sum(blocks) < 10_000

@@ -14,7 +14,7 @@ function start
     str r3, [r6]
     bx r2
 .align 2
-table: .word feeding, toggling, counting, remembering, talking, starving, waiting, polite, ticking, delaying
+table: .word feeding, toggling, counting, remembering, talking, starving, waiting, polite, ticking, delaying, drowsy, nervous
 @ A watchdog of 8 ms is fed for ever.
 function feeding
     bl watch
@@ -106,6 +106,25 @@ function delaying
     bl now
     cmp r0, #150
     blo 3b
+    set STCTRL, 0
+    b done
+@ Waits for events, while an interrupt pends that is disabled; counts how often it wakes until 20 ticks are over.
+function nervous
+    set SCR, 0x10
+    b drowsing
+function drowsy
+    b drowsing
+function drowsing
+    set ISPR, 1
+    set STLOAD, 71999
+    set STCTRL, 7
+    movs r3, #0
+1:  wfe
+    adds r3, #1
+    ldr r0, [r6]
+    cmp r0, #20
+    blo 1b
+    str r3, [r6, #4]
     set STCTRL, 0
     b done
 function now

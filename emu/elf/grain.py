@@ -1,0 +1,42 @@
+"""Where the units of a footprint are small: records, and the ends of whatever is written as a whole.
+
+A session that comes after a cut looks at a header, a trailer, a flag, and erases the rest of the page unread. In units
+of a page each of a thousand programs of it leaves another state; in small ones all those behind the header are the
+same. Units may be of any size without a wrong verdict: small ones cost a little at every access.
+
+Neighbours: `rig` makes a grid of it. Knows no core.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from flash.partition import Partition
+
+
+def fine_blocks(written: Iterable[int], slots: Sequence[Partition], block: int, limit: int) -> list[int]:
+    """Blocks, by number, that are to have small units: at most ``limit``, and the ends of slots in any case.
+
+    ``written``: those an update writes, ``block`` bytes each. Short ranges of them come first, which are records, then
+    the ends of long ones, then the rest from below; slots last, and only if all of them still fit.
+    """
+    inside = {at for slot in slots for at in range(slot.address // block, -(-(slot.address + slot.size) // block))}
+    ends = {at for slot in slots for at in (slot.address // block, (slot.address + slot.size - 1) // block)}
+    ranges = _ranges(sorted(set(written) - inside))
+    wanted = [at for each in sorted(ranges, key=len) for at in (each[0], each[-1])]
+    wanted += [at for each in sorted(ranges, key=len) for at in each[1:-1]]
+    found = list(dict.fromkeys(wanted))[:limit]
+    if len(found) + len(inside) <= limit:
+        return sorted({*found, *inside})
+    return sorted({*found, *ends})
+
+
+def _ranges(blocks: Sequence[int]) -> list[list[int]]:
+    """Neighbours together."""
+    found: list[list[int]] = []
+    for at in blocks:
+        if found and found[-1][-1] == at - 1:
+            found[-1].append(at)
+        else:
+            found.append([at])
+    return found

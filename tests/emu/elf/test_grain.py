@@ -1,0 +1,51 @@
+"""Where the units of a footprint are small."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("unicorn", reason="unicorn is not installed: pip install 'brownout[cpu]'")
+
+from emu.elf.board import load_elf_board
+from emu.elf.grain import fine_blocks
+from emu.elf.rig import FINE_SIZE, ElfRig
+from flash.device import FlashDevice
+from flash.part import bundled_part
+from flash.partition import Partition
+from tests.emu.elf.boards import board
+
+BLOCK = 0x1000
+
+
+def slot(address: int, size: int) -> Partition:
+    return Partition("a", FlashDevice(bundled_part("nRF52840")), address, size)
+
+
+def test_everything_is_fine_where_there_is_room() -> None:
+    assert fine_blocks([9, 3], [slot(0x1000, 0x2000)], BLOCK, 16) == [1, 2, 3, 9]
+
+
+def test_of_a_large_slot_the_ends_are_fine() -> None:
+    assert fine_blocks([], [slot(0x10000, 0x20000)], BLOCK, 16) == [0x10, 0x2F]
+
+
+def test_a_record_behind_a_large_update_is_fine_and_so_are_the_ends_of_the_update() -> None:
+    found = fine_blocks([*range(0x30, 0x60), 0x7E, 0x7F], [slot(0x10000, 0x20000)], BLOCK, 8)
+    assert found == [0x10, 0x2F, 0x30, 0x31, 0x32, 0x33, 0x34, 0x5F, 0x7E, 0x7F]
+
+
+def test_what_is_written_into_slots_counts_as_theirs() -> None:
+    assert fine_blocks([0x10, 0x11, 0x12], [slot(0x10000, 0x20000)], BLOCK, 4) == [0x10, 0x2F]
+
+
+def test_a_slot_too_large_to_be_fine_has_small_units_at_both_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("emu.elf.rig.MAX_FINE", 0x1000)
+    rig = ElfRig(load_elf_board(board(tmp_path, "nrf52840", "ab-right", "new")))
+    grid = rig.grids["flash"]
+    for one in rig.board.document.slot:
+        for at in (one.address, one.address + one.size - 1):
+            assert grid.extent(next(iter(grid.units_in(at, 1))))[1] == FINE_SIZE
