@@ -15,12 +15,16 @@ each. Knows no firmware.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Protocol
 
+from emu.board import ALL_CHECKS
+from emu.crash_place import place_of
 from emu.errors import ScenarioError
+from emu.events import SAID
 from emu.ledger import Ledger, Value
 from flash.errors import EccFault, UnsteadyRead
+from flash.journal import Event
 from flash.part import Part
 from flash.peek import read_snapshot
 from flash.snapshot import Snapshot
@@ -31,12 +35,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Contents:
-    """Flash as a session has left it, and what is owed."""
+    """Flash as a session has left it, and what is owed. ``said``: the lines of text that left the device in this
+    session, where the rig hears any."""
 
     _places: Mapping[str, Place]
     _parts: Sequence[Part]
     _memory: Sequence[Snapshot]
     _ledger: Ledger
+    said: tuple[str, ...] = ()
 
     def read(self, window: str, offset: int = 0, length: int | None = None) -> bytes:
         """Bytes of a window that the oracle watches; all of it from ``offset`` on, unless ``length`` says less.
@@ -61,9 +67,29 @@ class Contents:
         """Whether the firmware has ever told a value of ``key``."""
         return self._ledger.knows(key)
 
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Those a value of which was ever told."""
+        return self._ledger.keys
+
     def allowed(self, key: str) -> tuple[Value, ...]:
-        """What ``key`` may hold: the value told last, then those offered since and not answered yet."""
+        """What ``key`` may hold: the value told last, then those offered since and not answered yet. `ledger.NOTHING`,
+        "": it may hold none."""
         return self._ledger.allowed(key)
+
+
+class AnyOracle(Protocol):
+    """A check that comes with a rig, asked when a session has ended."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def promise(self) -> str: ...
+
+    def of_session(self, run: Run, parts: Sequence[Part], before: Ledger, after: Ledger) -> str:
+        """What is wrong with a session that has ended, or "". ``before``, ``after``: what was owed when it began, and
+        what is now."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -79,20 +105,33 @@ class Oracle:
     watches: tuple[str, ...] = ()
     places: Mapping[str, Place] = field(default_factory=dict)
 
-    def of_session(self, run: Run, parts: Sequence[Part], ledger: Ledger) -> str:
-        """What is wrong with a session that has ended, or "". Raises ScenarioError for a judge that fails."""
-        return self.verdict(parts, run.end.memory, ledger)
+    def bound_to(self, windows: Mapping[str, Place], names: Sequence[str]) -> Oracle:
+        """The same on a rig with these windows. ``names``: of all oracles of the rig, this one's among them.
 
-    def verdict(self, parts: Sequence[Part], memory: Sequence[Snapshot], ledger: Ledger) -> str:
-        """What is wrong with a state, or "". Raises ScenarioError for a judge that fails."""
+        Raises ScenarioError for a name that another check has, and a window that is not there.
+        """
+        if self.name in ALL_CHECKS or names.count(self.name) > 1:
+            raise ScenarioError(f"there is another check called {self.name!r}: give the oracle a name of its own")
+        for window in self.watches:
+            if window not in windows:
+                raise ScenarioError(
+                    f"there is no window of oracle {self.name!r} {window!r}: {', '.join(windows) or 'none'}"
+                )
+        return replace(self, places={name: windows[name] for name in self.watches or windows})
+
+    def of_session(self, run: Run, parts: Sequence[Part], before: Ledger, after: Ledger) -> str:
+        """As `AnyOracle.of_session`. Raises ScenarioError for a judge that fails."""
+        lines = tuple(str(e.facts[1]) for e in run.entries if isinstance(e, Event) and e.name == SAID)
         try:
-            said = self.judge(Contents(self.places, parts, memory, ledger))
+            said = self.judge(Contents(self.places, parts, run.end.memory, after, lines))
         except (EccFault, UnsteadyRead) as unreadable:
             return f"what {self.name} needs cannot be relied on: {unreadable}"
         except ScenarioError:
             raise
         except Exception as wrong:
-            raise ScenarioError(f"oracle {self.name!r} failed: {type(wrong).__name__}: {wrong}") from wrong
+            raise ScenarioError(
+                f"oracle {self.name!r} failed: {type(wrong).__name__}: {wrong}{place_of(wrong)}"
+            ) from wrong
         if not isinstance(said, str):
             raise ScenarioError(f"oracle {self.name!r} returned {said!r}: a message, or '' where all is well")
         return said
@@ -106,6 +145,6 @@ class SessionOracle:
     promise: str
     judge: Callable[[Run], str]
 
-    def of_session(self, run: Run, parts: Sequence[Part], ledger: Ledger) -> str:
-        """As `Oracle.of_session`."""
+    def of_session(self, run: Run, parts: Sequence[Part], before: Ledger, after: Ledger) -> str:
+        """As `AnyOracle.of_session`."""
         return self.judge(run)

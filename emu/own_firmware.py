@@ -9,8 +9,6 @@ Neighbours: the command line, `rig_spec` and the pytest plugin load here. Knows 
 from __future__ import annotations
 
 import hashlib
-import sys
-import traceback
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -19,12 +17,10 @@ from typing import Any
 from emu.designs.table import DESIGNS, scenario_of
 from emu.errors import ScenarioError
 from emu.firmware import ModelFirmware
+from emu.own_file import content_of, module_of
 from emu.scenario import Scenario
 from emu.source import Bundled, Source
-from flash.files import read_bounded
 from flash.tomlfile import nearest
-
-MAX_SIZE = 1 << 22
 
 Own = Scenario | type[ModelFirmware]
 
@@ -63,12 +59,7 @@ def split(where: str) -> tuple[str, str]:
 
 
 def _content(path: str) -> bytes:
-    try:
-        return read_bounded(Path(path), MAX_SIZE)
-    except OSError as wrong:
-        raise ScenarioError(
-            f"{path}: cannot be read: {wrong.strerror or wrong}; write FILE.py:NAME{_or_design(path)}"
-        ) from None
+    return content_of(path, f"write FILE.py:NAME{_or_design(path)}")
 
 
 def _or_design(path: str) -> str:
@@ -79,7 +70,7 @@ def _or_design(path: str) -> str:
 
 
 def _found(path: str, name: str, raw: bytes) -> Own:
-    module = _module(path, raw)
+    module = module_of(path, raw)
     owns: dict[str, Own] = {key: value for key, value in vars(module).items() if _is_own(value, module)}
     if not name:
         if len(owns) != 1:
@@ -112,34 +103,3 @@ def _choice(owns: dict[str, Own]) -> str:
     if not owns:
         return "there is no Scenario in it, and no class derived from ModelFirmware"
     return f"say which: {', '.join(f':{name}' for name in owns)}"
-
-
-def _module(path: str, raw: bytes) -> ModuleType:
-    """The file as a module, under a name of its own. Files beside it can be imported, also later, by what it calls."""
-    module = ModuleType(f"own.{Path(path).stem}")
-    module.__file__ = path
-    folder = str(Path(path).resolve().parent)
-    if folder not in sys.path:
-        sys.path.append(folder)
-    before = sys.modules.get(module.__name__)
-    sys.modules[module.__name__] = module  # dataclasses and pickles look there
-    try:
-        exec(compile(raw, path, "exec"), vars(module))
-    except (Exception, SystemExit) as wrong:
-        if before is None:
-            del sys.modules[module.__name__]
-        else:
-            sys.modules[module.__name__] = before
-        raise ScenarioError(f"{path}{_line_of(wrong, path)}: {type(wrong).__name__}: {_words(wrong)}") from None
-    return module
-
-
-def _line_of(wrong: BaseException, path: str) -> str:
-    if isinstance(wrong, SyntaxError) and wrong.filename == path:
-        return f": line {wrong.lineno}"
-    lines = [frame.lineno for frame in traceback.extract_tb(wrong.__traceback__) if frame.filename == path]
-    return f": line {lines[-1]}" if lines else ""
-
-
-def _words(wrong: BaseException) -> str:
-    return (wrong.msg if isinstance(wrong, SyntaxError) else str(wrong)) or "without a word"

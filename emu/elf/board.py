@@ -35,11 +35,13 @@ import msgspec
 from emu.cpu.chip import Chip, bundled_chip, load_chip
 from emu.cpu.elf import check_machine
 from emu.elf.blanks import check_filled
-from emu.elf.document import ElfBoardFile
+from emu.elf.document import ElfBoardFile, texts
 from emu.elf.fits import check_document, check_places
+from emu.elf.oracle_file import oracle_source
 from emu.elf.placed import Placed
 from emu.errors import BoardError
 from emu.events import UNKNOWN
+from emu.source import Source
 from flash.errors import ImageError
 from flash.files import read_file
 from flash.images import Image, format_name, load_image
@@ -50,7 +52,8 @@ from flash.tomlfile import read_toml
 @dataclass(frozen=True)
 class ElfBoard:
     """A board with everything it is made of. ``files``: what the factory programs, piece by piece; ``staged`` after
-    it. ``images`` by name. ``programs``: the files by name, for functions and lines. ``paths``: all that was read."""
+    it. ``images`` by name. ``programs``: the files by name, for functions and lines. ``oracles``: where they are.
+    ``paths``: all that was read."""
 
     name: str
     document: ElfBoardFile
@@ -60,6 +63,7 @@ class ElfBoard:
     images: dict[str, bytes]
     programs: tuple[tuple[str, bytes], ...]
     paths: tuple[str, ...]
+    oracles: tuple[Source, ...] = ()
 
     @property
     def digest(self) -> str:
@@ -91,8 +95,11 @@ def load_elf_board(path: Path) -> ElfBoard:
     names = list(dict.fromkeys([*(each.path for each in document.file), *(each.path for each in document.image)]))
     programs = tuple((name, read_file(path.parent / name)) for name in names)
     beside = dict.fromkeys([*names, *(each.path for each in document.staged), *filter(None, [document.chip_file])])
-    paths = (where, *(str(path.parent / name) for name in beside))
-    return ElfBoard(document.name or path.stem, document, chip, files, staged, images, programs, paths)
+    named = () if document.storage is None else texts(document.storage.oracle)
+    oracles = tuple(oracle_source(text, path.parent, where) for text in named)
+    read_too = dict.fromkeys(oracle.path for oracle in oracles)
+    paths = (where, *(str(path.parent / name) for name in beside), *read_too)
+    return ElfBoard(document.name or path.stem, document, chip, files, staged, images, programs, paths, oracles)
 
 
 def _chip(document: ElfBoardFile, folder: Path, where: str) -> Chip:

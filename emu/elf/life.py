@@ -1,7 +1,8 @@
 """One session of a device that runs an ELF, watched from outside: which image runs, what it says, whether it stays up.
 
 Nothing is asked of the firmware. An image is entered when code runs inside a slot, and is named by comparing bytes at
-that moment; it works when it has said what the board expects and has run on for as long as the board asks.
+that moment; it works when it has said what the board expects and has run on for as long as the board asks. On a board
+without images it is the firmware itself that has to.
 
 Neighbours: `rig` makes one for every session; `emu.cpu` runs the code. Knows no campaign.
 """
@@ -16,7 +17,8 @@ from emu.cpu.engine import Register
 from emu.cpu.machine import Machine
 from emu.cpu.session import CpuSession
 from emu.elf.document import ElfBoardFile
-from emu.events import COMMIT_BEGUN, COMMIT_RETURNED, HANDOVER, NEW, NOTE, UNKNOWN
+from emu.elf.phrases import Lines, Phrases
+from emu.events import COMMIT_BEGUN, COMMIT_RETURNED, HANDOVER, NEW, NOTE, SAID, UNKNOWN
 from emu.known_images import KnownImages
 from emu.rig import Outcome
 from emu.timers import EventLog
@@ -38,7 +40,8 @@ class Settled(Exception):
 
 
 class ElfLife:
-    """``known`` names what stands in a slot. ``notes_stores``: ``stores`` is filled, which costs a little."""
+    """``known`` names what stands in a slot. ``phrases``: what lines mean, where the board has a storage.
+    ``notes_stores``: ``stores`` is filled, which costs a little."""
 
     def __init__(
         self,
@@ -48,6 +51,7 @@ class ElfLife:
         known: KnownImages,
         log: EventLog,
         trace: Trace | None,
+        phrases: Phrases | None = None,
         *,
         notes_stores: bool = False,
     ) -> None:
@@ -64,6 +68,8 @@ class ElfLife:
         self._log = log
         self._trace = trace
         self._notes_stores = notes_stores
+        self._phrases = phrases
+        self._lines = Lines()
         self._slot = -1
         self._said: dict[str, bytes] = {}
         self._alive = self._commit_begun = self._committed = False
@@ -103,8 +109,11 @@ class ElfLife:
 
     def says(self, port: str, data: bytes) -> None:
         """Bytes have left the chip."""
+        if self._phrases is not None:
+            for line in self._lines.ended_by(port, data):
+                self._hears(self._phrases, port, line)
         said = self._said[port] = self._said.get(port, b"") + data
-        if not self.image:
+        if not self.image and self._document.image:
             return
         alive, commit = self._document.alive.uart.encode(), self._document.commit
         if commit is not None and self.image == NEW and not self._committed and said.endswith(commit.uart.encode()):
@@ -113,6 +122,12 @@ class ElfLife:
             self._log.note(COMMIT_RETURNED)
         if alive and not self._alive and said.endswith(alive):
             self._lives()
+
+    def _hears(self, phrases: Phrases, port: str, line: str) -> None:
+        self._log.note(SAID, port, line)
+        meant = phrases.meaning(line)
+        if meant is not None:
+            self._log.note(meant.event, meant.key, meant.value)
 
     def touches_flash(self) -> None:
         """The controller is about to be given something: a commit may begin with it, and no earlier."""
@@ -155,10 +170,15 @@ class ElfLife:
         machine.attend(self._attends)
         machine.on_sent, machine.before_flash, machine.on_refusal = self.says, self.touches_flash, self.is_refused
         try:
-            ending = session.run(cause, limit_us, journal=self._log.journal, trace=trace).ending
+            ending = session.run(cause, limit_us, journal=self._log.journal, trace=trace, begun=self._begins).ending
         except Settled:
             return self._settled(), False
         return self._outcome(ending), ending.kind == "limit"
+
+    def _begins(self) -> None:
+        """The reset is over. What nobody waits to hear from works from here on."""
+        if not self._document.image and not self._document.alive.uart:
+            self._lives()
 
     def _settled(self) -> Outcome:
         word = self._document.alive.word
@@ -185,7 +205,7 @@ class ElfLife:
         after = f" after {spent}" if ending.kind == "limit" else ""
         what = f"{_WORDS[ending.kind]}{after} at {ending.address:#010x}{where}{reason}{self._causes(ending)}"
         what += self._last_words
-        if not self.image:
+        if not self.image and self._document.image:
             hint = (
                 "; if it waits for a key or a host, give [limits] a longer session_s" if ending.kind == "limit" else ""
             )
@@ -193,12 +213,13 @@ class ElfLife:
         if not self._alive:
             expected = self._document.alive.uart
             hint = f"; it never said {expected!r}, which alive.uart waits for" if expected else ""
-            return Outcome("hung", detail=f"{self._who} was entered and {what}{hint}")
+            entered = "was entered and " if self.image else ""
+            return Outcome("hung", detail=f"{self._who} {entered}{what}{hint}")
         return Outcome("hung", detail=f"{self._who} does not stay up: it {what}")
 
     @property
     def _who(self) -> str:
-        return f"the {self.image} image in slot {self._slots[self._slot].name!r}"
+        return f"the {self.image} image in slot {self._slots[self._slot].name!r}" if self.image else "the firmware"
 
     def _causes(self, ending: Ending) -> str:
         """What may be wrong: a fault on the way, a register that this chip does not have."""

@@ -33,10 +33,11 @@ from emu.cpu.session import CpuSession
 from emu.elf.board import ElfBoard
 from emu.elf.counters import Counters
 from emu.elf.life import ElfLife
+from emu.elf.storage import Storage
 from emu.errors import ScenarioError
 from emu.events import HANDOVER, NEW, OLD, UNKNOWN
 from emu.known_images import KnownImages
-from emu.oracle import SessionOracle
+from emu.oracle import AnyOracle, SessionOracle
 from emu.rig import (
     NOBODY_IS_TOLD,
     Capabilities,
@@ -91,7 +92,8 @@ class ElfRig:
         size = machine.flash.geometry.size
         self._bases = [base, *board.chip.flash.aliases]
         self._slots = [Partition(s.name, machine.flash, self._offset(s.address), s.size) for s in entry.slot]
-        self._known = KnownImages(board.images, max(slot.size for slot in self._slots))
+        self._known = KnownImages(board.images, max((slot.size for slot in self._slots), default=0))
+        self._storage = Storage(board, self._offset, [oracle.name for oracle in self._of_images])
         for placed in (*board.files, *board.staged):
             machine.flash.load(self._offset(placed.address), placed.data)
         self._factory = DeviceState(tuple(device.snapshot() for device in machine.devices), "power", 0)
@@ -132,10 +134,12 @@ class ElfRig:
         timing, seed, resolution = self.drawn
         workload = f"{timing}|{seed}|{resolution}"
         update = b"".join(placed.data for placed in board.staged)
+        staged = f"{len(update):,} bytes staged" if board.images else "no update: the firmware keeps values"
         return {
+            **self._storage.inputs,
             "board": Input(self.name, hashlib.sha256(board.digest.encode() + parts).hexdigest()),
             "from": Input("what the factory shipped", hashlib.sha256(shipped).hexdigest()),
-            "to": Input(f"{len(update):,} bytes staged", hashlib.sha256(images + update).hexdigest()),
+            "to": Input(staged, hashlib.sha256(images + update).hexdigest()),
             "workload": Input(workload, hashlib.sha256(workload.encode()).hexdigest()),
         }
 
@@ -162,14 +166,26 @@ class ElfRig:
             "truthful": NOBODY_IS_TOLD,
             "retries": "the update stands in flash when the device leaves the factory: nobody brings it again",
         }
-        if self.board.document.commit is None:
+        board = self.board.document
+        if board.commit is None:
             never = "the board has no [commit]: nobody knows when an image is there to stay"
             reasons |= {"reverts": never, "durable": never}
+        if not board.image:
+            reasons |= dict.fromkeys(("whole", "reverts", "retries"), "the board has no [[image]]: nothing is updated")
+            reasons["durable"] = "[storage] has no patterns: nobody knows when a value is there to stay"
+        if self._storage.hears_values:
+            reasons.pop("durable", None)
         return reasons
 
     @cached_property
-    def oracles(self) -> Sequence[SessionOracle]:
+    def oracles(self) -> Sequence[AnyOracle]:
+        return (*self._of_images, *self._storage.oracles)
+
+    @property
+    def _of_images(self) -> Sequence[SessionOracle]:
         accepted = self.board.document.accept
+        if not self.board.document.image:
+            return ()
         return (
             SessionOracle(
                 "accepts", f"the device settles with an image the board accepts: {' or '.join(accepted)}",
@@ -188,12 +204,12 @@ class ElfRig:
 
     @property
     def regions(self) -> tuple[Region, ...]:
-        found = [Region(self._machine.flash.name, slot.name, slot.address, slot.size) for slot in self._slots]
+        found = [Region(self._machine.flash.name, name, at.address, at.size) for name, at in self._named.items()]
         return tuple(sorted(found, key=lambda region: region.address))
 
     @property
     def keeps_new(self) -> bool:
-        return NEW in self.board.document.accept
+        return bool(self.board.images) and NEW in self.board.document.accept
 
     def bench_cells(self) -> list[Cells]:
         return [Cells(part) for part in self.parts]
@@ -277,7 +293,7 @@ class ElfRig:
         self._begin(state, trace)
         log = EventLog(Journal(interruption), machine.clock, machine.supply)
         life = ElfLife(
-            machine, self.board.document, self._slots, self._known, log, trace,
+            machine, self.board.document, self._slots, self._known, log, trace, self._storage.phrases,
             notes_stores=self.notes_stores,
         )  # fmt: skip
         self._life = life
@@ -285,6 +301,8 @@ class ElfRig:
         if outcome.kind != "cut" and log.journal.is_due:
             outcome = replace(outcome, kind="cut")
         machine.look_at_flash()
+        if trace is not None:
+            self._storage.consulted(machine.flash, trace)
         is_warm = outcome.kind == "reset"
         end = DeviceState(
             tuple(device.snapshot() for device in machine.devices),
@@ -349,8 +367,13 @@ class ElfRig:
                 return address - base
         raise AssertionError(f"{address:#x} is not in flash: please report")
 
+    @property
+    def _named(self) -> dict[str, Place]:
+        """Slots and windows."""
+        return {slot.name: Place(0, slot.address, slot.size) for slot in self._slots} | self._storage.windows
+
     def _loader_extent(self) -> tuple[int, int]:
-        """The snapshot blocks of the piece that holds the boot vectors, as long as no slot begins in them."""
+        """The snapshot blocks of the piece that holds the boot vectors, as long as no slot or window begins in them."""
         boot = self._offset(self.board.chip.boot)
         block = self._machine.flash.cells.block_size
         holder = next(
@@ -358,11 +381,11 @@ class ElfRig:
         )
         start = self._offset(holder.address) // block * block
         end = -(-(self._offset(holder.address) + len(holder.data)) // block) * block
-        ahead = [slot.address for slot in self._slots if start <= slot.address < end]
+        ahead = [place.address for place in self._named.values() if start <= place.address < end]
         return (start, max(start, min([end, *ahead])))
 
     def _measure(self) -> tuple[Grids, int]:
-        """The uncut life, as far as it goes: which pages it writes outside the slots, and its longest session."""
+        """The uncut life, as far as it goes: pages it writes outside slots and windows, and its longest session."""
         flash = self._machine.flash
         state, longest_us, written = self.initial(1), 0, set[int]()
         for _ in range(self.bounds.max_resets + 1):
@@ -375,7 +398,7 @@ class ElfRig:
                 break
             state = run.end
         block = flash.cells.block_size
-        in_slots = {at for slot in self._slots for at in flash.cells.blocks_in(slot.address, slot.size)}
+        in_slots = {at for place in self._named.values() for at in flash.cells.blocks_in(place.address, place.size)}
         fine = sorted(written - in_slots)[: MAX_FINE // block]
         if (len(fine) + len(in_slots)) * block <= MAX_FINE:
             fine = sorted({*fine, *in_slots})
