@@ -76,8 +76,11 @@ class Lines:
 
     def ended_by(self, port: str, data: bytes) -> Iterator[str]:
         """The lines that ``data`` brings to an end; empty ones are none."""
-        *whole, rest = re.split(rb"[\r\n]", self._begun.get(port, b"") + data)
-        self._begun[port] = rest
+        so_far = self._begun.get(port, b"") + data
+        if b"\n" not in data and b"\r" not in data:
+            self._begun[port] = so_far
+            return
+        *whole, self._begun[port] = re.split(rb"[\r\n]", so_far)
         for line in whole:
             text = line.decode("latin-1").strip()
             if text:

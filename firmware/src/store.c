@@ -9,7 +9,7 @@
 #include "pages.h"
 #include "port.h"
 
-enum { KEYS = 3, RECORDS = 5, STORES = 8, LETTERS = 8 };
+enum { KEYS = 2, RECORDS = 3, STORES = 5, LETTERS = 8, FIRST = 32 };
 enum held { BLANK, WHOLE, TORN };
 
 struct header {
@@ -55,11 +55,12 @@ __attribute__((section(".vectors"), used)) static const void *const vectors[16] 
 };
 
 static const uint32_t pages[2] = {STATE0, STATE1};
-static const char *const names[KEYS] = {"volume", "mode", "name"};
+static const char *const names[KEYS] = {"volume", "mode"};
 
+/* Records begin FIRST bytes into a page. */
 static uint32_t place(uint32_t page, uint32_t index)
 {
-    return pages[page] + sizeof(struct header) + index * sizeof(struct record);
+    return pages[page] + FIRST + index * sizeof(struct record);
 }
 
 /* -- what is said ----------------------------------------------------------------------------------------------------- */
