@@ -222,9 +222,15 @@ def _part(entry: FlashEntry, folder: Path, where: str) -> Part:
     if bool(entry.part) == bool(entry.part_file):
         raise BoardError(f"{where}: flash {entry.name!r} needs part or part_file, one of them")
     try:
-        return bundled_part(entry.part) if entry.part else load_part(folder / entry.part_file)
+        part = bundled_part(entry.part) if entry.part else load_part(folder / entry.part_file)
     except PartError as wrong:
         raise BoardError(f"{where}: flash {entry.name!r}: {wrong}") from None
+    if part.kind == "eeprom":
+        raise BoardError(
+            f"{where}: flash {entry.name!r}: {part.name} is an I2C EEPROM, which only a board for an ELF can have "
+            "as a [[memory]]; name a flash part"
+        )
+    return part
 
 
 def _check_partitions(document: BoardFile, parts: dict[str, Part], where: str) -> None:

@@ -109,11 +109,22 @@ class Outcome:
                 return "goes on"
 
 
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a reset without a loss of power finds at a point of a session besides flash: ``ram`` as in `DeviceState`,
+    and ``watchdog``, the cause of the reset by the timer that is running there and rings next, "" for none."""
+
+    ram: tuple[tuple[str, int], ...] = ()
+    watchdog: str = ""
+
+
 @dataclass
 class Run:
     """One session, or one stretch of it: what it did, how it ended and when (microseconds since its reset), the state
     it left, and the footprint it stood on (None: not traced, so it can never stand for another). ``met_weak``: a read
-    gave an answer that depends on the resolution of weak cells."""
+    gave an answer that depends on the resolution of weak cells. ``kept``: by point, from the first to the last, where
+    the journal's events do not say it. ``missed``: words of RAM that were looked at, and that states of this rig leave
+    out: what they say of a session like this one is worth nothing."""
 
     entries: list[Entry]
     outcome: Outcome
@@ -121,6 +132,8 @@ class Run:
     end_us: int = 0
     trace: Trace | None = None
     met_weak: bool = False
+    kept: Sequence[Kept] = ()
+    missed: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +161,14 @@ class Place:
     chip: int
     address: int
     size: int
+
+    def shares(self, other: Place) -> bool:
+        """Whether a byte is in both."""
+        return (
+            self.chip == other.chip
+            and self.address < other.address + other.size
+            and other.address < self.address + self.size
+        )
 
 
 @dataclass(frozen=True, slots=True)

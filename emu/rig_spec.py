@@ -79,12 +79,14 @@ class OwnData:
 
 @dataclass(frozen=True, slots=True)
 class ElfData:
-    """An `ElfRig`, whose board is plain data with everything in it."""
+    """An `ElfRig`, whose board is plain data with everything in it. ``resets``, ``live``: as it has them."""
 
     board: ElfBoard
     timing: TimingMode
     seed: int
     resolution: str
+    resets: bool = False
+    live: tuple[int, ...] | None = None
 
 
 def rig_spec(rig: Subject) -> WorkSpec:
@@ -108,14 +110,16 @@ def _elf_spec(rig: Subject) -> WorkSpec:
     from emu.elf.rig import ElfRig  # an extra is needed for it
 
     assert isinstance(rig, ElfRig), "a rig that no other process can make: please report"
-    return WorkSpec("emu.rig_spec:elf_rig_from", (ElfData(rig.board, *rig.drawn),))
+    return WorkSpec("emu.rig_spec:elf_rig_from", (ElfData(rig.board, *rig.drawn, *rig.resets),))
 
 
 def elf_rig_from(data: ElfData) -> ElfRig:
     """The rig of an `ElfData`."""
     from emu.elf.rig import ElfRig
 
-    return ElfRig(data.board, timing=data.timing, seed=data.seed, resolution=data.resolution)
+    return ElfRig(
+        data.board, timing=data.timing, seed=data.seed, resolution=data.resolution, resets=data.resets, live=data.live
+    )
 
 
 def _own_spec(rig: PlainRig) -> WorkSpec:

@@ -24,6 +24,7 @@ from emu.events import NEW
 from emu.oracle import Oracle
 from emu.reset import Reset
 from emu.source import Bundled, Source
+from flash.errors import PartError
 from flash.part import Part, bundled_part
 
 Firmware = Callable[[Reset], str | None]
@@ -76,7 +77,13 @@ class Scenario:
     def chips(self) -> dict[str, Part]:
         """The parts by name; a single one is called "flash". Raises PartError for a name that is none."""
         named = {"flash": self.parts} if isinstance(self.parts, Part | str) else self.parts
-        return {chip: bundled_part(part) if isinstance(part, str) else part for chip, part in named.items()}
+        chips = {chip: bundled_part(part) if isinstance(part, str) else part for chip, part in named.items()}
+        for chip, part in chips.items():
+            if part.kind == "eeprom":
+                raise PartError(
+                    f"{chip}: {part.name} is an I2C EEPROM, which a scenario cannot write; name a flash part"
+                )
+        return chips
 
     @property
     def update(self) -> bytes:

@@ -78,6 +78,8 @@ class FlashDevice:
         self.sensing = Sensing(part, resolution, read_seed)
         self.trace: Trace | None = None
         self.in_flight: list[InFlight] = []
+        self.beside: tuple[FlashDevice, ...] = ()
+        """Other chips on the rail that work on while this one does."""
         self.supply.feed(self._power_gone)
         self._geometry = part.geometry
 
@@ -126,6 +128,13 @@ class FlashDevice:
                 return
             address, data = accepted
         if self.part.program.overwrite != "and" or self.part.program.max_per_erase:
+            if self.part.program.overwrite == "rewrites":
+                raise FlashError(
+                    f"{self.name}: {self.part.name} is an EEPROM, which takes no program command; put "
+                    "flash.two_wire.Eeprom in front of it",
+                    address=address,
+                    length=len(data),
+                )
             if self.trace is not None:
                 self.trace.consulted(self.name, self.cells, address, len(data))
             data, refused = acceptable_units(self.part, self.cells, address, data)
@@ -138,6 +147,9 @@ class FlashDevice:
         duration = self.timing.program_us(address, length, cells.cycles_at(address))
         start = clock.now_us
         operation = Operation("program", self.name, address, length, data, start, start + duration)
+        if self.beside and self._is_accompanied:
+            self._work_beside(operation, duration)
+            return
         if self.trace is not None:
             self.trace.changed_in_part(self.name, cells, address, length)
         if journal.is_due:
@@ -190,6 +202,9 @@ class FlashDevice:
         duration = self.timing.erase_us(address, length, cells.cycles_at(address))
         start = clock.now_us
         operation = Operation("erase", self.name, address, length, b"", start, start + duration)
+        if self.beside and self._is_accompanied:
+            self._work_beside(operation, duration)
+            return
         if journal.is_due:
             self._interrupt(operation)
         try:
@@ -218,6 +233,22 @@ class FlashDevice:
         flight = InFlight(operation, pulse_us)
         self.in_flight.append(flight)
         return flight
+
+    @property
+    def _is_accompanied(self) -> bool:
+        return any(other.in_flight for other in self.beside)
+
+    def _work_beside(self, operation: Operation, duration_us: int) -> None:
+        """One command while another chip is at work: which of the two ends first stands first in the journal."""
+        flight = InFlight(operation)
+        self.in_flight.append(flight)
+        try:
+            self.clock.advance(duration_us)
+        except Interrupted:
+            if flight in self.in_flight:
+                self.abort(flight)
+            raise
+        self.end(flight)
 
     def end(self, flight: InFlight) -> Operation:
         """The operation is complete. A scheduled interruption of its entry strikes here, inside the operation."""

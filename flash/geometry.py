@@ -44,6 +44,7 @@ class Geometry:
     ``burst_size``: most bytes one program call may carry. ``block_sizes``: erase units larger than a sector
     that the part offers, aligned to their own size. ``block_ranges``: (size, start, end) for a block size that is
     offered only inside some ranges (SST26: what D8h erases depends on the address); others are offered everywhere.
+    ``is_erasable`` False: there is no erase command (an EEPROM); sectors are its pages then.
     ``erase_times_us``: typical time per erase size, as an SFDP table would tell; it only ranks covers. ``erased``:
     0xFF or 0x00.
     """
@@ -57,6 +58,7 @@ class Geometry:
     erase_times_us: tuple[tuple[int, int], ...] = ()
     erased: int = 0xFF
     block_ranges: tuple[tuple[int, int, int], ...] = ()
+    is_erasable: bool = True
     _starts: tuple[int, ...] = field(init=False, repr=False, compare=False)
     _first_index: tuple[int, ...] = field(init=False, repr=False, compare=False)
 
@@ -114,12 +116,14 @@ class Geometry:
     @cached_property
     def erase_sizes(self) -> tuple[int, ...]:
         """Every erase size the part knows, ascending."""
+        if not self.is_erasable:
+            return ()
         return tuple(sorted({run.size for run in self.runs} | set(self.block_sizes)))
 
     def erase_sizes_at(self, address: int) -> tuple[int, ...]:
         """Erase sizes that may start exactly at ``address``, ascending; empty off a sector boundary."""
         sector = self.sector_at(address)
-        if sector.address != address:
+        if sector.address != address or not self.is_erasable:
             return ()
         return (sector.size, *sorted(b for b in self.block_sizes if self.is_block(address, b)))
 
@@ -132,7 +136,7 @@ class Geometry:
 
     def is_erase(self, address: int, length: int) -> bool:
         """Whether [address, address + length) is exactly one erase unit of the part."""
-        if length == self.runs[0].size and len(self.runs) == 1:
+        if length == self.runs[0].size and len(self.runs) == 1 and self.is_erasable:
             return address % length == 0 and 0 <= address < self.size
         return 0 <= address < self.size and length in self.erase_sizes_at(address)
 

@@ -27,8 +27,9 @@ OperationKind = Literal["program", "erase", "write"]
 class Operation:
     """One flash operation as the array saw it (after page wrap). Times in microseconds since reset.
 
-    ``kind`` "write": a register write, one cycle that erases and programs the register row. ``data`` is empty for an
-    erase. ``address`` is on the device named ``device``. ``tear``: a reset stopped it inside, and this is what it left.
+    ``kind`` "write": one cycle that erases and programs, of the register row of a flash or of bytes of an EEPROM.
+    ``data`` is empty for an erase. ``address`` is on the device named ``device``. ``tear``: a reset stopped it inside,
+    and this is what it left.
     Entries stand in the order in which operations *end*: one that was suspended comes after those that ran meanwhile,
     and began before them. ``suspended_us``: how long it stood still.
     """
@@ -90,6 +91,9 @@ class Journal:
     """
 
     __slots__ = ("_taken", "entries", "interrupt_at", "interruption", "struck")
+
+    is_watched = False
+    """Whether somebody looks at the device at every point: then `is_due` is asked before each single entry."""
 
     def __init__(self, interruption: Interruption | None = None) -> None:
         self.entries: list[Entry] = []

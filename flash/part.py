@@ -22,9 +22,10 @@ from flash.figure import Figure
 from flash.geometry import Geometry, SectorRun
 from flash.part_controller import Controller, check_controller, controller_figures
 from flash.part_serial import check_serial
+from flash.part_two_wire import TwoWire, check_two_wire
 from flash.tomlfile import decode_toml, nearest, read_toml
 
-PartKind = Literal["spi-nor", "parallel-nor", "mcu-word", "mcu-ecc", "stm32f1"]
+PartKind = Literal["spi-nor", "parallel-nor", "mcu-word", "mcu-ecc", "stm32f1", "eeprom"]
 Positive = Annotated[int, msgspec.Meta(gt=0)]
 Size = Annotated[int, msgspec.Meta(gt=0, le=1 << 30)]
 Speed = Annotated[float, msgspec.Meta(ge=0.001, le=1e6)]
@@ -58,7 +59,8 @@ class Program(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The program command. ``time_us`` is for ``per`` bytes: a full page, or one unit.
 
     ``overwrite``: what the silicon does with a unit that is not blank: ``and`` (bits only move away from
-    erased), ``blank-only`` (refused), ``blank-or-zero`` (refused unless the data is all zero).
+    erased), ``blank-only`` (refused), ``blank-or-zero`` (refused unless the data is all zero), ``rewrites`` (an EEPROM:
+    it is erased and programmed in one cycle).
     ``max_per_erase``: programs one unit takes between two erases; 0: no stated limit. ``budget_size``: where the limit
     counts for a larger piece (SAM D21: 8 page writes per row), its size in bytes.
     ``first_byte_us``: when given, a short program takes less, in a straight line from one byte to a full page.
@@ -70,7 +72,7 @@ class Program(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     time_us: Figure
     page_size: NonNegative = 0
     burst_size: NonNegative = 0
-    overwrite: Literal["and", "blank-only", "blank-or-zero"] = "and"
+    overwrite: Literal["and", "blank-only", "blank-or-zero", "rewrites"] = "and"
     max_per_erase: NonNegative = 0
     budget_size: NonNegative = 0
     first_byte_us: Figure | None = None
@@ -104,7 +106,7 @@ class Endurance(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
-    """A flash part. ``base`` is where the array appears in the processor's address space.
+    """A part: flash, or an EEPROM. ``base`` is where the array appears in the processor's address space.
 
     ``trust``: what kind of document most of its figures come from ("" not said): the vendor's ``datasheet``, a
     decoded ``sfdp`` table, a ``vendor-model``, a datasheet ``quoted`` by a third party, the constants of a ``driver``,
@@ -128,6 +130,7 @@ class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     ecc: Ecc | None = None
     serial: CommandSet | None = None
     controller: Controller | None = None
+    two_wire: TwoWire | None = None
     notes: tuple[str, ...] = ()
     trust: Trust = ""
     aliases: tuple[str, ...] = ()
@@ -143,7 +146,7 @@ class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
     @property
     def is_external(self) -> bool:
         """A chip of its own: a reset of the processor does not stop what it is doing."""
-        return self.kind in ("spi-nor", "parallel-nor")
+        return self.kind in ("spi-nor", "parallel-nor", "eeprom")
 
     def _make_geometry(self) -> Geometry:
         largest = max(run.size for run in self.sectors)
@@ -157,31 +160,44 @@ class Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, dict=True):
             erase_times_us=tuple((e.size, ceil(e.time_us.typ)) for e in self.erase),
             erased=self.erased,
             block_ranges=tuple((e.size, *limits) for e in self.erase if e.size > largest for limits in e.ranges),
+            is_erasable=self.kind != "eeprom",
         )
 
 
 def part_names() -> tuple[str, ...]:
-    """Names of the bundled parts, sorted."""
-    files = resources.files("flash").joinpath("parts").iterdir()
+    """Names of the bundled flash parts, sorted."""
+    return _names_in("parts")
+
+
+def eeprom_names() -> tuple[str, ...]:
+    """Names of the bundled EEPROMs, sorted."""
+    return _names_in("eeproms")
+
+
+def _names_in(folder: str) -> tuple[str, ...]:
+    files = resources.files("flash").joinpath(folder).iterdir()
     return tuple(sorted(f.name.removesuffix(".toml") for f in files if f.name.endswith(".toml")))
 
 
 @cache
 def bundled_part(name: str) -> Part:
-    """A part of `parts/`, by name or alias (case does not matter). Raises PartError with the nearest name."""
-    match = {known.lower(): known for known in part_names()}.get(name.lower())
+    """A part of `parts/` or `eeproms/`, by name or alias (case does not matter). Raises PartError with the nearest
+    name."""
+    names = (*part_names(), *eeprom_names())
+    match = {known.lower(): known for known in names}.get(name.lower())
     if match is None:
-        aliases = {alias.lower(): known for known in part_names() for alias in _part_file(known).aliases}
+        aliases = {alias.lower(): known for known in names for alias in _part_file(known).aliases}
         match = aliases.get(name.lower())
     if match is None:
-        raise PartError(f"no part named {name!r}{nearest(name, part_names())}")
+        raise PartError(f"no part named {name!r}{nearest(name, names)}")
     return _part_file(match)
 
 
 @cache
 def _part_file(match: str) -> Part:
-    text = resources.files("flash").joinpath("parts", f"{match}.toml").read_text(encoding="utf-8")
-    return part_from_text(text, f"parts/{match}.toml")
+    folder = "parts" if match in part_names() else "eeproms"
+    text = resources.files("flash").joinpath(folder, f"{match}.toml").read_text(encoding="utf-8")
+    return part_from_text(text, f"{folder}/{match}.toml")
 
 
 def load_part(path: Path) -> Part:
@@ -228,11 +244,12 @@ def checked_part(part: Part, where: str) -> Part:
         check_serial(part, part.serial, refuse)
     if part.controller is not None:
         check_controller(part, part.controller, refuse)
+    check_two_wire(part, refuse)
     offered = [e.size for e in part.erase]
     if len(set(offered)) != len(offered):
         refuse("two [[erase]] entries have the same size")
     for run in part.sectors:
-        if run.size not in offered:
+        if run.size not in offered and geometry.is_erasable:
             refuse(f"sectors of {run.size} bytes have no [[erase]] entry of that size")
     for size in offered:
         if size not in geometry.erase_sizes:
@@ -261,6 +278,8 @@ def _sources(part: Part) -> list[tuple[str, str]]:
     sources = [("read", part.read.source), ("endurance", part.endurance.source), ("part", part.source)]
     if part.ecc is not None:
         sources.append(("ecc", part.ecc.source))
+    if part.two_wire is not None:
+        sources.append(("two_wire", part.two_wire.source))
     if part.serial is not None:
         serial = part.serial
         sources += [("serial", serial.source), ("serial.power_up", serial.power_up.source)]

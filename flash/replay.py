@@ -19,4 +19,5 @@ def replay(cells: Cells, operation: Operation) -> bool:
         cells.erase(operation.address, operation.length)
     else:
         cells.put_bytes(operation.address, operation.data)
+        cells.count_erase(operation.address, operation.length)
     return True

@@ -116,6 +116,12 @@ def unprogrammable(cells: Cells, address: int, data: bytes) -> Remark | None:
 def settle_erase(part: Part, address: int, length: int, name: str) -> tuple[int, list[Remark]]:
     """The address silicon erases. Raises FlashError for a size the part does not have, or not there."""
     geometry = part.geometry
+    if not geometry.is_erasable:
+        raise FlashError(
+            f"{name}: {part.name} is an EEPROM, which has no erase command: a write erases what it programs",
+            address=address,
+            length=length,
+        )
     if length not in geometry.erase_sizes:
         sizes = ", ".join(f"{s:#x}" for s in geometry.erase_sizes)
         raise FlashError(

@@ -164,6 +164,7 @@ class Auditor:
                     bench.advance(entries[at])
                     workload.apply(entries[at])
                     at += 1
+                workload.stand_at(session.run, place)
                 here = {link.how: link for spot, link in targets if spot == place}
                 self._check_place(bench, session, place, workload, here, dropped)
             offset += following.length
@@ -198,6 +199,7 @@ class Auditor:
         for entry in run.entries[stop.at : number]:
             self._bench.advance(entry)
             workload.apply(entry)
+        workload.stand_at(run, number)
         if dropped.tear >= 0:
             children = list(self._bench.torn(number, self._together(session, number), workload))
             return children[dropped.tear % len(children)] if children else None

@@ -19,7 +19,7 @@ from emu.campaign.breach import Breach
 from emu.campaign.config_watch import ConfigWatch
 from emu.campaign.monitor import Monitor
 from emu.campaign.wear import erases_of
-from emu.events import APPLIED, CLAIMED, COMMIT_RETURNED, FILES, HANDOVER, KEPT, NEW, OLD, TOLD, UNKNOWN
+from emu.events import APPLIED, CLAIMED, COMMIT_RETURNED, COMMIT_TIMER, FILES, HANDOVER, KEPT, NEW, OLD, TOLD, UNKNOWN
 from emu.ledger import shown
 from emu.oracle import AnyOracle
 from emu.rig import DeviceState, Files, Place, Places, Rig, Run
@@ -341,10 +341,10 @@ def at_once(
 ) -> Iterator[tuple[str, str, str]]:
     """What an interruption breaks by itself, whatever follows it: check, message, outcome.
 
-    ``timer_fired``: it was the commit timer. ``stuck_with``: the image that stands still for good after it; "": the
-    device goes on.
+    ``timer_fired``: it was a timer; where that is the commit timer, ``state`` says so. ``stuck_with``: the image that
+    stands still for good after it; "": the device goes on.
     """
-    if timer_fired and monitor.commit_returned:
+    if timer_fired and state.cause == COMMIT_TIMER and monitor.commit_returned:
         yield "durable", "commit has returned and the commit timer still runs", "armed"
     if stuck_with == NEW and not _is_committed(state, monitor, rig):
         yield "reverts", "the uncommitted image hangs and no timer resets it", "hangs"

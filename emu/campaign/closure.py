@@ -10,7 +10,7 @@ into a verdict. Knows the rig's contract only.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from emu.board import CheckEntry
@@ -58,14 +58,15 @@ class Closure:
 
     Needs a rig that is deterministic and takes snapshots. ``engine``, made with `runner.runner_spec`, executes what has
     to be run; None: this process does. The result is the same. ``own``: checks of the campaign itself, besides the
-    board's. ``doubt``, set before it explores: called now and then, to repeat sessions; it raises at a difference.
+    board's; ``without``: of those, what is not judged here. ``doubt``, set before it explores: called now and then, to
+    repeat sessions; it raises at a difference.
     """
 
     doubt: Callable[[], object] | None = None
 
     def __init__(
         self, rig: Rig, bounds: CheckEntry, options: Options, progress: Progress | None = None,
-        engine: Engine | None = None, own: Sequence[Check] = (),
+        engine: Engine | None = None, own: Sequence[Check] = (), without: Collection[str] = (),
     ) -> None:  # fmt: skip
         self.notes: list[str] = []
         self.rig = rig
@@ -74,7 +75,7 @@ class Closure:
         known, self.left_out = chosen_checks(
             rig, bounds, keeps_new=options.keeps_new, unsteady=_why_not_steady(options)
         )
-        self.checks = (*known, *(check.name for check in own))
+        self.checks = (*(name for name in known if name not in without), *(check.name for check in own))
         self._progress = progress or (lambda coverage, layer, where: None)
         self.cover = Coverage()
         merges = not options.exhaustive and LEAKS_TIER not in options.tears.tiers
@@ -166,7 +167,7 @@ class Closure:
             any(judged.breaches for judged in node.judged)
             or any(True for _ in self.lives.breaches(node, is_origin=node.resets == 0))
             for node in nodes
-        ) or any(stop.breaches for stop in self.graph.stops.values())
+        ) or any(breach.check in self.checks for stop in self.graph.stops.values() for breach in stop.breaches)
 
     def _run_layer(self, layer: int) -> None:
         """Run every state that takes at most ``layer`` interruptions, and what follows it uncut."""

@@ -28,7 +28,7 @@ from emu.events import (
     STOPPED,
     WATCHDOG,
 )  # fmt: skip
-from emu.rig import DeviceState, Rig, Run
+from emu.rig import DeviceState, Kept, Rig, Run
 from flash.cells import Cells
 from flash.journal import Entry, Event, Interruption, Operation
 from flash.replay import replay
@@ -122,6 +122,7 @@ class EdgeWalker:
         self.stand(state.memory)
         workload, together, detours = Workload(state), flights(run.entries), self.detours(state, run)
         for index, entry in enumerate(run.entries):
+            workload.stand_at(run, index)
             if index >= first:
                 yield from self.at_point(index, time_at(run, index), workload)
                 if isinstance(entry, Operation) or index in together:
@@ -130,6 +131,7 @@ class EdgeWalker:
                 yield from (child for child in detours if child.edge.entry == index)
             self.advance(entry)
             workload.apply(entry)
+        workload.stand_at(run, len(run.entries))
         yield from self.at_point(len(run.entries), run.end_us, workload)
 
     def counts(self, state: DeviceState, run: Run) -> tuple[int, ...]:
@@ -138,12 +140,14 @@ class EdgeWalker:
         workload, together, counts = Workload(state), flights(run.entries), []
         detours = Counter(child.edge.entry for child in self.detours(state, run))
         for index, entry in enumerate(run.entries):
+            workload.stand_at(run, index)
             count = 1 + len(self._possible(workload)) + detours[index]
             if isinstance(entry, Operation) or index in together:
                 count += sum(1 for _ in self._ways([entry, *(run.entries[o] for o in together.get(index, ()))]))
             counts.append(count)
             self.advance(entry)
             workload.apply(entry)
+        workload.stand_at(run, len(run.entries))
         return (*counts, 1 + len(self._possible(workload)))
 
     def find(self, state: DeviceState, run: Run, entry: int, how: str) -> Child | None:
@@ -155,6 +159,7 @@ class EdgeWalker:
         for done in run.entries[:entry]:
             self.advance(done)
             workload.apply(done)
+        workload.stand_at(run, entry)
         children = list(self.at_point(entry, time_at(run, entry), workload))
         others = flights(run.entries).get(entry, [])
         if entry < len(run.entries) and (others or isinstance(run.entries[entry], Operation)):
@@ -242,12 +247,14 @@ class EdgeWalker:
             yield from (tears for tears in tears_together(in_flight, self._tears) if any(tears))
 
     def _possible(self, workload: Workload) -> list[EventName]:
-        return [event for event in self._events if event != TIMER or workload.timer == ARMED]
+        return [event for event in self._events if event != TIMER or workload.timer == ARMED or workload.watchdog]
 
     def _cause(self, event: EventName, now_us: int, workload: Workload) -> ResetCause | None:
         """What resets the device after ``event``; None: nothing does."""
         if event == RESET:
             return "pin"
+        if workload.watchdog:
+            return workload.watchdog  # type: ignore[return-value]  # chips have more causes than boards
         if event == TIMER:
             return COMMIT_TIMER
         alarms: list[tuple[int, ResetCause]] = []
@@ -331,6 +338,11 @@ class Workload:
         self.armed_us = self.timeout_us = 0
         self.running = ""
         self._ram = dict(state.ram)
+        self._kept: Kept | None = None
+
+    def stand_at(self, run: Run, point: int) -> None:
+        """Where a run says itself what a reset finds at each of its points, that is what counts from here on."""
+        self._kept = run.kept[point] if run.kept else None
 
     def copy(self) -> Workload:
         other = copy(self)
@@ -339,12 +351,18 @@ class Workload:
 
     @property
     def ram(self) -> tuple[tuple[str, int], ...]:
-        return tuple(sorted(self._ram.items()))
+        return tuple(sorted(self._ram.items())) if self._kept is None else self._kept.ram
+
+    @property
+    def watchdog(self) -> str:
+        """The cause of the reset by the timer that rings next, where the run says it."""
+        return "" if self._kept is None else self._kept.watchdog
 
     @property
     def mark(self) -> tuple[object, ...]:
         """All of it, as something that can be compared."""
-        return (self.attempts_left, self.timer, self.armed_us, self.timeout_us, self.running, self.ram, self.outside)
+        return (self.attempts_left, self.timer, self.armed_us, self.timeout_us, self.running, self.ram, self.watchdog,
+                self.outside)  # fmt: skip
 
     def cut(self, memory: tuple[Snapshot, ...]) -> DeviceState:
         """What power leaves that goes here."""

@@ -10,19 +10,20 @@ from emu.campaign.options import Options
 from emu.campaign.verdict import Coverage
 from emu.errors import NothingToRun, ScenarioError
 from emu.events import DECIDED, MERGE_FAILED, NEW, OLD, REFUSED
-from flash.journal import Event, Operation
+from flash.journal import Event, Misuse, Operation
 
 
 def golden_chain(judge: Judge, root: State, options: Options, cover: Coverage, *, has_images: bool) -> Chain:
     """The uncut life from the factory state; counts its operations in ``cover``. ``has_images``: whether the rig knows
     images, one of which has to run in the end.
 
-    Raises ScenarioError when the device does not run or the update does not end as it should, NothingToRun when there
-    is no flash operation to cut and nothing broken either.
+    Raises ScenarioError when the device does not run before it has written anything, or the update does not end as it
+    should, though no check is broken; NothingToRun when there is no flash operation to cut and nothing broken either.
     """
     golden = judge.chain(root)
     first = golden.sessions[0].run.outcome
-    if first.kind in ("halted", "hung"):
+    wrote = any(isinstance(entry, Operation | Misuse) for entry in golden.sessions[0].run.entries)
+    if first.kind in ("halted", "hung") and not wrote:
         raise ScenarioError(f"the device as shipped does not run: {first}")
     for judged in golden.sessions:
         for entry in judged.run.entries:

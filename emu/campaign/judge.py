@@ -26,6 +26,15 @@ from emu.rig import DeviceState, Outcome, Rig, Run
 from flash.journal import Event
 
 
+class Missed(Exception):
+    """A session has looked at ``words`` of RAM that its state leaves out: with a rig that keeps them, everything has to
+    be done again."""
+
+    def __init__(self, words: tuple[int, ...]) -> None:
+        super().__init__(f"{len(words)} words of RAM that were left out of states are read after a reset")
+        self.words = words
+
+
 @dataclass(frozen=True, slots=True)
 class State:
     """A device and what the checks remember about it."""
@@ -148,6 +157,8 @@ class Judge:
 
     def piece(self, piece: Piece, monitor: Monitor) -> JudgedPiece:
         """What one stretch breaks; the same stretch with the same monitor is judged once."""
+        if piece.run.missed:
+            raise Missed(piece.run.missed)
         key = (id(piece.run), monitor)
         found = self._judged.get(key) if self._remembers else None
         if found is None:

@@ -11,19 +11,22 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from emu.campaign.blame import two_ways
-from emu.campaign.edges import Child, EdgeWalker
+from emu.campaign.edges import Child, EdgeWalker, EventName
 from emu.rig import DeviceState, Rig, Run
 from flash.draws import uniforms
 from flash.tears import TearSet
 
 SAMPLED = 16
-"""Places in the uncut update, each cut before the entry and, where it is an operation, once inside it."""
+"""Places in the uncut update, each cut before the entry and, where it is an operation, once inside it; with events,
+reset there as well."""
 
 
-def check_live_cuts(rig: Rig, tears: TearSet, attempts: int, max_resets: int) -> int:
+def check_live_cuts(
+    rig: Rig, tears: TearSet, attempts: int, max_resets: int, events: tuple[EventName, ...] = ()
+) -> int:
     """Cut live at places all over the uncut update; returns how many cuts there were. Raises what `two_ways` makes when
     one leaves something else than the replayed journal does."""
-    walker = EdgeWalker(rig, tears, ())
+    walker = EdgeWalker(rig, tears, events)
     sessions = list(_uncut(rig, attempts, max_resets))
     places = [(state, run, entry) for state, run in sessions for entry in range(len(run.entries) + 1)]
     drawn = {int(each * len(places)) for each in uniforms(tears.seed, 0, SAMPLED)}
@@ -51,10 +54,10 @@ def _uncut(rig: Rig, attempts: int, max_resets: int) -> Iterator[tuple[DeviceSta
 
 
 def _children(walker: EdgeWalker, state: DeviceState, run: Run, entry: int) -> list[Child]:
-    """The cut before ``entry``, and one tear of it."""
-    found: dict[bool, Child] = {}
+    """The cut before ``entry``, every event there, and one tear of it."""
+    found: dict[str, Child] = {}
     for child in walker.children(state, run, entry):
         if child.edge.entry > entry:
             break
-        found.setdefault(child.edge.is_torn, child)
+        found.setdefault("torn" if child.edge.is_torn else child.edge.how, child)
     return list(found.values())

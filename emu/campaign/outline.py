@@ -7,7 +7,7 @@ Neighbours: `walk` reads it, `space` numbers units, `flash.tears` says what a te
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sized
+from collections.abc import Sequence, Sized
 from itertools import accumulate
 
 from emu.campaign.cache import Piece
@@ -15,7 +15,7 @@ from emu.campaign.edges import TOGETHER, EdgeWalker, flights
 from emu.campaign.monitor import MOVED_BY
 from emu.campaign.space import Space, Units
 from emu.events import ARMED, FED, RETAINED, STOPPED
-from emu.rig import Rig, Run
+from emu.rig import Kept, Rig, Run
 from flash.cells import Cells
 from flash.journal import Entry, Event, Operation
 from flash.part import Part
@@ -79,9 +79,15 @@ class Outline:
         self.together = flights(run.entries)
         self._add_flights()
         names = (*MOVED_BY, *TIMED) if timed else MOVED_BY
-        self._moving = [i for i, e in enumerate(run.entries) if isinstance(e, Event) and e.name in names]
+        kept = run.kept if timed else ()
+        self._moving = [
+            i
+            for i, e in enumerate(run.entries)
+            if (isinstance(e, Event) and e.name in names) or (kept and kept[i] != kept[i + 1])
+        ]
         self._ahead = self._suffixes()
-        self.rest = surveyor.suffixes.of(run, timed=timed or bool(self.together))
+        is_stamped = bool(self.together) or (timed and not kept)
+        self.rest = surveyor.suffixes.of(run, timed=is_stamped, kept=kept)
         self.kills_all = self.kills(0, len(run.entries))
 
     def kills(self, first: int, stop: int) -> Units:
@@ -99,12 +105,13 @@ class Outline:
         return [self.entries[place] for place in (index, *self.together.get(index, ()))]
 
     def next_moving(self, first: int) -> int:
-        """The first event at or behind entry ``first`` that moves workload or monitor; the end if there is none."""
+        """The first entry at or behind ``first`` that moves workload or monitor, or what a reset finds in RAM; the end
+        if there is none."""
         at = bisect_left(self._moving, first)
         return self._moving[at] if at < len(self._moving) else len(self.entries)
 
     def first_meeting(self, first: int, live: Units) -> int:
-        """The first entry at or behind ``first`` that is a moving event, or an operation that may touch ``live``."""
+        """The first entry at or behind ``first`` that moves something, or is an operation that may touch ``live``."""
         stop = self.next_moving(first)
         if first < stop and self._ahead[first] & live:
             for index in range(first, stop):
@@ -152,21 +159,30 @@ class Suffixes:
     def __init__(self) -> None:
         self._numbers: dict[tuple[object, ...], int] = {}
 
-    def of(self, run: Run, *, timed: bool) -> list[int]:
-        """For every point of a stretch. ``timed``: when it happens matters."""
+    def of(self, run: Run, *, timed: bool, kept: Sequence[Kept] = ()) -> list[int]:
+        """For every point of a stretch. ``timed``: when it happens matters; ``kept``: so does what a reset finds."""
         last, numbers = run.outcome, self._numbers
         ending = ("end", last.kind, last.image, last.committed, last.cause, last.detail)
         behind = numbers.setdefault(ending, len(numbers))
         found = [behind]
-        for entry in reversed(run.entries):
+        after: Sequence[Kept | None] = kept[1:] or (None,) * len(run.entries)
+        for entry, then in zip(reversed(run.entries), reversed(after), strict=True):
             what: tuple[object, ...]
             if isinstance(entry, Operation):
-                what = (behind, entry.kind, entry.device, entry.address, entry.length, entry.data, entry.tear)
+                what = (behind, then, entry.kind, entry.device, entry.address, entry.length, entry.data, entry.tear)
                 what = (*what, entry.start_us, entry.end_us) if timed else what
             elif isinstance(entry, Event):
-                what = (behind, entry.name, entry.facts, entry.time_us if timed else 0)
+                what = (behind, then, entry.name, entry.facts, entry.time_us if timed else 0)
             else:
-                what = (behind, entry.device, entry.address, entry.length, entry.rule, entry.time_us if timed else 0)
+                what = (
+                    behind,
+                    then,
+                    entry.device,
+                    entry.address,
+                    entry.length,
+                    entry.rule,
+                    entry.time_us if timed else 0,
+                )
             behind = numbers.setdefault(what, len(numbers))
             found.append(behind)
         return found[::-1]

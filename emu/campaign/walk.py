@@ -75,7 +75,9 @@ class Walker:
     def begin(self, node: Node) -> None:
         """A stop at the beginning of every session of ``node``."""
         for reading, session in enumerate(node.sessions):
-            stop = self._stop(node, reading, session, 0, 0, node.state.memory, node.prints, Workload(node.state))
+            workload = Workload(node.state)
+            workload.stand_at(session.pieces[0].run, 0)
+            stop = self._stop(node, reading, session, 0, 0, node.state.memory, node.prints, workload)
             self._graph.begin(node, stop)
 
     def resolve(
@@ -136,6 +138,7 @@ class Walker:
                 mark = workload.mark
                 if isinstance(entry, Event):
                     workload.apply(entry)
+                workload.stand_at(run, at + 1)
                 is_alike = workload.mark == mark and monitors[at].at_reset == monitors[at + 1].at_reset
                 if is_alike and not self._events and at not in outline.together:
                     self._graph.claim(stop, Span(index, at, at + 1, length, heads), 0)
@@ -147,6 +150,7 @@ class Walker:
             self._torn(stop, length, place, monitors[at], workload, outline, at, killed)
             place.go(index, at + 1)
             killed |= outline.kills(at, at + 1)
+            workload.stand_at(run, at + 1)
             following = self._stop(
                 stop.node, stop.reading, session, index, at + 1, place.memory, place.prints, workload
             )

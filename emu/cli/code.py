@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from emu.campaign.edges import EVENT_NAMES
 from emu.campaign.replay import Story
 from emu.plain_rig import PlainRig
 from emu.rig import Subject
@@ -31,7 +32,8 @@ def code_lines(rig: UpdateRig | PlainRig | ElfRig, story: Story) -> Iterator[str
         if session.step is not None:
             counter = rig.store_at(session.state, session.step.entry)
             if counter is not None:
-                yield f"session {number} is cut at {code_at(rig, counter)}"
+                done = "interrupted" if session.step.how in EVENT_NAMES else "cut"
+                yield f"session {number} is {done} at {code_at(rig, counter)}"
 
 
 def code_at(rig: ElfRig, counter: int) -> str:

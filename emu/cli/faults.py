@@ -9,7 +9,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
@@ -37,6 +37,9 @@ from emu.scenario_bench import ScenarioBench
 from emu.update_rig import UpdateRig
 from flash.tears import TEAR_SETS
 from flash.tomlfile import nearest
+
+if TYPE_CHECKING:
+    from emu.elf.rig import ElfRig
 
 F = TypeVar("F", bound=Callable[..., Any])
 _SHOW_EVERY = 500
@@ -102,7 +105,9 @@ def faultable(rig: Subject, kinds: Sequence[str]) -> Specimen:
             raise UsageError("--faults are tried with updates that are handed to the device; leave --ota out")
         return FaultBench(rig)
     if not isinstance(rig, PlainRig):
-        raise UsageError(f"--faults: an ELF is tried with {POWER} alone; stage a damaged or an older image instead")
+        from emu.elf.bench import ElfBench  # an extra is needed for it
+
+        return ElfBench(cast("ElfRig", rig))
     for kind in kinds:
         if kind not in SCENARIO_KINDS:
             known = ", ".join((POWER, *SCENARIO_KINDS))

@@ -15,7 +15,7 @@ from emu.cli.parts_sfdp import explain
 from emu.errors import UsageError
 from emu.report.part_text import page, table
 from emu.report.parts import boards_with, matching, parts_document
-from flash.part import Part, bundled_part, load_part, part_names
+from flash.part import Part, bundled_part, eeprom_names, load_part, part_names
 
 _FILE = click.Path(path_type=Path)
 
@@ -109,7 +109,9 @@ def _page(part: Part, part_file: Path | None) -> str:
 
 
 def _listed(words: str | None) -> list[Part]:
-    parts = sorted((bundled_part(name) for name in part_names()), key=lambda part: part.name.lower())
+    parts = sorted(
+        (bundled_part(name) for name in (*part_names(), *eeprom_names())), key=lambda part: part.name.lower()
+    )
     if words is None:
         return parts
     found = matching(parts, words)

@@ -21,6 +21,7 @@ from emu.cli.inputs import Inputs, input_files, input_options, make_subject
 from emu.cli.mutants import mutant_named, on_model, with_firmware
 from emu.cli.naming import asked
 from emu.cli.output import check_apart, check_writable, owns_stdout
+from emu.cli.resets import replayable
 from emu.cli.traces import trace_options, write_traces
 from emu.errors import TokenError
 from emu.report.story import tell
@@ -49,6 +50,7 @@ def command(inputs: Inputs, token: str, name: str | None, vcd_file: Path | None,
         check_writable(target, input_files(inputs, rig))
     if name is not None:
         rig = with_firmware(on_model("--mutant", rig), mutant_named(name))
+    rig = replayable(rig, parsed.path)
     parsed.check_inputs(asked(rig, inputs).inputs)
     if parsed.fault:
         story = retraced(rig, parsed, inputs.seed)

@@ -31,6 +31,7 @@ from emu.cli.mutants import Trials, check_depth, on_model
 from emu.cli.naming import asked
 from emu.cli.ndjson import narrated
 from emu.cli.output import check_apart, check_writable, owns_stdout, result_option, write_text
+from emu.cli.resets import Resettable, resettable, with_all_that_is_kept
 from emu.cli.step_summary import append_summary, wants_summary
 from emu.cli.store import StoreChoice, opened, store_options
 from emu.cli.stories import Teller, tellable
@@ -106,8 +107,8 @@ def command(inputs: Inputs, tears: str, depth: DepthChoice, events: str, json_fi
     _check_faults(faults, certificate_file, mutants, exposed_to)
     times = cut_times(exposed_to, depth.number)
     rig = make_subject(inputs)
-    if _events(events) and is_elf(rig):
-        raise UsageError("--events: an ELF is cut by power alone, since nobody records its RAM; leave --events out")
+    if _events(events):
+        rig = resettable(rig)
     if faults.kinds:
         faultable(rig, faults.kinds)
     for _, target in outputs:
@@ -125,16 +126,21 @@ def command(inputs: Inputs, tears: str, depth: DepthChoice, events: str, json_fi
         if faults.cuts_power:
             keeper.replay_past(rig, options)
         told = narrator.following(_progress(depth.word))
-        with power_campaign(
-            faults, rig, options, lambda: campaign_on(engine, rig, options, told, depth.audit_of(inputs))
-        ) as campaign:
-            verdict = campaign.explore()
-        _clear_progress()
-        is_stopped = campaign.interrupted
-        if faults.kinds and not is_stopped:
-            report, is_stopped = run_faults(faults, rig, options, verdict.seconds)
-            verdict = with_faults(verdict, report)
+
+        def explored(rig: Resettable) -> tuple[Campaign, Verdict, bool]:
+            """Power, events and faults on ``rig``; whether somebody has stopped it."""
+            with power_campaign(
+                faults, rig, options, lambda: campaign_on(engine, rig, options, told, depth.audit_of(inputs))
+            ) as campaign:
+                verdict = campaign.explore()
             _clear_progress()
+            if not faults.kinds or campaign.interrupted:
+                return campaign, verdict, campaign.interrupted
+            report, is_stopped = run_faults(faults, rig, options, verdict.seconds)
+            _clear_progress()
+            return campaign, with_faults(verdict, report), is_stopped
+
+        rig, (campaign, verdict, is_stopped) = with_all_that_is_kept(rig, explored)
         document = to_document(verdict, request, None if exposed_to is None else campaign.exposure(times))
         narrator.ended(document)
         keeper.record(verdict, request, options, document)
@@ -142,8 +148,11 @@ def command(inputs: Inputs, tears: str, depth: DepthChoice, events: str, json_fi
     _clear_progress()
     if not owns_stdout(*(target for _, target in outputs)):
         _show(verdict, request, campaign, document, trials is not None, tried)
+        uncut = list(dict.fromkeys(each.key.check for each in verdict.findings if not (each.path or each.fault)))
+        if is_elf(rig) and uncut:
+            click.echo(f"\nuncut      the update fails when nothing comes in its way: {', '.join(uncut)}")
         if is_elf(rig) and not is_stopped:
-            count = check_live_cuts(rig, chosen, options.attempts, rig.bounds.max_resets)
+            count = check_live_cuts(rig, chosen, options.attempts, rig.bounds.max_resets, options.events)
             click.echo(f"\nlive cuts  {count} all over the uncut update: each leaves what replaying its journal leaves")
         for finding in tellable(verdict)[:1]:
             story = Teller(rig, campaign.checks, verdict, inputs.seed).story(finding)

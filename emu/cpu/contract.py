@@ -55,6 +55,24 @@ class World:
     note: Callable[[str], None]
 
 
+class SpiWire(Protocol):
+    """What is at the other end of an SPI: bytes both ways, the most significant bit first, at ``hz`` bits a second.
+    It takes the time of its clocks. Who is selected is not the business of whoever sends."""
+
+    def exchange(self, data: bytes, hz: int) -> bytes: ...
+
+
+class TwoWire(Protocol):
+    """What is at the other end of an I2C. ``start``, also a repeated one, returns whether the device with the 7-bit
+    ``address`` answers; ``send`` whether a byte was acknowledged; ``receive`` takes one, and acknowledges it or not.
+    Each takes the time of its clocks, at ``hz``."""
+
+    def start(self, address: int, *, reads: bool, hz: int) -> bool: ...
+    def send(self, byte: int) -> bool: ...
+    def receive(self, *, acknowledges: bool) -> int: ...
+    def stop(self) -> None: ...
+
+
 class Memory(Protocol):
     """Bytes a peripheral reads and writes by itself. Outside RAM both raise BusFault."""
 

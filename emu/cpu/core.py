@@ -151,6 +151,11 @@ class Core:
         if us < self._slice_end_us:
             self.engine.end_slice()
 
+    def passed(self) -> None:
+        """Time has gone by inside a block of code: a slice that should be over by now ends at the next one."""
+        if self.time.clock.now_us >= self._slice_end_us:
+            self.engine.end_slice()
+
     @property
     def next_event(self) -> int | None:
         """The cycle at which something will happen that is not the core's doing; None: nothing will."""

@@ -33,6 +33,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from emu.cpu import ram_touch
 from emu.cpu.block_counter import (
     ADDRESS,
     COUNT,
@@ -64,6 +65,7 @@ from emu.cpu.lane_code import CODE as LANE_CODE
 from emu.cpu.lane_code import FOLD as LANE_FOLD
 from emu.cpu.lane_code import ON_READ_AT as LANE_READ_AT
 from emu.cpu.lane_code import REGISTERS as LANE_REGISTERS
+from emu.cpu.ram_touch import RamTouch
 from emu.cpu.stops import NOTHING, SLEEP, Refused, Stop, StopKind
 from emu.errors import MissingExtra
 
@@ -173,6 +175,7 @@ class Engine:
         self._told: list[Any] = []
         self._stop: Stop | None = None
         self._kept: BaseException | None = None
+        self._ram_follower: mmap.mmap | None = None
         self._state = (ctypes.c_uint64 * WORDS)()
         self._state[FOLD] = 0xFFFF_FFFF
         self._lane: Lane | None = None
@@ -328,6 +331,38 @@ class Engine:
                 self._hook_natively(unicorn.UC_HOOK_BLOCK, at, touch.state, address, last)
             if address:
                 self._uc.hook_add(unicorn.UC_HOOK_CODE, last_hook, begin=address - 2, end=address - 1)
+
+    def follow_ram(self, touch: RamTouch) -> None:
+        """From now on ``touch`` knows of every access to its RAM, and of code that runs there. Not inside callbacks:
+        all code is translated anew."""
+        self._uc.ctl_flush_tb()
+        if self._native is not None and self._ram_follower is None:
+            self._ram_follower = native_code(ram_touch.CODE)
+
+        def access_hook(_uc: Any, access: int, address: int, size: int, _value: int, _data: Any) -> None:
+            status = self.get(Register.XPSR)
+            if status & _IT:  # as in `watch`
+                self.put(Register.XPSR, status & ~_IT)
+            touch.note(address, size, ram_touch.WRITTEN if access == ram_touch.STORE else ram_touch.READ)
+
+        def block_hook(_uc: Any, address: int, size: int, _data: Any) -> None:
+            touch.note(address, size, ram_touch.READ)
+
+        for state, base in zip(touch.states, touch.bases, strict=True):
+            last = base + touch.marks.size - 1
+            if self._ram_follower is None:
+                kinds = unicorn.UC_HOOK_MEM_READ | unicorn.UC_HOOK_MEM_WRITE
+                self._uc.hook_add(kinds, access_hook, begin=base, end=last)
+                self._uc.hook_add(unicorn.UC_HOOK_BLOCK, block_hook, begin=base, end=last)
+                continue
+            state[ram_touch.REG_READ] = ctypes.cast(uclib.uc_reg_read, ctypes.c_void_p).value or 0
+            state[ram_touch.REG_WRITE] = ctypes.cast(uclib.uc_reg_write, ctypes.c_void_p).value or 0
+            state[ram_touch.STATUS_REGISTER], state[ram_touch.IT] = int(Register.XPSR), _IT
+            at = address_of(self._ram_follower)
+            on_access = at + ram_touch.ON_ACCESS_AT[platform.machine()]
+            self._hook_natively(unicorn.UC_HOOK_MEM_READ, on_access, state, base, last)
+            self._hook_natively(unicorn.UC_HOOK_MEM_WRITE, on_access, state, base, last)
+            self._hook_natively(unicorn.UC_HOOK_BLOCK, at, state, base, last)
 
     def _tell_of(self, touch: FirstTouch, read: Sensed, executed: Sensed) -> None:
         """What the machine code needs: two functions of the engine, and whom to tell of what is new."""

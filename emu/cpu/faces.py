@@ -5,13 +5,14 @@ Neighbours: `contract` is what all of them have; `machine` and `fittings` look f
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from emu.cpu.contract import SpiWire, TwoWire
 from flash.device import FlashDevice
 
 
@@ -125,6 +126,30 @@ class Keeps(Protocol):
 
     def kept(self) -> tuple[int, ...]: ...
     def keep(self, state: tuple[int, ...]) -> None: ...
+
+
+@runtime_checkable
+class SpiHost(Protocol):
+    """A peripheral that can drive an SPI; ``wire`` is put in by whoever attaches something to it."""
+
+    wire: SpiWire
+
+
+@runtime_checkable
+class TwoWireHost(Protocol):
+    """A peripheral that can drive an I2C."""
+
+    two_wire: TwoWire
+
+
+@runtime_checkable
+class HasPins(Protocol):
+    """A port. ``told`` is called with the level of output ``pin`` at every change; a pin that drives nothing is high,
+    as what it selects has a pull-up."""
+
+    pins: int
+
+    def watch(self, pin: int, told: Callable[[bool], None]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

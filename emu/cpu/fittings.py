@@ -6,22 +6,51 @@ Neighbours: `machine` alone makes them. They know neither core nor engine: what 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NoReturn
 
-from emu.clock import VirtualClock
+from emu.clock import NEVER, VirtualClock
 from emu.cpu.contract import BusFault, FlashController
 from emu.cpu.faces import CellRegion, KnowsPower
 from emu.cpu.system_space import SystemSpace
 
 
 class AlarmClock(VirtualClock):
-    """The core is told of every alarm: the slice it is in may be longer than the time to it."""
+    """The core is told of every alarm: the slice it is in may be longer than the time to it.
 
-    __slots__ = ("_counts", "_expect")
+    Moments, besides alarms: what a memory beside the chip does then, however far time is moved at once. So an operation
+    that ends while the core stalls for another one ends before it."""
+
+    __slots__ = ("_counts", "_expect", "_moments", "_next_moment_us")
 
     def __init__(self, expect: Callable[[int], None]) -> None:
         super().__init__()
         self._expect = expect
         self._counts: dict[str, int] = {}
+        self._moments: dict[str, tuple[int, Callable[[], None]]] = {}
+        self._next_moment_us = NEVER
+
+    def at_moment(self, name: str, us: int | None, action: Callable[[], None]) -> None:
+        """``action`` is called when time comes to ``us``, instead of what was to be under that name; None: never."""
+        self._moments.pop(name, None)
+        if us is not None:
+            self._moments[name] = (us, action)
+        self._next_moment_us = min((at for at, _ in self._moments.values()), default=NEVER)
+
+    def advance(self, duration_us: int) -> None:
+        end = self.now_us + duration_us
+        while self._next_moment_us <= end:
+            super().advance(max(0, self._next_moment_us - self.now_us))
+            name = min(self._moments, key=lambda each: (self._moments[each][0], each))
+            action = self._moments[name][1]
+            self.at_moment(name, None, action)
+            action()
+        super().advance(end - self.now_us)
+
+    def run_to_alarm(self) -> NoReturn:
+        alarm = self.next_alarm_us
+        if alarm is not None:
+            self.advance(max(0, alarm - self.now_us))
+        super().run_to_alarm()
 
     def set_alarm(self, name: str, at_us: int) -> None:
         super().set_alarm(name, at_us)

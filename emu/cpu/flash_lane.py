@@ -25,9 +25,10 @@ from emu.cpu.core import Core
 from emu.cpu.faces import HasLane, LaneRules
 from flash.device import FlashDevice
 
-WATCHED, ATTENDED, GUARDED, INTERRUPTED, TROUBLED = (1 << bit for bit in range(5))
+WATCHED, ATTENDED, GUARDED, INTERRUPTED, TROUBLED, ACCOMPANIED = (1 << bit for bit in range(6))
 """Why a lane is closed: every access is being listed; somebody wants to hear of every store; the controller protects
-something; an interruption is planned; the array has weak cells, or bits that are stuck."""
+something; an interruption is planned, or every point is looked at; the array has weak cells, or bits that are stuck; a
+memory beside the chip is at work as well, so that entries of the journal have an order to be found out."""
 CAPACITY = 1 << 12
 _NEVER = 1 << 62
 _ROW_WORDS = 4
@@ -84,7 +85,7 @@ class FlashLane:
         device = self._device
         journal, cells = device.journal, device.cells
         steady_us = device.timing.steady_program_us(self._operand)
-        self.close(INTERRUPTED, journal.interruption is not None)
+        self.close(INTERRUPTED, journal.interruption is not None or journal.is_watched)
         self.close(TROUBLED, cells.weak is not None or cells.defects is not None or steady_us is None)
         self._duration_us = steady_us or 0
 

@@ -20,8 +20,9 @@ from emu.cpu.chip import Chip
 from emu.cpu.contract import FlashController, Peripheral, Surroundings, World
 from emu.cpu.core import AsleepForEver, Core
 from emu.cpu.deep_sleep import DeepSleep
-from emu.cpu.engine import Engine
+from emu.cpu.engine import Engine, Register
 from emu.cpu.exceptions import NMI, Exceptions
+from emu.cpu.external import ExternalMemory, Host, MemoryEntry, connect, make_memory
 from emu.cpu.faces import (
     CellRegion,
     HasEffects,
@@ -35,7 +36,7 @@ from emu.cpu.faces import (
     Senses,
 )
 from emu.cpu.fittings import AlarmClock, Constants, Paged, Row, Watched
-from emu.cpu.flash_lane import ATTENDED, WATCHED, FlashLane
+from emu.cpu.flash_lane import ACCOMPANIED, ATTENDED, WATCHED, FlashLane
 from emu.cpu.memory import AddressSpace, Ram
 from emu.cpu.models import MODELS as CORE_MODELS
 from emu.cpu.peripherals import MODELS
@@ -66,7 +67,7 @@ MakeController = Callable[[str, World, FlashDevice], FlashController]
 class Machine:
     """``make_controller(name, world, main)`` makes the flash controller a chip's file names. ``seed``: of RAM at
     power-on, the unique id and random numbers. ``native`` False: no machine code of ours, slower, with the same
-    results."""
+    results. ``memories`` hang on its buses, and their devices stand behind its own."""
 
     def __init__(
         self,
@@ -77,6 +78,7 @@ class Machine:
         journal: Journal | None = None,
         seed: int = 0,
         native: bool = True,
+        memories: Sequence[MemoryEntry] = (),
     ) -> None:
         self.chip = chip
         self.seed = seed
@@ -89,7 +91,11 @@ class Machine:
         """Told of bytes that leave the chip, from inside the core; what it raises ends the session."""
         self.on_refusal: Callable[[str], None] = lambda _text: None
         self.before_flash: Callable[[], None] = lambda: None
-        """Called before the controller is given a store or a register."""
+        """Called before the controller is given a store or a register, or a memory beside the chip a command that may
+        change it."""
+        self.on_ended: Callable[[int, int], None] = lambda _entry, _counter: None
+        """Told of an entry of the journal that a memory beside the chip has made, and where the code stood that had
+        asked for it."""
         self.unknown = UnknownRegisters()
         self.supply = supply or Supply()
         self._left_us: dict[str, int] = {}
@@ -110,10 +116,12 @@ class Machine:
         )
         self.controller = make_controller(chip.flash.controller, self.world, self.flash)
         self.devices = self._find_devices()
+        self.externals = self._make_memories(memories)
         self._snapshots: list[Snapshot | None] = [None for _ in self.devices]
         self._map_memory()
         self._attach_peripherals()
         self._map_registers()
+        connect(chip, self.externals, memories, self.peripherals, self.clock, self.core.passed)
         self.retaining = [(at.name, at.peripheral) for at in self.bus.places if isinstance(at.peripheral, Retains)]
         self.keeping = self.controller if isinstance(self.controller, Keeps) else None
         self._senses = self.controller if isinstance(self.controller, Senses) else None
@@ -141,6 +149,7 @@ class Machine:
         self.cause = cause
         now_us, alarms = self.clock.settings()
         self._left_us = {name: at_us - now_us for name, at_us in alarms}
+        held = [each.hold() for each in self.externals] if cause != "power" else []
         self.clock.set((0, ()))
         self._journal = journal if journal is not None else Journal()
         self._seen_entries = len(self._journal.entries)
@@ -157,6 +166,13 @@ class Machine:
         if cause == "power":
             for peripheral in self._powered:
                 peripheral.power_on()
+        for number, memory in enumerate(self.externals):
+            memory.let_go()
+            if cause == "power":
+                memory.power_on()
+            else:
+                memory.resume(held[number])
+            memory.begin_session()
         self.bus.reset()
         if self.lane is not None:
             self.lane.begin()
@@ -165,6 +181,12 @@ class Machine:
         """Whether `before_flash` wants to be called: every store to flash then goes through Python."""
         if self.lane is not None:
             self.lane.close(ATTENDED, attends)
+
+    def finish_memories(self) -> None:
+        """A session is over, and no reset follows: what memories beside the chip are doing comes to its end. Raises
+        PowerLost when the journal says so."""
+        for memory in sorted(self.externals, key=lambda each: (each.next_end_us or 0, each.name)):
+            memory.finish()
 
     def _lose_ram(self, kept: Collection[str] = ()) -> None:
         """It holds bytes that mean nothing, all of it but what is called one of ``kept``."""
@@ -285,6 +307,37 @@ class Machine:
                     self._marks_changed = True
                     self.engine.end_slice()
         self._seen_entries = len(entries)
+
+    # -- memories beside the chip -------------------------------------------------------------------------------
+
+    def _make_memories(self, entries: Sequence[MemoryEntry]) -> list[ExternalMemory]:
+        host = Host(
+            self._ends_at, lambda: self.before_flash(), lambda: self.engine.get(Register.PC),
+            lambda entry, counter: self.on_ended(entry, counter), lambda: self.core.news(),
+        )  # fmt: skip
+        made = []
+        for entry in entries:
+            device = FlashDevice(
+                entry.part, name=entry.name, clock=self.clock, supply=self.supply, journal=self._journal
+            )
+            made.append(make_memory(self.chip, entry, device, host))
+        for own in self.devices:
+            own.beside = tuple(memory.device for memory in made)
+        self.devices += [memory.device for memory in made]
+        return made
+
+    def _ends_at(self, name: str, us: int | None, action: Callable[[], None]) -> None:
+        def ends() -> None:
+            action()
+            self.note_flash()
+
+        self.clock.at_moment(name, us, ends)
+        if self.lane is not None:
+            self.lane.close(ACCOMPANIED, any(memory.device.in_flight for memory in self.externals))
+        if us is None:
+            self.core.agenda.cancel(f"memory {name}")
+        else:  # an event the core may sleep until; what happens has happened then
+            self._at(f"memory {name}", us, lambda: None)
 
     # -- what it is made of -----------------------------------------------------------------------------------
 

@@ -30,12 +30,13 @@ class Window:
 
 class AddressSpace:
     """All RAM and flash of a chip, aliases included. ``sensed`` is told of words that were read; ``looked`` of every
-    look at flash."""
+    look at flash; ``touched`` of every access to RAM: (address, length, whether it is a write)."""
 
     def __init__(self) -> None:
         self.windows: list[Window] = []
         self.sensed: Callable[[int, int], None] = lambda _address, _length: None
         self.looked: Callable[[int, int], None] = lambda _address, _length: None
+        self.touched: Callable[[int, int, bool], None] = lambda _address, _length, _is_write: None
 
     def add(self, name: str, address: int, content: NDArray[np.uint8], *, is_ram: bool) -> None:
         self.windows.append(Window(name, address, content.data, is_ram))
@@ -44,7 +45,9 @@ class AddressSpace:
         """Raises BusFault where there is no memory."""
         for window in self.windows:
             if window.holds(address, length):
-                if not window.is_ram:
+                if window.is_ram:
+                    self.touched(address, length, False)
+                else:
                     self.looked(address, length)
                 at = address - window.address
                 return bytes(window.content[at : at + length])
@@ -56,6 +59,7 @@ class AddressSpace:
             if window.is_ram and window.holds(address, len(data)):
                 at = address - window.address
                 window.content[at : at + len(data)] = data
+                self.touched(address, len(data), True)
                 return
         raise BusFault(f"no RAM at [{address:#x}, {address + len(data):#x})")
 

@@ -112,6 +112,7 @@ class CpuSession:
         alarm = machine.clock.next_alarm_us
         if ending.kind != "limit" and alarm is not None and alarm <= limit_us:
             machine.clock.run_to_alarm()
+        machine.finish_memories()
         return ending
 
     def _ending(self, kind: str, reason: str) -> Ending:

@@ -23,6 +23,8 @@ from emu.cpu.stops import Stop
 
 LONGEST = 256
 """Blocks of code of one period; longer ones are not recognised."""
+PASSES = 48
+"""How often the core comes by in another state before it is taken for one that counts, which is no circle."""
 Access = tuple[str, int, int]
 """Kind, address, value."""
 
@@ -70,6 +72,7 @@ class Search:
         floats = self._values(self._floats)
         alarms, heard = self._alarms(), self._heard()
         periods: list[list[Access]] = []
+        passes = 0
         accesses: list[Access] = []
         self._watch(accesses)
         try:
@@ -77,7 +80,12 @@ class Search:
                 stop = step()
                 if stop is not None:
                     return None, stop
-                if self._engine.get(Register.PC) != counter or not self._is_state(start):
+                if self._engine.get(Register.PC) != counter:
+                    continue
+                if not self._is_state(start):
+                    passes += 1
+                    if passes > PASSES:
+                        return None, None
                     continue
                 same = all(ram.tobytes() == before for ram, before in zip(self._rams, memory, strict=True))
                 if not same or self._values(self._floats) != floats or self._heard() != heard:

@@ -34,9 +34,11 @@ import msgspec
 
 from emu.cpu.chip import Chip, bundled_chip, load_chip
 from emu.cpu.elf import check_machine
+from emu.cpu.external import MemoryEntry
 from emu.elf.blanks import check_filled
 from emu.elf.document import ElfBoardFile, texts
 from emu.elf.fits import check_document, check_places
+from emu.elf.memories import check_memories, memories_of
 from emu.elf.oracle_file import oracle_source
 from emu.elf.placed import Placed
 from emu.errors import BoardError
@@ -48,12 +50,16 @@ from flash.images import Image, format_name, load_image
 from flash.part import bundled_part
 from flash.tomlfile import read_toml
 
+OLDER = "older"
+"""The image that is staged instead of the update where an older one is tried."""
+
 
 @dataclass(frozen=True)
 class ElfBoard:
     """A board with everything it is made of. ``files``: what the factory programs, piece by piece; ``staged`` after
-    it. ``images`` by name. ``programs``: the files by name, for functions and lines. ``oracles``: where they are.
-    ``paths``: all that was read."""
+    it; ``older``: what is staged where an older image is delivered, b"" where the board names none. ``images`` by name.
+    ``programs``: the files by name, for functions and lines. ``paths``: all that was read. ``memories``: beside the
+    chip. ``oracles``: where they are."""
 
     name: str
     document: ElfBoardFile
@@ -63,6 +69,8 @@ class ElfBoard:
     images: dict[str, bytes]
     programs: tuple[tuple[str, bytes], ...]
     paths: tuple[str, ...]
+    older: bytes = b""
+    memories: tuple[MemoryEntry, ...] = ()
     oracles: tuple[Source, ...] = ()
 
     @property
@@ -77,29 +85,46 @@ def load_elf_board(path: Path) -> ElfBoard:
     document = read_toml(path, ElfBoardFile, error=BoardError)
     check_filled(path.read_text(encoding="utf-8"), where)
     chip = _chip(document, path.parent, where)
+    memories = memories_of(document, path.parent, chip, where)
     read = partial(_read, path.parent, where, chip)
     images: dict[str, bytes] = {}
+    older = b""
     for image in document.image:
         if image.name in images or image.name == UNKNOWN:
             raise BoardError(f"{where}: [[image]] {image.name!r}: each needs a name of its own, and not {UNKNOWN!r}")
-        images[image.name] = _flat(read(image.path), chip, f"{where}: [[image]] {image.name!r}")
+        what = f"{where}: [[image]] {image.name!r}"
+        images[image.name] = _flat(read(image.path), chip, what)
+        if image.name == OLDER:
+            older = _flat(read(image.delivered or image.path), chip, what)
+        elif image.delivered:
+            raise BoardError(f"{what}: delivered is for {OLDER!r}; [[staged]] is the update")
     for file in document.file:
-        _check_address(path.parent / file.path, file.address, where)
-    files = tuple(piece for file in document.file for piece in _pieces(read(file.path, file.address)))
+        if not file.memory:
+            _check_address(path.parent / file.path, file.address, where)
+    files = tuple(
+        piece
+        for file in document.file
+        for piece in _pieces(read(file.path, 0 if file.memory and file.address is None else file.address), file.memory)
+    )
     staged = tuple(
-        Placed(entry.path, entry.address, _flat(read(entry.path), chip, f"{where}: [[staged]]"))
+        Placed(entry.path, entry.address, _flat(read(entry.path), chip, f"{where}: [[staged]]"), entry.memory)
         for entry in document.staged
     )
     check_document(document, images, where)
-    check_places(document, chip, files, staged, images, where)
+    check_memories(document, memories, (*files, *staged), where)
+    inside = [tuple(each for each in placed if not each.memory) for placed in (files, staged)]
+    check_places(document, chip, inside[0], inside[1], images, where)
     names = list(dict.fromkeys([*(each.path for each in document.file), *(each.path for each in document.image)]))
     programs = tuple((name, read_file(path.parent / name)) for name in names)
-    beside = dict.fromkeys([*names, *(each.path for each in document.staged), *filter(None, [document.chip_file])])
+    delivered = [each.path for each in document.staged] + [each.delivered for each in document.image]
+    described = [document.chip_file, *(each.part_file for each in document.memory)]
+    beside = dict.fromkeys([*names, *filter(None, [*delivered, *described])])
     named = () if document.storage is None else texts(document.storage.oracle)
     oracles = tuple(oracle_source(text, path.parent, where) for text in named)
     read_too = dict.fromkeys(oracle.path for oracle in oracles)
     paths = (where, *(str(path.parent / name) for name in beside), *read_too)
-    return ElfBoard(document.name or path.stem, document, chip, files, staged, images, programs, paths, oracles)
+    name = document.name or path.stem
+    return ElfBoard(name, document, chip, files, staged, images, programs, paths, older, memories, oracles)
 
 
 def _chip(document: ElfBoardFile, folder: Path, where: str) -> Chip:
@@ -144,5 +169,6 @@ def _flat(image: Image, chip: Chip, what: str) -> bytes:
     return image.flatten(fill=bundled_part(chip.flash.part).erased)
 
 
-def _pieces(image: Image) -> list[Placed]:
-    return [Placed(Path(str(image.source)).name, segment.address, bytes(segment.data)) for segment in image.segments]
+def _pieces(image: Image, memory: str) -> list[Placed]:
+    source = Path(str(image.source)).name
+    return [Placed(source, segment.address, bytes(segment.data), memory) for segment in image.segments]

@@ -16,32 +16,56 @@ Seconds = Annotated[float, msgspec.Meta(gt=0, le=3600)]
 
 
 class FileEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A file as the factory programs it: ELF, HEX, or another format with addresses. ``address``: of a raw binary."""
+    """A file as the factory programs it: ELF, HEX, or another format with addresses. ``address``: of a raw binary.
+    ``memory``: the one beside the chip it goes to."""
 
     path: str
     address: U32 | None = None
+    memory: str = ""
 
 
 class StagedEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A file whose bytes stand at ``address``, wherever it is linked."""
+    """A file whose bytes stand at ``address`` (of a ``memory`` beside the chip: from 0 on), wherever it is linked."""
 
     path: str
     address: U32
+    memory: str = ""
+
+
+class MemoryTable(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A memory beside the chip. ``part``: a bundled one, or ``part_file`` beside the board file. ``bus``: the
+    peripheral it hangs on. ``select``: the pin that selects it on an SPI. ``address``: of 7 bits, on an I2C.
+    ``write_protect``: its WP pin forbids writes."""
+
+    name: Name
+    bus: str
+    part: str = ""
+    part_file: str = ""
+    select: str = ""
+    address: Annotated[int, msgspec.Meta(ge=0, le=0x7F)] = 0
+    write_protect: bool = False
 
 
 class SlotEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Where an application runs, on erase boundaries."""
+    """Where an application runs, on erase boundaries; in a ``memory`` beside the chip, where an image waits."""
 
     name: Name
     address: U32
     size: Positive
+    memory: str = ""
 
 
 class ImageEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Bytes that may stand at the beginning of a slot, from the file's first address to its last."""
+    """Bytes that may stand in a slot, from the file's first address to its last. ``offset``: bytes of the slot before
+    them (a header that is not in the file). ``ignore``: ranges of the slot, [from, to), that the device writes itself
+    (flags, a trailer, a signature put in at installation). ``delivered``: the file as it waits, where that is another
+    one; of "older", which is staged instead of the update."""
 
     name: Name
     path: str
+    offset: Annotated[int, msgspec.Meta(ge=0)] = 0
+    ignore: tuple[tuple[Annotated[int, msgspec.Meta(ge=0)], Annotated[int, msgspec.Meta(ge=0)]], ...] = ()
+    delivered: str = ""
 
 
 class AliveEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -88,11 +112,13 @@ def texts(given: Texts) -> tuple[str, ...]:
 
 
 class WindowEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A range of flash by a name: where a storage keeps its records. Oracles look at it, in small units."""
+    """A range of flash by a name: where a storage keeps its records. Oracles look at it, in small units. ``memory``:
+    the one beside the chip that it is in, by addresses of its own; "": the chip's."""
 
     name: Name
     address: U32
     size: Positive
+    memory: str = ""
 
 
 class StorageEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -117,7 +143,9 @@ class LimitEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class ElfBoardFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The document. ``chip``: a bundled chip, or ``chip_file`` beside the board file. ``accept``: the images the device
-    may settle with, once the update has been staged. Without an image nothing is updated: then there is a storage."""
+    may settle with, once the update has been staged. ``moments``: texts on any port; when one has been said, a session
+    can be interrupted there, as it can before, inside and after every operation of flash. Without an
+    image nothing is updated: then there is a storage."""
 
     file: Annotated[tuple[FileEntry, ...], msgspec.Meta(min_length=1)]
     slot: tuple[SlotEntry, ...] = ()
@@ -126,7 +154,9 @@ class ElfBoardFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     chip_file: str = ""
     name: str = ""
     staged: tuple[StagedEntry, ...] = ()
+    memory: tuple[MemoryTable, ...] = ()
     accept: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] = (OLD, NEW)
+    moments: tuple[Annotated[str, msgspec.Meta(min_length=1)], ...] = ()
     alive: AliveEntry = AliveEntry()
     commit: CommitEntry | None = None
     limits: LimitEntry = LimitEntry()
@@ -134,3 +164,8 @@ class ElfBoardFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     window: tuple[WindowEntry, ...] = ()
     storage: StorageEntry | None = None
     checks: CheckEntry = CheckEntry()
+
+    @property
+    def running_slots(self) -> tuple[SlotEntry, ...]:
+        """Those the core can run from."""
+        return tuple(slot for slot in self.slot if not slot.memory)

@@ -34,18 +34,36 @@ def check_document(document: ElfBoardFile, images: dict[str, bytes], where: str)
             raise BoardError(f"{where}: accept: {name!r} is no [[image]]; known: {', '.join(images)}")
     if not document.staged:
         raise BoardError(f"{where}: no [[staged]]: without an update that waits in flash there is nothing to cut")
+    if not document.running_slots:
+        raise BoardError(f"{where}: every [[slot]] is in a memory beside the chip; one has to be where the core runs")
     names = [slot.name for slot in document.slot]
     if len(set(names)) != len(names):
         raise BoardError(f"{where}: two [[slot]] share a name; give each one of its own")
-    largest = max(document.slot, key=lambda slot: slot.size)
-    for name, data in images.items():
+    largest = max(document.running_slots, key=lambda slot: slot.size)
+    for image in document.image:
+        name, data, offset = image.name, images[image.name], image.offset
+        for start, end in image.ignore:
+            if not start < end <= largest.size:
+                raise BoardError(
+                    f"{where}: [[image]] {name!r}: ignore: [{start:#x}, {end:#x}] is no range of a slot; give offsets "
+                    f"in the slot, the first below the second, up to {largest.size:#x}"
+                )
+        if offset and offset + len(data) > largest.size >= len(data):
+            raise BoardError(
+                f"{where}: [[image]] {name!r}: {len(data):,} bytes behind {offset:#x} end behind the largest slot, "
+                f"{largest.name!r}, {largest.size:,} bytes; a file that has its header in it needs no offset"
+            )
         if len(data) > largest.size:
             raise BoardError(
                 f"{where}: [[image]] {name!r} has {len(data):,} bytes and the largest slot, {largest.name!r}, "
                 f"{largest.size:,}; give the slot its real size, or an image that fits"
             )
     for one, other in combinations(document.slot, 2):
-        if one.address < other.address + other.size and other.address < one.address + one.size:
+        if (
+            one.memory == other.memory
+            and one.address < other.address + other.size
+            and other.address < one.address + one.size
+        ):
             raise BoardError(f"{where}: slots {one.name!r} and {other.name!r} overlap; give each its own addresses")
 
 
@@ -75,7 +93,7 @@ def check_places(
         )
 
     slots = []
-    for slot in document.slot:
+    for slot in document.running_slots:
         at = offset(f"slot {slot.name!r}", slot.address, slot.size)
         _check_boundaries(slot, at, part, chip, where)
         slots.append((at, slot))
@@ -88,7 +106,7 @@ def check_places(
             )
     loader = _check_vectors(content, chip, bases, where)
     _check_counters(document, offset, where)
-    for window in document.window:
+    for window in (each for each in document.window if not each.memory):
         offset(f"window {window.name!r}", window.address, window.size)
     for each in staged:
         at = offset(f"staged {each.source}", each.address, len(each.data))

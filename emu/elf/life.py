@@ -22,6 +22,7 @@ from emu.events import COMMIT_BEGUN, COMMIT_RETURNED, HANDOVER, NEW, NOTE, SAID,
 from emu.known_images import KnownImages
 from emu.rig import Outcome
 from emu.timers import EventLog
+from flash.errors import PowerLost
 from flash.journal import Misuse
 from flash.partition import Partition
 from flash.trace import Trace
@@ -33,6 +34,8 @@ _WORDS = {
 _SHOWN = 60
 REFUSED_RULE = "refused"
 """Of operations that the controller did not do: `Misuse.rule`."""
+UNRELIABLE = "the bytes are those of the {} image; error correction gives up under them"
+"""Noted before an image is entered that is unknown for that reason alone."""
 
 
 class Settled(Exception):
@@ -95,9 +98,7 @@ class ElfLife:
         image = self._known.standing_in(slot, self._trace)
         right_bytes = self._known.unreliable_in(slot) if image == UNKNOWN else ""
         if right_bytes:
-            self._log.note(
-                NOTE, f"the bytes are those of the {right_bytes} image; error correction gives up under them"
-            )
+            self._log.note(NOTE, UNRELIABLE.format(right_bytes))
         if image == UNKNOWN and self._notes_stores:
             self.differences.append(self._known.difference_in(slot))
         self._slot, self.image = number, image
@@ -113,6 +114,9 @@ class ElfLife:
             for line in self._lines.ended_by(port, data):
                 self._hears(self._phrases, port, line)
         said = self._said[port] = self._said.get(port, b"") + data
+        for moment in self._document.moments:
+            if said.endswith(moment.encode()):
+                self._log.note(NOTE, f"{port} has said {moment!r}")
         if not self.image and self._document.image:
             return
         alive, commit = self._document.alive.uart.encode(), self._document.commit
@@ -135,6 +139,15 @@ class ElfLife:
             self.stores[len(self._log.journal.entries)] = self._machine.engine.get(Register.PC)
         if self._document.commit is not None and self.image == NEW:
             self._begin_commit()
+
+    def has_ended(self, entry: int, counter: int) -> None:
+        """A memory beside the chip has made an entry, asked for by the code at ``counter``. What the core is at work on
+        meanwhile comes behind it."""
+        if self._notes_stores:
+            under_way = self.stores.get(entry)
+            if under_way is not None and under_way != counter:
+                self.stores[entry + 1] = under_way
+            self.stores[entry] = counter
 
     def is_refused(self, text: str) -> None:
         """The controller has not done what it was asked for."""
@@ -169,11 +182,20 @@ class ElfLife:
         machine = self._machine
         machine.attend(self._attends)
         machine.on_sent, machine.before_flash, machine.on_refusal = self.says, self.touches_flash, self.is_refused
+        machine.on_ended = self.has_ended
         try:
             ending = session.run(cause, limit_us, journal=self._log.journal, trace=trace, begun=self._begins).ending
+            return self._outcome(ending), ending.kind == "limit"
         except Settled:
-            return self._settled(), False
-        return self._outcome(ending), ending.kind == "limit"
+            return self._finished(), False
+
+    def _finished(self) -> Outcome:
+        """It has settled; what memories beside the chip are doing comes to its end as well."""
+        try:
+            self._machine.finish_memories()
+        except PowerLost:
+            return Outcome("cut")
+        return self._settled()
 
     def _begins(self) -> None:
         """The reset is over. What nobody waits to hear from works from here on."""

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Placed:
-    """``data`` at an address of the core. ``source``: the file, for messages."""
+    """``data`` at an address of the core, or of a ``memory`` beside the chip. ``source``: the file, for messages."""
 
     source: str
     address: int
     data: bytes
+    memory: str = ""

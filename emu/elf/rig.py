@@ -15,8 +15,9 @@ sees this file. There are no waypoints: a stretch is a whole session.
 
 from __future__ import annotations
 
+import copy
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 
@@ -32,11 +33,14 @@ from emu.cpu.retained import retain, retained
 from emu.cpu.session import CpuSession
 from emu.elf.board import ElfBoard
 from emu.elf.counters import Counters
-from emu.elf.life import ElfLife
+from emu.elf.document import WindowEntry
+from emu.elf.life import UNRELIABLE, ElfLife
+from emu.elf.placed import Placed
 from emu.elf.storage import Storage
+from emu.elf.warm import Live, WarmResets, WatchedJournal, watchdog_of
 from emu.errors import ScenarioError
-from emu.events import HANDOVER, NEW, OLD, UNKNOWN
-from emu.known_images import KnownImages
+from emu.events import COMMIT_TIMER, HANDOVER, HANG, NEW, NOTE, OLD, UNKNOWN
+from emu.known_images import KnownImages, Layout
 from emu.oracle import AnyOracle, SessionOracle
 from emu.rig import (
     NOBODY_IS_TOLD,
@@ -45,6 +49,7 @@ from emu.rig import (
     DeviceState,
     Input,
     KnownFiles,
+    Outcome,
     Place,
     Places,
     Region,
@@ -52,6 +57,7 @@ from emu.rig import (
 )  # fmt: skip
 from emu.timers import EventLog
 from flash.cells import Cells
+from flash.defects import Defects
 from flash.grid import Grid, Grids
 from flash.journal import Event, Interruption, Journal, Operation
 from flash.part import Part
@@ -67,6 +73,13 @@ MAX_FINE = 1 << 16
 """Of how many bytes at most the units are that small."""
 
 
+class _Watched:
+    """The session the hooks of a machine work for. One machine, one of these: rigs that vary share both."""
+
+    trace: Trace | None = None
+    life: ElfLife | None = None
+
+
 class ElfRig:
     """A board with an ELF that can be cut. Raises ScenarioError, BoardError or PartError."""
 
@@ -80,31 +93,40 @@ class ElfRig:
         seed: int = 0,
         resolution: str = DEFAULT_RESOLUTION,
         traced: bool = True,
+        resets: bool = False,
+        live: Live | None = None,
     ) -> None:
         self.board = board
         self.name = board.name
         self.drawn = (timing, seed, resolution)
-        self._machine = machine = Machine(board.chip, make_controller, seed=seed)
+        self.resets = (resets, live)
+        """Whether a session says what a reset finds at each of its points, and which words of RAM count there; None:
+        all."""
+        self._machine = machine = Machine(board.chip, make_controller, seed=seed, memories=board.memories)
         self._session = CpuSession(machine)
         for device in machine.devices:
             device.timing = Timing(device.part, timing, seed=seed, worn=False)
         entry, base = board.document, board.chip.flash.address
         size = machine.flash.geometry.size
         self._bases = [base, *board.chip.flash.aliases]
-        self._slots = [Partition(s.name, machine.flash, self._offset(s.address), s.size) for s in entry.slot]
-        self._known = KnownImages(board.images, max((slot.size for slot in self._slots), default=0))
-        self._storage = Storage(board, self._offset, [oracle.name for oracle in self._of_images])
-        for placed in (*board.files, *board.staged):
-            machine.flash.load(self._offset(placed.address), placed.data)
+        self._slots = [Partition(s.name, machine.flash, self._offset(s.address), s.size) for s in entry.running_slots]
+        layouts = {image.name: Layout(image.offset, image.ignore) for image in entry.image}
+        self._known = KnownImages(board.images, max((slot.size for slot in self._slots), default=0), layouts)
+        self._storage = Storage(board, self._place_of, [oracle.name for oracle in self._of_images])
+        self._program(board.files)
+        self.shipped = DeviceState(tuple(device.snapshot() for device in machine.devices), "power", 0)
+        """The device before an update waits in it."""
+        self._program(board.staged)
         self._factory = DeviceState(tuple(device.snapshot() for device in machine.devices), "power", 0)
+        self._shipped = self._factory
+        self._defects: Mapping[str, Defects] = {}
         counters = entry.counter
         self._counters = (
             Counters(counters, machine.flash.part, self._offset, machine.flash.snapshot()) if counters else None
         )
         self.notes_stores = False
         """Whether sessions fill ``stores``."""
-        self._life: ElfLife | None = None
-        self._trace: Trace | None = None
+        self._watched = _Watched()
         self._programs: dict[str, Code] = {}
         self._loader = self._loader_extent()
         start, end = self._loader
@@ -115,10 +137,13 @@ class ElfRig:
             self._touch, self._reads, self._executes,
         )  # fmt: skip
         machine.memory.looked = self._reads
+        self._warm = WarmResets(machine, live)
         self._traced = False
         self._limit_us = round(entry.limits.session_s * 1_000_000)
         self._units: dict[tuple[int, int], tuple[UnitAddress, ...]] = {}
         self._grids: Grids = {}
+        self.records: tuple[tuple[int, int], ...] = ()
+        """What the uncut update writes outside the slots, as (address in the array, bytes)."""
         self._grids, longest_us = self._measure()
         self._limit_us = max(self._limit_us, entry.limits.times_uncut * longest_us)
         self._traced = traced
@@ -128,7 +153,7 @@ class ElfRig:
     @cached_property
     def inputs(self) -> Mapping[str, Input]:
         board = self.board
-        shipped = b"".join(snapshot.key for snapshot in self._factory.memory)
+        shipped = b"".join(snapshot.key for snapshot in self._shipped.memory)
         images = b"".join(name.encode() + hashlib.sha256(data).digest() for name, data in board.images.items())
         parts = b"".join(msgspec.json.encode(part) for part in self.parts)
         timing, seed, resolution = self.drawn
@@ -186,12 +211,15 @@ class ElfRig:
         accepted = self.board.document.accept
         if not self.board.document.image:
             return ()
+        promise = "error correction has nothing to say about an image that is entered"
+        has_ecc = any(part.kind == "mcu-ecc" for part in self.parts)
         return (
             SessionOracle(
                 "accepts", f"the device settles with an image the board accepts: {' or '.join(accepted)}",
                 partial(_not_accepted, accepted),
             ),
             SessionOracle("stays-up", "an image that was entered stays up, or resets", _falls),
+            *([SessionOracle("sound", promise, _unreliable)] if has_ecc else []),
         )  # fmt: skip
 
     @property
@@ -204,15 +232,21 @@ class ElfRig:
 
     @property
     def regions(self) -> tuple[Region, ...]:
-        found = [Region(self._machine.flash.name, name, at.address, at.size) for name, at in self._named.items()]
-        return tuple(sorted(found, key=lambda region: region.address))
+        found = [Region(self._machine.flash.name, slot.name, slot.address, slot.size) for slot in self._slots]
+        found += [Region(s.memory, s.name, s.address, s.size) for s in self.board.document.slot if s.memory]
+        windows = self._storage.windows.items()
+        found += [Region(self.chip_names[at.chip], name, at.address, at.size) for name, at in windows]
+        return tuple(sorted(found, key=lambda region: (self.chip_names.index(region.chip), region.address)))
 
     @property
     def keeps_new(self) -> bool:
         return bool(self.board.images) and NEW in self.board.document.accept
 
     def bench_cells(self) -> list[Cells]:
-        return [Cells(part) for part in self.parts]
+        benches = [Cells(part) for part in self.parts]
+        for name, cells in zip(self.chip_names, benches, strict=True):
+            cells.defects = self._defects.get(name)
+        return benches
 
     def initial(self, attempts: int) -> DeviceState:
         return replace(self._factory, attempts_left=attempts)
@@ -224,10 +258,6 @@ class ElfRig:
     def run(
         self, state: DeviceState, interruption: Interruption | None = None, *, resolution: str | None = None
     ) -> Run:
-        if interruption is not None and interruption.cause != "power":
-            raise ScenarioError(
-                "an ELF is cut by power alone: nobody records what RAM holds at every point; leave --events out"
-            )
         run, is_over = self._run(state, interruption, self._limit_us)
         if is_over:  # a hang is confirmed, once, with a longer limit
             run, _ = self._run(state, interruption, self._limit_us * self.board.document.limits.confirm_times)
@@ -250,6 +280,37 @@ class ElfRig:
         """What is left of a session: without waypoints, all of it."""
         return self.run(state)
 
+    # -- variations ----------------------------------------------------------------------------------------
+
+    def varied(self, *, start: DeviceState | None = None, defects: Mapping[str, Defects] | None = None) -> ElfRig:
+        """The like of this rig on the same machine, with another state to begin with, or sectors that fail, by chip.
+        One machine: no two of them run at the same time."""
+        other = copy.copy(self)
+        other._factory = start or self._factory
+        other._defects = self._defects if defects is None else defects
+        return other
+
+    def with_resets(self, live: Live | None = ()) -> ElfRig:
+        """The like of this rig, whose sessions say what a reset finds at each of their points. ``live``: the words of
+        RAM that count, besides those that did; None: all of it."""
+        if self.board.memories:
+            raise ScenarioError(
+                f"{self.name} has memories beside the chip, and nobody records what they are doing at every point a "
+                "reset may come: cut it by power alone, leave --events out"
+            )
+        timing, seed, resolution = self.drawn
+        both = None if live is None else tuple(sorted({*live, *(self.resets[1] or ())}))
+        return ElfRig(self.board, timing=timing, seed=seed, resolution=resolution, resets=True, live=both)
+
+    def images_in(self, state: DeviceState) -> tuple[str, ...]:
+        """Which known image stands in each slot of a state."""
+        self._machine.flash.restore(state.memory[0])
+        return tuple(self._known.standing_in(slot, None) for slot in self._slots)
+
+    def offset_of(self, address: int) -> int:
+        """Where in the array an address of the core is."""
+        return self._offset(address)
+
     # -- for people ----------------------------------------------------------------------------------------
 
     @property
@@ -260,14 +321,16 @@ class ElfRig:
     @property
     def stores(self) -> dict[int, int]:
         """Of the last session, where it was to note them: the program counter of what made an entry, by its number."""
-        assert self._life is not None, "a session that nobody watched: please report"
-        return self._life.stores
+        life = self._watched.life
+        assert life is not None, "a session that nobody watched: please report"
+        return life.stores
 
     @property
     def differences(self) -> list[str]:
         """Of the last session, where stores were noted: what is unknown of each unknown image that was entered."""
-        assert self._life is not None, "a session that nobody watched: please report"
-        return self._life.differences
+        life = self._watched.life
+        assert life is not None, "a session that nobody watched: please report"
+        return life.differences
 
     def store_at(self, state: DeviceState, entry: int) -> int | None:
         """The program counter of what makes entry ``entry`` of the session from ``state``, or the next operation."""
@@ -291,31 +354,41 @@ class ElfRig:
         machine = self._machine
         trace = Trace(self._grids) if self._traced else None
         self._begin(state, trace)
-        log = EventLog(Journal(interruption), machine.clock, machine.supply)
+        keeps, live = self.resets
+        watched = WatchedJournal(interruption, self._warm.kept) if keeps else None
+        log = EventLog(watched or Journal(interruption), machine.clock, machine.supply)
         life = ElfLife(
             machine, self.board.document, self._slots, self._known, log, trace, self._storage.phrases,
             notes_stores=self.notes_stores,
         )  # fmt: skip
-        self._life = life
+        self._watched.life = life
         outcome, is_over = life.live(self._session, state.cause, limit_us, trace)
         if outcome.kind != "cut" and log.journal.is_due:
-            outcome = replace(outcome, kind="cut")
+            outcome = _struck(log.journal.interruption)
+        if outcome.kind == "reset" and outcome.cause in (HANG, COMMIT_TIMER):
+            outcome = _stands_still(machine)
         machine.look_at_flash()
         if trace is not None:
-            self._storage.consulted(machine.flash, trace)
+            self._storage.consulted(machine.devices, trace)
         is_warm = outcome.kind == "reset"
         end = DeviceState(
             tuple(device.snapshot() for device in machine.devices),
             outcome.cause if is_warm else "power",
             state.attempts_left,
-            retained(machine) if is_warm else (),
+            retained(machine, live, stops_alarms=outcome.cause != "software") if is_warm else (),
         )
-        return Run(log.journal.entries, outcome, end, machine.clock.now_us, trace), is_over
+        run = Run(log.journal.entries, outcome, end, machine.clock.now_us, trace)
+        if watched is not None and len(watched.kept) > len(run.entries):
+            run.kept = tuple(watched.kept)
+        if state.cause != "power":
+            run.missed = self._warm.missed()
+        return run, is_over
 
     def _begin(self, state: DeviceState, trace: Trace | None) -> None:
         machine = self._machine
         machine.supply.restore()
         for device, snapshot in zip(machine.devices, state.memory, strict=True):
+            device.cells.defects = self._defects.get(device.name)
             device.restore(snapshot)
             device.in_flight.clear()
             if device.cells.is_weak(0, device.geometry.size):
@@ -325,8 +398,9 @@ class ElfRig:
                 )
         if state.cause != "power":
             retain(machine, state.ram)
-        self._trace = trace
+        self._watched.trace = trace
         self._touch.begin()
+        self._warm.begin()
         if trace is not None:
             start, end = self._loader
             trace.consulted(machine.flash.name, machine.flash.cells, start, end - start)
@@ -335,8 +409,8 @@ class ElfRig:
         """The core, or what enters its exceptions, looks at flash."""
         offset = self._offset(address)
         length = min(size, self._machine.flash.geometry.size - offset)
-        if self._trace is not None:
-            self._trace.consulted_each(self._units_of(offset // PIECE, -(-(offset + length) // PIECE)))
+        if self._watched.trace is not None:
+            self._watched.trace.consulted_each(self._units_of(offset // PIECE, -(-(offset + length) // PIECE)))
         self._touch.touch(offset, length)
 
     def _units_of(self, first: int, stop: int) -> tuple[UnitAddress, ...]:
@@ -351,13 +425,23 @@ class ElfRig:
     def _executes(self, address: int, size: int) -> None:
         """A block of code outside the bootloader's own pages is about to run."""
         self._reads(address, size)
-        assert self._life is not None, "code runs that nobody watches: please report"
-        self._life.executes(self._offset(address))
-        slot = self._life.slot
+        life = self._watched.life
+        assert life is not None, "code runs that nobody watches: please report"
+        life.executes(self._offset(address))
+        slot = life.slot
         if slot is not None:
             self._touch.stay_in(slot.address, slot.size)
 
     # -- what it is made of --------------------------------------------------------------------------------
+
+    def _program(self, pieces: Iterable[Placed]) -> None:
+        """As the factory does."""
+        for placed in pieces:
+            if placed.memory:
+                device = next(each for each in self._machine.devices if each.name == placed.memory)
+                device.load(placed.address, placed.data)
+            else:
+                self._machine.flash.load(self._offset(placed.address), placed.data)
 
     def _offset(self, address: int) -> int:
         """In the array, of an address the core knows it by; an access may begin a little before."""
@@ -367,44 +451,90 @@ class ElfRig:
                 return address - base
         raise AssertionError(f"{address:#x} is not in flash: please report")
 
-    @property
-    def _named(self) -> dict[str, Place]:
-        """Slots and windows."""
-        return {slot.name: Place(0, slot.address, slot.size) for slot in self._slots} | self._storage.windows
+    def _place_of(self, window: WindowEntry) -> Place:
+        if window.memory:
+            return Place(self.chip_names.index(window.memory), window.address, window.size)
+        return Place(0, self._offset(window.address), window.size)
+
+    def _blocks_apart(self, chip: int) -> set[int]:
+        """The blocks of a chip in which slots and windows are."""
+        cells = self._machine.devices[chip].cells
+        places = [place for place in (*self.places.slots, *self._storage.windows.values()) if place.chip == chip]
+        return {at for place in places for at in cells.blocks_in(place.address, place.size)}
 
     def _loader_extent(self) -> tuple[int, int]:
         """The snapshot blocks of the piece that holds the boot vectors, as long as no slot or window begins in them."""
         boot = self._offset(self.board.chip.boot)
         block = self._machine.flash.cells.block_size
         holder = next(
-            p for p in self.board.files if self._offset(p.address) <= boot < self._offset(p.address) + len(p.data)
+            p
+            for p in self.board.files
+            if not p.memory and self._offset(p.address) <= boot < self._offset(p.address) + len(p.data)
         )
         start = self._offset(holder.address) // block * block
         end = -(-(self._offset(holder.address) + len(holder.data)) // block) * block
-        ahead = [place.address for place in self._named.values() if start <= place.address < end]
+        apart = [place.address for place in (*self.places.slots, *self._storage.windows.values()) if not place.chip]
+        ahead = [address for address in apart if start <= address < end]
         return (start, max(start, min([end, *ahead])))
 
     def _measure(self) -> tuple[Grids, int]:
         """The uncut life, as far as it goes: pages it writes outside slots and windows, and its longest session."""
         flash = self._machine.flash
-        state, longest_us, written = self.initial(1), 0, set[int]()
+        state, longest_us = self.initial(1), 0
+        cells = {device.name: device.cells for device in self._machine.devices}
+        blocks = {name: set[int]() for name in cells}
         for _ in range(self.bounds.max_resets + 1):
             run, is_over = self._run(state, None, self._limit_us)
             longest_us = longest_us if is_over else max(longest_us, run.end_us)
             for entry in run.entries:
-                if isinstance(entry, Operation) and entry.device == flash.name:
-                    written.update(flash.cells.blocks_in(entry.address, entry.length))
+                if isinstance(entry, Operation):
+                    blocks[entry.device].update(cells[entry.device].blocks_in(entry.address, entry.length))
             if run.outcome.kind != "reset":
                 break
             state = run.end
         block = flash.cells.block_size
-        in_slots = {at for place in self._named.values() for at in flash.cells.blocks_in(place.address, place.size)}
-        fine = sorted(written - in_slots)[: MAX_FINE // block]
+        self.records = _ranges(sorted(blocks[flash.name]), block, self._slots)
+        in_slots = self._blocks_apart(0)
+        fine = sorted(blocks[flash.name] - in_slots)[: MAX_FINE // block]
         if (len(fine) + len(in_slots)) * block <= MAX_FINE:
             fine = sorted({*fine, *in_slots})
         grids = {device.name: Grid(device.part) for device in self._machine.devices}
+        for memory in (each.device for each in self._machine.externals):
+            size = memory.cells.block_size
+            written = blocks[memory.name] | self._blocks_apart(self.chip_names.index(memory.name))
+            small = sorted(written)[: MAX_FINE // size]
+            grids[memory.name] = Grid(memory.part, [(at * size, size) for at in small], FINE_SIZE)
         grids[flash.name] = Grid(flash.part, [(at * block, block) for at in fine], FINE_SIZE)
         return grids, longest_us
+
+
+def _struck(interruption: Interruption | None) -> Outcome:
+    """What an interruption makes of a session that has made its last entry."""
+    assert interruption is not None, "an interruption is due that nobody scheduled: please report"
+    if interruption.cause == "power":
+        return Outcome("cut")
+    return Outcome("reset", cause=interruption.cause)  # type: ignore[arg-type]  # the cause of a reset line or a timer
+
+
+def _stands_still(machine: Machine) -> Outcome:
+    """What follows when the core does nothing any more: the timer that rings next, or nothing."""
+    watchdog = watchdog_of(machine)
+    if not watchdog:
+        return Outcome("hung", detail="the core stands still, and no watchdog is running")
+    return Outcome("reset", cause=watchdog)  # type: ignore[arg-type]  # chips have more causes than boards
+
+
+def _ranges(blocks: Sequence[int], size: int, slots: Sequence[Partition]) -> tuple[tuple[int, int], ...]:
+    """``blocks`` of ``size`` bytes, as far as they lie in no slot: ranges of (address, bytes)."""
+    found: list[tuple[int, int]] = []
+    for at in (block * size for block in blocks):
+        if any(slot.address < at + size and at < slot.address + slot.size for slot in slots):
+            continue
+        if found and sum(found[-1]) == at:
+            found[-1] = (found[-1][0], found[-1][1] + size)
+        else:
+            found.append((at, size))
+    return tuple(found)
 
 
 def _not_accepted(accepted: Sequence[str], run: Run) -> str:
@@ -415,6 +545,13 @@ def _not_accepted(accepted: Sequence[str], run: Run) -> str:
     if run.outcome.kind == "settled" and run.outcome.image not in (UNKNOWN, *accepted):
         return f"the device settles with the {run.outcome.image} image"
     return ""
+
+
+def _unreliable(run: Run) -> str:
+    """Right bytes over cells that error correction gives up on."""
+    known = UNRELIABLE.partition("{}")[0]
+    notes = [entry.facts[0] for entry in run.entries if isinstance(entry, Event) and entry.name == NOTE]
+    return next((str(note) for note in notes if note.startswith(known)), "")
 
 
 def _falls(run: Run) -> str:

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 
 from emu.elf.board import ElfBoard
+from emu.elf.document import WindowEntry
 from emu.elf.oracle_file import load_oracle
 from emu.elf.phrases import Phrases
 from emu.elf.reads_back import ReadsBack
@@ -20,11 +21,11 @@ from flash.trace import Trace
 
 
 class Storage:
-    """``offset_of``: in the array, of an address. ``taken``: names of other oracles. Raises ScenarioError."""
+    """``place_of``: where a window is. ``taken``: names of other oracles. Raises ScenarioError."""
 
-    def __init__(self, board: ElfBoard, offset_of: Callable[[int], int], taken: Sequence[str]) -> None:
+    def __init__(self, board: ElfBoard, place_of: Callable[[WindowEntry], Place], taken: Sequence[str]) -> None:
         document = board.document
-        self.windows = {w.name: Place(0, offset_of(w.address), w.size) for w in document.window}
+        self.windows = {window.name: place_of(window) for window in document.window}
         self.phrases = None if document.storage is None else Phrases(document.storage)
         kinds = () if self.phrases is None else self.phrases.kinds
         own = [ReadsBack()] if "read" in kinds else []
@@ -44,8 +45,9 @@ class Storage:
         digests = b"".join(f"{source}".encode() + source.digest.encode() for source in self._sources)
         return {"oracle": Input(", ".join(map(str, self._sources)), hashlib.sha256(digests).hexdigest())}
 
-    def consulted(self, flash: FlashDevice, trace: Trace) -> None:
+    def consulted(self, devices: Sequence[FlashDevice], trace: Trace) -> None:
         """A session has ended: what oracles look at is in its footprint."""
         for name in self._watched:
             place = self.windows[name]
-            trace.consulted(flash.name, flash.cells, place.address, place.size)
+            device = devices[place.chip]
+            trace.consulted(device.name, device.cells, place.address, place.size)

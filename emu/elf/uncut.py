@@ -1,5 +1,6 @@
-"""Whether the uncut life of a board is what a campaign is to cut: it begins with the image the factory ships, and comes
-to the new one. Where it does not, findings would be about the board file, and not about the firmware.
+"""Whether the uncut life of a board is one that a campaign can judge: the device runs as it is shipped, with the image
+the board calls old, and the update does something. Where it does not, findings would be about the board file, and not
+about the firmware. That an update which does something fails uncut is a finding, and the campaign's own business.
 
 Neighbours: commands ask before a campaign begins; `rig` lives it. What else can be wrong a campaign says itself.
 """
@@ -11,12 +12,13 @@ from emu.errors import ScenarioError
 from emu.events import HANDOVER, NEW, OLD, UNKNOWN
 from emu.rig import Run
 from emu.words import counted
-from flash.journal import Event, Operation
+from flash.journal import Event, Misuse, Operation
 
 
 def check_uncut(rig: ElfRig) -> None:
     """Raises ScenarioError: what was seen, and what to change."""
     state, entered, where = rig.initial(1), list[str](), rig.board.paths[0]
+    touched = False
     rig.notes_stores = True
     try:
         for number in range(1, rig.bounds.max_resets + 2):
@@ -24,21 +26,29 @@ def check_uncut(rig: ElfRig) -> None:
             if number == 1:
                 _check_shipped(rig, run, where)
                 if run.outcome.kind in ("halted", "hung"):
-                    raise ScenarioError(f"{where}: the device as shipped does not run: {run.outcome}")
+                    _check_runs(rig, where)
             entered += _entered(run)
+            touched = touched or any(isinstance(entry, Operation | Misuse) for entry in run.entries)
             if run.outcome.kind != "reset":
                 break
             state = run.end
     finally:
         rig.notes_stores = False
     is_kept = run.outcome.kind == "settled" and run.outcome.image == OLD
-    if is_kept and NEW in rig.board.document.accept and NEW not in entered:
+    if is_kept and not touched and NEW in rig.board.document.accept and NEW not in entered:
         raise ScenarioError(
             f"{where}: the uncut update does not install the new image: after {counted(number, 'session')} the old one "
-            "runs, and the new one was never entered. Look at [[staged]]: the address, and whether a flag or a trailer "
+            "runs, and nothing was ever written. Look at [[staged]]: the address, and whether a flag or a trailer "
             f'belongs to the update (one more [[staged]]); where refusing it is right, accept = ["{OLD}"]. '
             f"`brownout boot {where}` shows what the bootloader does"
         )
+
+
+def _check_runs(rig: ElfRig, where: str) -> None:
+    """Without the update that waits, the device runs: so it is the update that ends it."""
+    outcome = rig.run(rig.shipped).outcome
+    if outcome.kind in ("halted", "hung"):
+        raise ScenarioError(f"{where}: the device as shipped does not run: {outcome}")
 
 
 def _check_shipped(rig: ElfRig, run: Run, where: str) -> None:

@@ -27,12 +27,14 @@ _OVERWRITE = {
     "and": "bits only move away from erased",
     "blank-only": "a unit that is not blank refuses a program",
     "blank-or-zero": "a unit that is not blank refuses a program of anything but zeros",
+    "rewrites": "erased and programmed in one cycle",
 }
 _KINDS = {
     "spi-nor": "serial NOR flash",
     "parallel-nor": "parallel NOR flash",
     "mcu-word": "a microcontroller's own flash, without error correction",
     "mcu-ecc": "a microcontroller's own flash, with error correction",
+    "eeprom": "an I2C EEPROM",
     "stm32f1": "the flash of an STM32F1: atomic half-words",
 }
 

@@ -63,7 +63,8 @@ def _stand_ins(value: Any, where: str) -> Iterator[StandIn]:
 
 def tear_rows(part: Part) -> list[TearRow]:
     """Rows of the tear table that apply to ``part``: by its kind, and to registers only where it has some."""
-    return [row for row in TEARS if part.kind in row.kinds and (row.of != "write" or part.serial is not None)]
+    has_writes = part.serial is not None or part.kind == "eeprom"
+    return [row for row in TEARS if part.kind in row.kinds and (row.of != "write" or has_writes)]
 
 
 def boards_with(part: Part) -> list[str]:

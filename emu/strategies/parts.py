@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from flash.figure import Figure
 from flash.part import Ecc, Endurance, Erase, Part, PartKind, Program, Read, Runs, checked_part
 
-KINDS: tuple[PartKind, ...] = get_args(PartKind)
+KINDS: tuple[PartKind, ...] = tuple(kind for kind in get_args(PartKind) if kind != "eeprom")
 """spi-nor, parallel-nor, mcu-word, mcu-ecc, stm32f1."""
 
 MAX_SECTORS = 16

@@ -6,6 +6,8 @@ whether the chip listens. Knows no frame.
 
 from __future__ import annotations
 
+from math import ceil
+
 from flash.contract import Clock
 from flash.device import FlashDevice
 from flash.errors import FlashError, FlashMisuse
@@ -73,12 +75,15 @@ class SerialChip:
         now = self.clock.now_us
         flights = tuple(flight.state(now) for flight in self.device.in_flight)
         broken = tuple(sorted(self.incomplete_erases))
-        return (self.latches.value(now), self.registers.values, self.registers.locks, flights, broken)
+        up = self.serial.power_up
+        settled_us = ceil(max(up.select_us, up.write_us))
+        return (self.latches.value(now, settled_us), self.registers.values, self.registers.locks, flights, broken)
 
     def restore(self, state: StateValue) -> None:
         """Become what `state` was taken of, at the present moment. The cells are the caller's business."""
         now = self.clock.now_us
         latches, values, locks, flights, broken = state
+        self._is_dark = False
         self.latches = ChipState.of(latches, now)  # type: ignore[arg-type]
         self.registers.values, self.registers.locks = values, locks  # type: ignore[assignment]
         self.device.in_flight = [

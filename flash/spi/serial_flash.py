@@ -81,6 +81,16 @@ class SerialFlash(SerialChip):
         """One byte each way. Raises FlashError while chip select is high."""
         return self._exchange(bytes([byte]))[0]
 
+    def exchange(self, data: bytes) -> bytes:
+        """Bytes each way, as a host with DMA sends them. Raises FlashError while chip select is high."""
+        return self._exchange(data)
+
+    @property
+    def is_reading(self) -> bool:
+        """Whether the frame, if there is one, reads the array."""
+        frame = self._frame
+        return frame is not None and frame.command is not None and frame.command.is_array_read
+
     def deselect(self, stray_bits: int = 0) -> None:
         """Chip select rises, ``stray_bits`` (0 to 7) after a byte: the command takes effect, or is rejected."""
         self.device.supply.require()

@@ -41,10 +41,11 @@ class ChipState:
     errors: int = 0
     writing: tuple[int, ...] = ()
 
-    def value(self, now_us: int) -> StateValue:
-        """Hashable, and the same whenever now is. Moments that have passed no longer differ."""
+    def value(self, now_us: int, settles_us: int) -> StateValue:
+        """Hashable, and the same whenever now is. Moments that have passed no longer differ; nor does for how long
+        power has been good, after ``settles_us``."""
         times = (
-            now_us - self.powered_us,
+            min(now_us - self.powered_us, settles_us),
             max(0, self.ready_us - now_us),
             max(0, self.busy_until_us - now_us),
             -1 if self.resumed_us < 0 else now_us - self.resumed_us,

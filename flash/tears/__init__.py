@@ -24,13 +24,17 @@ The fault model in prose (sources per row of the tables):
   same weak cells fail each time.
 - erase, ECC arrays: also every granule of the sector uncorrectable.
 - erase of a whole chip: sector after sector, in either order (tier 2).
+- write of an EEPROM: one cycle erases the bytes and then programs them. Tier 1: a prefix is new, or all of it is
+  erased; and where the part refreshes the page, bytes of the page that nobody wrote are erased as well. Tier 2: bits on
+  the way up, bits on the way down, and the page arbitrary.
 - register write, serial parts: the register row is flash too, erased and programmed in one cycle (tier 2).
 - Several operations in flight (a suspended one and another, or two chips): each is torn on its own, in every
   combination.
 - Parts whose erased value is 00 are the mirror image in every row.
 
 Neighbours: `device` applies a tear live, `emu.campaign` applies them to snapshots. The rows are in `programs`,
-`erases`, `registers` and `adversarial`. This room knows no time and no power; it must not know what any byte means.
+`erases`, `registers`, `rewrites` and `adversarial`. This room knows no time and no power; it must not know what any
+byte means.
 """
 
 from __future__ import annotations
@@ -47,6 +51,7 @@ from flash.tears.adversarial import TIER_3_ROWS
 from flash.tears.erases import ERASE_ROWS
 from flash.tears.programs import PROGRAM_ROWS
 from flash.tears.registers import REGISTER_ROWS
+from flash.tears.rewrites import REFRESHED, REWRITE_ROWS
 from flash.tears.row import Tear, TearRow, is_one_unit
 
 __all__ = [
@@ -66,7 +71,7 @@ __all__ = [
     "tears_together",
 ]
 
-TEARS: tuple[TearRow, ...] = (*PROGRAM_ROWS, *ERASE_ROWS, *REGISTER_ROWS, *TIER_3_ROWS)
+TEARS: tuple[TearRow, ...] = (*PROGRAM_ROWS, *ERASE_ROWS, *REGISTER_ROWS, *REWRITE_ROWS, *TIER_3_ROWS)
 WEAK_TIER = 3
 """Rows from this tier on leave cells that may read one way or the other."""
 LEAKS_TIER = 4
@@ -107,7 +112,10 @@ EVERY_TEAR = TearSet("every", (0, 1, 2, 3, 4), True, "every row of the table: wh
 
 
 def _is_possible(part: Part, row: TearRow) -> bool:
-    """Outcomes of correction exist only where the part corrects."""
+    """Outcomes of correction exist only where the part corrects, damage beside the bytes written to an EEPROM only
+    where it refreshes the page."""
+    if row.name in REFRESHED:
+        return part.two_wire is not None and part.two_wire.refreshes_page
     corrects = part.ecc is None or part.ecc.corrects
     return corrects or row.name not in ("ecc-corrected", "ecc-miscorrected", "ecc-unstable")
 
@@ -159,6 +167,9 @@ def tear_named(name: str) -> Tear:
 
 def tear_at(part: Part, cells: Cells, operation: Operation, elapsed_us: int) -> Tear:
     """The plainest tear of an operation stopped after ``elapsed_us`` of its own time."""
+    if part.kind == "eeprom":  # erased in the first half of the cycle, programmed in the second
+        share = elapsed_us / max(1, operation.end_us - operation.start_us)
+        return tear_named("rewrite-erasing-0" if share < 0.5 else "rewrite-programming-0")
     if operation.kind == "write":
         return tear_named("register-ones-1" if cells.erased else "register-zeros-1")
     if part.kind == "stm32f1" and operation.kind == "erase":

@@ -2,7 +2,7 @@
 
 Only where the argument of a row says so: a prefix of 77 bytes of 256 is 77/256 of the program. Rows that draw bits say
 nothing about time. An erase drives all cells to the programmed value before it erases them; that takes about half of it
-(M29W400D: 58 % on worst-case content), as `tear_at` has it too.
+(M29W400D: 58 % on worst-case content), as `tear_at` has it too. An EEPROM is erased in the first half of its cycle.
 
 Neighbours: `row` has tears; exposure and traces ask here when a tear happens. Knows no cells.
 """
@@ -58,6 +58,9 @@ _KNOWN: dict[str, _Progress] = {
         ("prefix", "ecc-fault", "ecc-corrected", "ecc-miscorrected", "ecc-unstable", "ecc-used-blank"), _in_bytes
     ),
     "suffix": _from_the_end,
+    "rewritten": _in_bytes,
+    "rewritten-from": _from_the_end,
+    **dict.fromkeys(("rewrite-erased", "page-erased"), _preprogrammed),
     "torn-word": _in_words,
     "front": _front,
     "front-up": _front_up,

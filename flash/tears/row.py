@@ -26,6 +26,7 @@ WORDS: frozenset[PartKind] = frozenset({"mcu-word"})
 ECC: frozenset[PartKind] = frozenset({"mcu-ecc"})
 F1: frozenset[PartKind] = frozenset({"stm32f1"})
 SERIAL: frozenset[PartKind] = frozenset({"spi-nor"})
+EEPROM: frozenset[PartKind] = frozenset({"eeprom"})
 
 
 def own_range(cells: Cells, op: Operation) -> list[Extent]:

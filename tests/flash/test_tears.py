@@ -60,6 +60,14 @@ MONOTONE = {
 }
 """Rows that never move a stored bit back towards erased."""
 FREE = {
+    "rewritten",
+    "rewritten-from",
+    "rewrite-erased",
+    "rewrite-erasing",
+    "rewrite-programming",
+    "page-erased",
+    "page-soup",
+    "rewrite-metastable",
     "ecc-miscorrected",
     "erase-ecc-fault",
     "stopped-us",

@@ -15,7 +15,7 @@ from emu.board import CheckEntry
 from emu.campaign.faults.explore import FaultClosure, FaultExplorer
 from emu.campaign.faults.fault import Fault
 from emu.campaign.faults.kind import COARSE, FaultKind, Ground
-from emu.campaign.faults.kinds import FAULT_KINDS
+from emu.campaign.faults.kinds import kind_named
 from emu.campaign.faults.specimen import Specimen
 from emu.campaign.options import ANY, BudgetSpent, Options
 from emu.campaign.verdict import Coverage, FaultCount, Finding, FindingKey, Verdict
@@ -47,14 +47,14 @@ class FaultReport:
 
 
 class FaultCampaign:
-    """``kinds``: names of `FAULT_KINDS`. ``only``: the faults whose names begin so."""
+    """``kinds``: names of `kinds`. ``only``: the faults whose names begin so."""
 
     def __init__(
         self, specimen: Specimen, bounds: CheckEntry, options: Options, kinds: Sequence[str], *, only: str = "",
         progress: Progress | None = None,
     ) -> None:  # fmt: skip
         self.ground = Ground(specimen, bounds, options)
-        self.kinds = [FAULT_KINDS[name](self.ground) for name in kinds]
+        self.kinds = [kind_named(name, self.ground) for name in kinds]
         self.interrupted = False
         self._only = only
         self._progress = progress or (lambda name, count: None)
@@ -81,7 +81,8 @@ class FaultCampaign:
         claimed = {name for kind in self.kinds for name in kind.claimed(Fault(kind.name, "", ""))}
         own = [kind.check for kind in self.kinds if kind.check not in report.left_out]
         report.checks = (*(name for name in self.ground.checks[0] if name in claimed), *own)
-        report.promises = {kind.check: kind.promise for kind in self.kinds}
+        oracles = {oracle.name: oracle.promise for oracle in self.ground.specimen.rig.oracles}
+        report.promises = oracles | {kind.check: kind.promise for kind in self.kinds}
         report.seconds = self._watch.seconds
         return report
 
@@ -106,6 +107,7 @@ class FaultCampaign:
             count.tried += 1
             self._tried += 1
             self._progress(fault.name, self._tried)
+        self._report.notes += kind.conclusions
 
     def _live(self, kind: FaultKind, fault: Fault, count: FaultCount) -> None:
         chain = kind.chain(fault)

@@ -58,7 +58,7 @@ class FaultClosure(Closure):
 
     def __init__(self, kind: FaultKind, fault: Fault, options: Options) -> None:
         bounds = msgspec.structs.replace(kind.ground.bounds, apply=kind.checks(fault))
-        super().__init__(kind.rig(fault), bounds, options, own=kind.rows(fault))
+        super().__init__(kind.rig(fault), bounds, options, own=kind.rows(fault), without=kind.left_out(fault))
         self.uncut: Chain | None = None
         self._fault = fault
         self._ground = kind.ground

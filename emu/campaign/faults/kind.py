@@ -152,6 +152,11 @@ class FaultKind(ABC):
         """What a reader has to know of what was tried."""
         return ()
 
+    @property
+    def conclusions(self) -> tuple[str, ...]:
+        """What all that was tried says together, once it was."""
+        return ()
+
     def left_out(self, fault: Fault) -> Mapping[str, str]:
         """The board's checks that are not claimed under this fault, each with the reason."""
         return {}

@@ -161,7 +161,7 @@ class RestFaults(FaultKind):
 
     def left_out(self, fault: Fault) -> Mapping[str, str]:
         gone = "a record with a bit error is no record: the device goes by the one before"
-        return {"durable": gone, "reverts": gone}
+        return {"durable": gone, "reverts": gone, "accepts": gone}
 
     @cached_property
     def _plain(self) -> FaultJudge:
@@ -176,11 +176,12 @@ class RestFaults(FaultKind):
         return self._plain.chain(State(state, Monitor()))
 
     def amended(self, fault: Fault, state: State, chain: Chain) -> Chain:
-        """Where no whole image is left nothing can run, and nothing may."""
+        """Where no slot holds a whole image any more, nothing need run; what does is whole, brought from elsewhere."""
         if self._has_whole(state.device):
             return self.broken(chain)
         rest = [breach for breach in chain.breaches if breach.check != "boots"]
-        if chain.outcome.kind == "halted":
+        is_repaired = chain.outcome.kind == "settled" and chain.outcome.image != UNKNOWN
+        if chain.outcome.kind == "halted" or is_repaired:
             return self.broken(replace(chain, breaches=rest))
         return self.broken(replace(chain, breaches=rest), f"no whole image is left, and still: {chain.outcome}")
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from emu.campaign.faults.fault import parse_fault
 from emu.campaign.faults.kind import Ground
-from emu.campaign.faults.kinds import FAULT_KINDS
+from emu.campaign.faults.kinds import kind_named
 from emu.campaign.replay import Story, follow
 from emu.campaign.token import Token, token_for
 from emu.errors import TokenError
@@ -20,7 +20,7 @@ def follow_fault(ground: Ground, token: Token) -> Story:
     places do not exist here."""
     token.check_inputs(ground.specimen.rig.inputs)
     fault = parse_fault(token.fault)
-    kind = FAULT_KINDS[fault.kind](ground)
+    kind = kind_named(fault.kind, ground)
     if kind.not_here:
         raise TokenError(f"there is no fault {fault.name} here: {kind.not_here}")
     rig = kind.rig(fault)

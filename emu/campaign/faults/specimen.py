@@ -1,14 +1,14 @@
 """What a fault is done to: a rig that can be varied, and what must be known of its update to damage it.
 
-Neighbours: `emu.fault_bench` implements it for the emulated device, `emu.scenario_bench` for a scenario, as far as bit
-errors at rest need it; the kinds use it.
+Neighbours: `emu.fault_bench` implements it for the emulated device, `emu.elf.bench` for an ELF, whose update waits in
+flash, `emu.scenario_bench` for a scenario, as far as bit errors at rest need it; the kinds use it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from emu.rig import DeviceState, Place, Rig, Run
 from flash.defects import Defects
@@ -32,6 +32,16 @@ class Held:
     start: int
     size: int
     is_small: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """A piece of an update that waits in flash: ``data`` from the beginning of ``place``, whose other bytes are
+    erased."""
+
+    name: str
+    place: Place
+    data: bytes
 
 
 class Specimen(Protocol):
@@ -82,3 +92,15 @@ class Specimen(Protocol):
     def held_in(self, state: DeviceState) -> Iterable[Held]:
         """Where boot configs, headers and images stand in a state."""
         ...
+
+
+@runtime_checkable
+class StagedSpecimen(Specimen, Protocol):
+    """A specimen whose update waits in flash instead of being sent. ``staged``: all of it, the image first. ``older``:
+    what waits where an older image is delivered instead; (): the board names none. ``takes_older``: the board accepts
+    that image. ``partitions``: what an update may erase, by name."""
+
+    staged: tuple[Delivered, ...]
+    older: tuple[Delivered, ...]
+    takes_older: bool
+    partitions: tuple[tuple[str, Place], ...]

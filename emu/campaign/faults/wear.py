@@ -68,13 +68,20 @@ class WearFaults(FaultKind):
                     if self._bits(sector, fails, count):
                         yield fault
 
+    @property
+    def _named_places(self) -> list[tuple[str, Place, int]]:
+        """The partitions whose sectors wear, by name, with the bytes of each that do."""
+        specimen, places = self.specimen, self.specimen.rig.places
+        configs = zip(specimen.config_names, places.configs, strict=True)
+        slots = zip(specimen.slot_names, places.slots, strict=True)
+        return [(name, place, place.size) for name, place in configs] + [
+            (name, place, place.size - places.fs_size) for name, place in slots
+        ]
+
     @cached_property
     def _sectors(self) -> list[WornSector]:
         """Every sector the uncut update erases, by erase, as far as it can be told apart from the one before."""
-        rig, specimen = self.specimen.rig, self.specimen
-        named = list(
-            zip((*specimen.config_names, *specimen.slot_names), (*rig.places.configs, *rig.places.slots), strict=True)
-        )
+        rig, named = self.specimen.rig, self._named_places
         erased: dict[tuple[str, int], int] = {}
         found: dict[tuple[str, int, int], WornSector] = {}
         for boot, judged in enumerate(self.ground.golden.sessions):
@@ -83,9 +90,8 @@ class WearFaults(FaultKind):
                     continue
                 chip = rig.chip_names.index(entry.device)
                 for sector in rig.parts[chip].geometry.sectors_in(entry.address, entry.length):
-                    for name, place in named:
+                    for name, place, used in named:
                         offset = sector.address - place.address
-                        used = place.size if place in rig.places.configs else place.size - rig.places.fs_size
                         if place.chip != chip or not 0 <= offset < used:
                             continue
                         nth = erased[name, offset] = erased.get((name, offset), 0) + 1

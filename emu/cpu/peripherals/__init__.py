@@ -11,10 +11,13 @@ from functools import partial
 from emu.cpu.chip import PeripheralEntry
 from emu.cpu.contract import Peripheral, Surroundings
 from emu.cpu.peripherals.clocks import CLOCK_MODELS
+from emu.cpu.peripherals.i2c import NewI2c, OldI2c
 from emu.cpu.peripherals.nordic import ClockPower, Uart
+from emu.cpu.peripherals.nordic_serial import SerialBox
 from emu.cpu.peripherals.power import Power
 from emu.cpu.peripherals.serial import NewPort, OldPort
 from emu.cpu.peripherals.small import Crc, NordicGpio, NordicRandom, Random, gpio_new, gpio_old
+from emu.cpu.peripherals.spi import NewSpi, OldSpi
 from emu.cpu.peripherals.storage import Storage
 from emu.cpu.peripherals.watchdogs import Independent, Nordic, Window
 
@@ -26,6 +29,11 @@ MODELS: Mapping[str, Maker] = {
     "usart-v1": OldPort,
     "usart-v2": NewPort,
     "lpuart": NewPort,
+    "spi-v1": OldSpi,
+    "spi-v2": NewSpi,
+    "i2c-v1": OldI2c,
+    "i2c-v2": NewI2c,
+    "i2c-v2-joint": partial(NewI2c, joint=True),
     "gpio-v1": gpio_old,
     "gpio-v2": gpio_new,
     "iwdg": Independent,
@@ -37,6 +45,7 @@ MODELS: Mapping[str, Maker] = {
     "pwr": Power,
     "nrf-clock-power": ClockPower,
     "nrf-uart": Uart,
+    "nrf-spi-twi": SerialBox,
     "nrf-gpio": NordicGpio,
     "nrf-rng": NordicRandom,
     "nrf-wdt": Nordic,

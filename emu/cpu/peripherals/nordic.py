@@ -60,7 +60,7 @@ class Nordic(Bank):
         self._drive()
 
     def _drive(self) -> None:
-        if self._irq is None:
+        if self._irq is None or not (self._enabled or self._line_is_up):
             return
         up = any(self._enabled >> bit & 1 and self.words.get(_EVENTS + 4 * bit, 0) for bit in range(32))
         if up != self._line_is_up:

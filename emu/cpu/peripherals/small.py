@@ -5,22 +5,60 @@ Neighbours: `Bank`. Offsets and bits: the vendors' headers and SVD files.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from emu.cpu.chip import PeripheralEntry
 from emu.cpu.contract import Surroundings
 from emu.cpu.peripherals.bank import WORD, Bank
 from flash.draws import mix
 
 
-class Gpio(Bank):
-    """A port of an STM32: outputs read back, inputs read 0. ``registers`` of the entry are values after a reset."""
+class Pins(Bank):
+    """Pins, and who wants to know of their levels."""
+
+    pins = 16
+
+    def __init__(self, world: Surroundings, name: str, resets: dict[int, int]) -> None:
+        super().__init__(world, name, resets)
+        self._watched: dict[int, tuple[Callable[[bool], None], bool]] = {}
+
+    def watch(self, pin: int, told: Callable[[bool], None]) -> None:
+        """``told`` hears of every change of an output; one that drives nothing counts as high."""
+        self._watched[pin] = (told, True)
+
+    def level(self, pin: int) -> bool:
+        """What a pin drives; True where it drives nothing."""
+        raise NotImplementedError
+
+    def reset(self) -> None:
+        super().reset()
+        self._tell()
+
+    def _tell(self) -> None:
+        for pin, (told, before) in self._watched.items():
+            level = self.level(pin)
+            if level != before:
+                self._watched[pin] = (told, level)
+                told(level)
+
+
+class Gpio(Pins):
+    """A port of an STM32: outputs read back, inputs read 0. ``registers`` of the entry are values after a reset.
+
+    ``is_output(port, pin)``: whether it is an output of the port, not of another peripheral."""
 
     def __init__(
-        self, world: Surroundings, entry: PeripheralEntry, *, size: int, idr: int, odr: int, bsrr: int, brr: int | None
-    ) -> None:
+        self, world: Surroundings, entry: PeripheralEntry, is_output: Callable[[Gpio, int], bool],
+        *, size: int, idr: int, odr: int, bsrr: int, brr: int | None,
+    ) -> None:  # fmt: skip
         super().__init__(world, entry.name, dict.fromkeys(range(0, size, 4), 0) | dict(entry.registers))
         self._idr, self._odr, self._bsrr, self._brr = idr, odr, bsrr, brr
+        self._is_output = is_output
         self.inputs = 0
         """Levels on the pins from outside: a button, a strap."""
+
+    def level(self, pin: int) -> bool:
+        return self.has(self._odr, pin) or not self._is_output(self, pin)
 
     def loaded(self, register: int) -> int:
         if register == self._idr:
@@ -34,22 +72,36 @@ class Gpio(Bank):
             self.keep(self._odr, self.words[self._odr] & ~value)
         elif register != self._idr:
             self.keep(register, value, lanes)
+        if self._watched:
+            self._tell()
 
 
 def gpio_old(world: Surroundings, entry: PeripheralEntry) -> Gpio:
-    """Model "gpio-v1": F1."""
-    return Gpio(world, entry, size=0x1C, idr=0x08, odr=0x0C, bsrr=0x10, brr=0x14)
+    """Model "gpio-v1": F1. CRL and CRH: two bits of speed, 0 for an input, and two whose upper one is another
+    peripheral's."""
+    return Gpio(world, entry, _is_output_old, size=0x1C, idr=0x08, odr=0x0C, bsrr=0x10, brr=0x14)
+
+
+def _is_output_old(port: Gpio, pin: int) -> bool:
+    field = port.words[4 * (pin // 8)] >> 4 * (pin % 8)
+    return bool(field & 3) and not field & 8
 
 
 def gpio_new(world: Surroundings, entry: PeripheralEntry) -> Gpio:
-    """Model "gpio-v2": all others."""
-    return Gpio(world, entry, size=0x34, idr=0x10, odr=0x14, bsrr=0x18, brr=0x28)
+    """Model "gpio-v2": all others. MODER: 1 is an output."""
+    return Gpio(world, entry, _is_output_new, size=0x34, idr=0x10, odr=0x14, bsrr=0x18, brr=0x28)
 
 
-class NordicGpio(Bank):
+def _is_output_new(port: Gpio, pin: int) -> bool:
+    return port.words[0] >> 2 * pin & 3 == 1
+
+
+class NordicGpio(Pins):
     """Model "nrf-gpio": one port. The second begins inside the first, so offsets are those of the SVD less 0x500."""
 
     OUT, OUTSET, OUTCLR, IN, DIR, DIRSET, DIRCLR = 0x004, 0x008, 0x00C, 0x010, 0x014, 0x018, 0x01C
+    PIN_CNF = 0x200
+    pins = 32
 
     def __init__(self, world: Surroundings, entry: PeripheralEntry) -> None:
         named = dict.fromkeys(range(0x004, 0x028, 4), 0) | dict.fromkeys(range(0x200, 0x280, 4), 2)
@@ -65,6 +117,9 @@ class NordicGpio(Bank):
             return self.words[self.OUT] & self.words[self.DIR] | self.inputs & ~self.words[self.DIR]
         return super().loaded(register)
 
+    def level(self, pin: int) -> bool:
+        return self.has(self.OUT, pin) or not self.has(self.DIR, pin)
+
     def stored(self, register: int, value: int, lanes: int) -> None:
         if register in (self.OUTSET, self.DIRSET):
             self.words[register - 4] |= value
@@ -72,6 +127,18 @@ class NordicGpio(Bank):
             self.words[register - 8] &= ~value
         elif register != self.IN:
             self.keep(register, value, lanes)
+            if register >= self.PIN_CNF:
+                self.put(self.DIR, (register - self.PIN_CNF) // 4, bool(self.words[register] & 1))
+        if register in (self.DIR, self.DIRSET, self.DIRCLR):
+            self._show_directions()
+        if self._watched:
+            self._tell()
+
+    def _show_directions(self) -> None:
+        """DIR and the lowest bits of PIN_CNF are the same thing."""
+        directions = self.words[self.DIR]
+        for pin in range(self.pins):
+            self.put(self.PIN_CNF + 4 * pin, 0, bool(directions >> pin & 1))
 
 
 class Crc(Bank):

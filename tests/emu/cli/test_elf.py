@@ -120,8 +120,6 @@ def test_an_audit_agrees(brownout: Brownout, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        (("--events", "all"), "--events: an ELF is cut by power alone"),
-        (("--faults", "rest"), "--faults: an ELF is tried with power alone; stage a damaged or an older image instead"),
         (("--mutants",), "the mutants are of brownout's own firmware"),
         (("--from", "a.elf", "--to", "b.elf"), "--from is for brownout's own device"),
         (("--region", "0:1"), "--region is for brownout's own device"),

@@ -11,9 +11,11 @@ from emu.board import board_names, load_board
 from emu.report.columns import duration, size_text
 from emu.report.parts import SCHEMA, TRUST, stand_ins
 from flash.figure import Figure
-from flash.part import Part, bundled_part, part_names
+from flash.part import Part, bundled_part, eeprom_names, part_names
 from flash.tears import TEARS
 from tests.emu.cli.command import Brownout, process
+
+ALL = (*part_names(), *eeprom_names())
 
 USER_PART = """
 name = "Mine"
@@ -55,8 +57,8 @@ def test_every_bundled_part_has_one_line(brownout: Brownout) -> None:
     ran = brownout("parts")
     assert (ran.code, ran.err) == (0, "")
     rows = ran.out.split("\n\n")[0].splitlines()[1:]
-    assert [row.split()[0] for row in rows] == sorted(part_names(), key=str.lower)
-    assert f"{len(part_names())} parts;" in ran.out
+    assert [row.split()[0] for row in rows] == sorted(ALL, key=str.lower)
+    assert f"{len(ALL)} parts;" in ran.out
 
 
 def test_a_line_says_size_erases_program_trust_and_how_much_is_borrowed(brownout: Brownout) -> None:
@@ -74,7 +76,7 @@ def test_the_legend_explains_every_trust_in_the_list_and_no_other(brownout: Brow
     ran = brownout("parts", "--filter", "macronix vendor-model")
     assert f"  vendor-model  {TRUST['vendor-model']}" in ran.out
     assert TRUST["geometry-only"] not in ran.out
-    assert {bundled_part(name).trust for name in part_names()} <= set(TRUST) - {""}
+    assert {bundled_part(name).trust for name in ALL} <= set(TRUST) - {""}
 
 
 @pytest.mark.parametrize(
@@ -96,7 +98,7 @@ def test_a_filter_wants_every_word_somewhere(brownout: Brownout, words: str, fou
 # -- one part ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", part_names())
+@pytest.mark.parametrize("name", ALL)
 def test_a_page_has_every_figure_source_stand_in_and_note_and_fits_100_columns(brownout: Brownout, name: str) -> None:
     ran = brownout("parts", name)
     assert (ran.code, ran.err) == (0, "")
@@ -160,11 +162,13 @@ def test_rules_of_a_microcontrollers_array(brownout: Brownout) -> None:
 
 
 def test_tears_are_those_of_the_kind_with_physics_and_source(brownout: Brownout) -> None:
-    for name in ("STM32F103", "STM32L476", "W25Q128JV", "28F128J3A", "nRF52840"):
+    for name in ("STM32F103", "STM32L476", "W25Q128JV", "28F128J3A", "nRF52840", "24LC256"):
         part, out = bundled_part(name), brownout("parts", name).out
         text = " ".join(out.split())
         for row in TEARS:
-            applies = part.kind in row.kinds and (row.of != "write" or part.serial is not None)
+            applies = part.kind in row.kinds and (
+                row.of != "write" or part.serial is not None or part.two_wire is not None
+            )
             assert (f"{row.name} {row.of}: {' '.join(row.physics.split())} source: {row.source}" in text) == applies
         for tier in {row.tier for row in TEARS if part.kind in row.kinds}:
             assert f"  tier {tier}" in out

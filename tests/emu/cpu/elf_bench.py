@@ -28,6 +28,8 @@ CHIPS = {
     "stm32f1": "STM32F103xB", "stm32f4": "STM32F405xG", "stm32l4": "STM32L476xG", "stm32h5": "STM32H563xI",
     "nrf52840": "nRF52840", "stm32g0": "STM32G071xB", "stm32l0": "STM32L072xZ",
 }  # fmt: skip
+TOLD_APART = ("stm32f1", "stm32f4", "stm32l4", "nrf52840")
+"""Chips whose firmware runs on no other of them; L4, G0 and H5 have most registers in one place."""
 SLOT_A = {
     "stm32f1": 0x2000, "stm32f4": 0x2_0000, "stm32l4": 0x3000, "stm32h5": 0x8000, "nrf52840": 0x4000,
     "stm32g0": 0x3000, "stm32l0": 0x2000,

@@ -52,7 +52,14 @@ def test_every_bootloader_has_seven_mistakes_and_every_build_is_there() -> None:
     builds = {chip: loaders if chip in MISTAKEN else [f"{design}-right" for design in DESIGNS] for chip in CHIPS}
     expected = {f"{chip}-{name}.elf" for chip, made in builds.items() for name in (*made, *apps)}
     expected |= {f"{chip}-copy-bug8.elf" for chip in ("stm32l4", "stm32h5")}
+    expected |= {"stm32f1-keep-bug9.elf"}
     expected -= {f"{chip}-{design}-bug{number}.elf" for chip, design, number in NOT_A_MISTAKE}
+    beside = {"nor": 4, "eep": 5}
+    expected |= {
+        f"{chip}-{name}-{build}.elf"
+        for chip in ("stm32f1", "stm32l4", "nrf52840")
+        for name, bugs in beside.items() for build in ("right", *(f"bug{n}" for n in range(1, bugs + 1)))
+    }  # fmt: skip
     assert {path.name for path in (FIRMWARE / "elf").iterdir()} == expected
     contents = [elf(name.removesuffix(".elf")).segments for name in expected]
     assert len(set(contents)) == len(contents)

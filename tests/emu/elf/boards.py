@@ -16,7 +16,7 @@ SLOT_SIZE = {
     "stm32g0": 0x1000, "stm32l0": 0x800,
 }  # fmt: skip
 BASE = {chip: 0 if chip == "nrf52840" else 0x0800_0000 for chip in CHIPS}
-FOUND_BY = {"damaged": "accepts", "older": "accepts", "broken-ecc": "whole"}
+FOUND_BY = {"damaged": "accepts", "older": "accepts", "broken-ecc": "sound"}
 """Checks that are not called what the table of firmware/README.md calls them."""
 
 

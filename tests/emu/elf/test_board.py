@@ -82,6 +82,13 @@ A, B = "address = 0x8002000", "address = 0x8003000"
         ('name = "old"', 'name = "older"', "[[image]]: one has to be called 'old'"),
         ('name = "new"', 'name = "old"', "[[image]] 'old': each needs a name of its own"),
         ("[[staged]]", "[[unstaged]]", "unknown field `unstaged` (did you mean `staged`?)"),
+        ('name = "new"\n', 'name = "new"\noffset = 0x400\n', "[[image]] 'new': 1,040 bytes behind 0x400 end behind the "
+         "largest slot, 'a', 2,048 bytes; a file that has its header in it needs no offset"),
+        ('name = "new"\n', 'name = "new"\nignore = [[8, 4]]\n', "[[image]] 'new': ignore: [0x8, 0x4] is no range of a "
+         "slot; give offsets in the slot"),
+        ('name = "new"\n', 'name = "new"\nignore = [[0, 0x801]]\n', "[0x0, 0x801] is no range of a slot"),
+        ('name = "new"\n', 'name = "new"\ndelivered = "x.bin"\n', "[[image]] 'new': delivered is for 'older'; "
+         "[[staged]] is the update"),
         (A, "adress = 1", "unknown field `adress`, at $.slot[0] ('a') (did you mean `address`?)"),
         ("stays_s = 0.3", "stays_s = 0", "at $.alive.stays_s"),
         ("stm32f1-app-old-a.elf", "none.elf", "none.elf"),
@@ -94,6 +101,35 @@ def test_what_is_wrong_is_said_in_one_line(tmp_path: Path, old: str, new: str, s
     assert str(wrong.value).startswith(str(path))
     assert says in str(wrong.value)
     assert "\n" not in str(wrong.value)
+
+
+def test_an_image_behind_a_header_is_entered_and_named(tmp_path: Path) -> None:
+    """The file of the board has its vectors cut off: what stands before it in the slot is not compared."""
+    from emu.elf.rig import ElfRig
+    from emu.events import HANDOVER
+    from flash.images import load_image
+    from flash.journal import Event
+
+    for name in ("old-a", "new-b"):
+        content = load_image(ELF / f"stm32f1-app-{name}.elf").flatten(fill=0xFF)
+        (tmp_path / f"{name}.bin").write_bytes(content[0x50:])
+    path = board(tmp_path, "stm32f1", "ab-right", "new")
+    text = path.read_text()
+    for image, name in (("old", "old-a"), ("new", "new-b")):
+        file = ELF / f"stm32f1-app-{name}.elf"
+        whole = f'[[image]]\nname = "{image}"\npath = "{file}"'
+        assert whole in text
+        text = text.replace(whole, f'[[image]]\nname = "{image}"\npath = "{name}.bin"\noffset = 0x50')
+    path.write_text(text)
+    rig, entered = ElfRig(load_elf_board(path)), []
+    state = rig.initial(1)
+    while True:
+        run = rig.run(state)
+        entered += [e.facts[1] for e in run.entries if isinstance(e, Event) and e.name == HANDOVER]
+        if run.outcome.kind != "reset":
+            break
+        state = run.end
+    assert (entered, str(run.outcome)) == (["old", "new"], "new image runs, committed")
 
 
 def test_nothing_staged_is_nothing_to_cut(tmp_path: Path) -> None:

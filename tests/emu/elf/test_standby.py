@@ -1,4 +1,4 @@
-"""A device that goes to Standby, as a board: for ever is a finding, and a watchdog begins another session without RAM."""
+"""A device that goes to Standby, as a board: for ever is a finding, and a watchdog begins a session without RAM."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ def rig(folder: Path, image: bytes) -> ElfRig:
     (folder / "old.bin").write_bytes(image + b"old!")
     (folder / "new.bin").write_bytes(image + b"new!")
     (folder / "board.toml").write_text(
-        'chip = "STM32F103xB"\n[[file]]\npath = "boot.bin"\n[[file]]\npath = "old.bin"\naddress = 0x8002000\n'
+        'chip = "STM32F103xB"\n[[file]]\npath = "boot.bin"\naddress = 0x8000000\n'
+        '[[file]]\npath = "old.bin"\naddress = 0x8002000\n'
         '[[image]]\nname = "old"\npath = "old.bin"\n[[image]]\nname = "new"\npath = "new.bin"\n'
         '[[staged]]\npath = "new.bin"\naddress = 0x8003000\n[[slot]]\nname = "a"\naddress = 0x8002000\nsize = 0x400\n'
         "[checks]\nmax_resets = 2\n"

@@ -1,0 +1,129 @@
+"""What an ELF's campaign can come to, each told apart from the others as a user meets it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+pytest.importorskip("unicorn", reason="unicorn is not installed: pip install 'brownout[cpu]'")
+
+from tests.emu.cli.command import Brownout
+from tests.emu.elf.boards import ELF, board
+
+CLEAN = ("--tears", "none", "--depth", "1")
+
+
+def written(
+    folder: Path, loader: str, staged: str, *replaced: tuple[str, str], chip: str = "stm32f1", more: str = ""
+) -> str:
+    path = board(folder, chip, loader, staged, more=more)
+    text = path.read_text()
+    for old, new in replaced:
+        assert old in text
+        text = text.replace(old, new)
+    path.write_text(text)
+    return str(path)
+
+
+def section(text: str, check: str) -> list[str]:
+    """The lines of a page about the findings of one check."""
+    lines = text.splitlines()
+    start = next((n for n, line in enumerate(lines) if line.startswith(f"{check}: ")), len(lines))
+    end = next((n for n in range(start, len(lines)) if not lines[n]), len(lines))
+    return lines[start:end]
+
+
+def test_as_shipped_it_does_not_boot(brownout: Brownout, tmp_path: Path) -> None:
+    old = f'[[file]]\npath = "{ELF / "stm32f1-app-old-a.elf"}"\n'
+    ran = brownout("run", "--board", written(tmp_path, "copy-right", "new", (old, "")), *CLEAN)
+    assert (ran.code, ran.out) == (2, "")
+    assert "stm32f1-copy-right-new.toml: the device as shipped does not run: bricked: no image runs; the " in ran.err
+    assert ran.err.count("\n") == 1
+
+
+def test_the_uncut_update_fails(brownout: Brownout, tmp_path: Path) -> None:
+    ran = brownout(
+        "run", "--board", written(tmp_path, "ab-right", "sick", ("accept = ['old']", "accept = ['new']")), *CLEAN
+    )
+    assert ran.code == 1
+    assert "\nuncut      the update fails when nothing comes in its way: accepts\n" in ran.out
+    assert section(ran.out, "accepts")[1] == "  the device settles with the old image [uncut]"
+
+
+def test_an_operation_was_refused(brownout: Brownout, tmp_path: Path) -> None:
+    ran = brownout("run", "--board", written(tmp_path, "ab-bug6", "new"), *CLEAN)
+    assert ran.code == 1
+    assert "when nothing comes in its way: legal-flash\n" in ran.out
+    assert section(ran.out, "legal-flash")[1].endswith("the half-word is not erased (PGERR) [uncut]")
+
+
+@pytest.mark.parametrize(("loader", "staged"), [("ab-bug4", "damaged"), ("copy-bug5", "older")])
+def test_a_damaged_or_older_image_is_accepted(brownout: Brownout, tmp_path: Path, loader: str, staged: str) -> None:
+    ran = brownout("run", "--board", written(tmp_path, loader, staged), *CLEAN)
+    assert ran.code == 1
+    assert section(ran.out, "accepts")[1] == f"  the {staged} image runs [uncut]"
+
+
+def test_an_older_image_is_accepted_besides_the_new_one(brownout: Brownout, tmp_path: Path) -> None:
+    older = f'[[image]]\nname = "older"\npath = "{ELF / "stm32f1-app-older-a.elf"}"'
+    path = written(tmp_path, "copy-bug5", "new", more=older)
+    ran = brownout("run", "--board", path, "--faults", "downgrade", "--only", "downgrade.shipped.older", *CLEAN)
+    assert ran.code == 1
+    line, token = section(ran.out, "no-older")[1:3]
+    assert line.startswith("  the older image is entered in slot a, and accept does not name it [downgrade.shipped")
+    assert "when nothing comes in its way" not in ran.out
+    again = brownout("replay", token.split()[2], "--board", path)
+    assert again.code == 1
+    assert "the device is as shipped, and an older image waits instead of the update" in again.out
+
+
+def test_it_boots_and_does_not_stay_up(brownout: Brownout, tmp_path: Path) -> None:
+    ran = brownout("run", "--board", written(tmp_path, "ab-bug7", "sick"), *CLEAN)
+    assert ran.code == 1
+    assert section(ran.out, "stays-up")[1].startswith("  hangs: the new image in slot 'b' was entered and spins at ")
+    assert not section(ran.out, "boots"), "something runs"
+
+
+@pytest.mark.slow
+def test_right_bytes_with_broken_error_correction(brownout: Brownout, tmp_path: Path) -> None:
+    """The tear it depends on is named, and no clean cut leads there."""
+    path = written(tmp_path, "copy-bug8", "new", chip="stm32l4")
+    assert brownout("run", "--board", path, *CLEAN).code == 0
+    ran = brownout("run", "--board", path, "--tears", "T1-coarse", "--depth", "1")
+    assert ran.code == 1
+    assert section(ran.out, "sound")[1] == (
+        "  the bytes are those of the new image; error correction gives up under them [ecc-fault; 1 edge]"
+    )
+    assert "sound" not in brownout("run", "--board", written(tmp_path, "ab-right", "new"), *CLEAN).out
+
+
+def test_an_update_without_a_flash_operation_is_no_pass(brownout: Brownout, tmp_path: Path) -> None:
+    ran = brownout("run", "--board", written(tmp_path, "copy-right", "older"), *CLEAN)
+    assert (ran.code, ran.out) == (5, "")
+    assert ran.err == "brownout: the uncut update makes no flash operation: there is nothing to cut\n"
+
+
+def test_the_shortest_clean_path_comes_first(brownout: Brownout, tmp_path: Path) -> None:
+    ran = brownout("run", "--board", written(tmp_path, "ab-bug1", "new"), "--tears", "T1-coarse", "--depth", "1")
+    assert ran.code == 1
+    told = [line for line in section(ran.out, "boots") if line.endswith(("edge]", "edges]"))]
+    assert [line.rpartition("[")[2] for line in told] == ["cut; 1 edge]", "stopped-us; 2 edges]"]
+    tokens = [line.split()[2] for line in section(ran.out, "boots") if "brownout replay" in line]
+    assert [token.rpartition(":")[2] for token in tokens] == ["0.2.cut", "0.1.stopped-us-0"], "clean before earlier"
+    assert "*** POWER CUT here" in ran.out.partition("the mildest path, step by step")[2]
+
+
+@pytest.mark.slow
+def test_only_a_reset_shows_it(brownout: Brownout, tmp_path: Path) -> None:
+    old, new = "stm32f1-copy-right.elf", "stm32f1-keep-bug9.elf"
+    path = written(tmp_path, "copy-right", "new", (old, new))
+    ran = brownout("run", "--board", path, "--events", "reset", *CLEAN)
+    assert ran.code == 1
+    token = next(line for line in section(ran.out, "boots") if "1.1.reset" in line).split()[2]
+    again = brownout("replay", token, "--board", path)
+    assert again.code == 1
+    assert "*** RESET LINE PULLED here" in again.out
+    assert "it last said 'still copying'" in again.out
+    assert re.search(r"^session 2 is interrupted at 0x\w+, flash_", again.out, re.M)
