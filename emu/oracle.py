@@ -78,6 +78,18 @@ class Contents:
         return self._ledger.allowed(key)
 
 
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A session that has ended. ``start``: memory as it found it. ``before``, ``after``: what was owed when it began,
+    and what is now."""
+
+    start: Sequence[Snapshot]
+    run: Run
+    parts: Sequence[Part]
+    before: Ledger
+    after: Ledger
+
+
 class AnyOracle(Protocol):
     """A check that comes with a rig, asked when a session has ended."""
 
@@ -86,9 +98,8 @@ class AnyOracle(Protocol):
     @property
     def promise(self) -> str: ...
 
-    def of_session(self, run: Run, parts: Sequence[Part], before: Ledger, after: Ledger) -> str:
-        """What is wrong with a session that has ended, or "". ``before``, ``after``: what was owed when it began, and
-        what is now."""
+    def of_session(self, ended: Ended) -> str:
+        """What is wrong with a session, or ""."""
         ...
 
 
@@ -105,13 +116,15 @@ class Oracle:
     watches: tuple[str, ...] = ()
     places: Mapping[str, Place] = field(default_factory=dict)
 
-    def bound_to(self, windows: Mapping[str, Place], names: Sequence[str]) -> Oracle:
-        """The same on a rig with these windows. ``names``: of all oracles of the rig, this one's among them.
+    def bound_to(self, windows: Mapping[str, Place], names: Sequence[str], check: str = "") -> Oracle:
+        """The same on a rig with these windows. ``names``: of all checks that oracles of the rig make, this one's among
+        them: ``check``, or its own name.
 
         Raises ScenarioError for a name that another check has, and a window that is not there.
         """
-        if self.name in ALL_CHECKS or names.count(self.name) > 1:
-            raise ScenarioError(f"there is another check called {self.name!r}: give the oracle a name of its own")
+        check = check or self.name
+        if check in ALL_CHECKS or names.count(check) > 1:
+            raise ScenarioError(f"there is another check called {check!r}: give the oracle a name of its own")
         for window in self.watches:
             if window not in windows:
                 raise ScenarioError(
@@ -119,11 +132,17 @@ class Oracle:
                 )
         return replace(self, places={name: windows[name] for name in self.watches or windows})
 
-    def of_session(self, run: Run, parts: Sequence[Part], before: Ledger, after: Ledger) -> str:
-        """As `AnyOracle.of_session`. Raises ScenarioError for a judge that fails."""
-        lines = tuple(str(e.facts[1]) for e in run.entries if isinstance(e, Event) and e.name == SAID)
+    def of_session(self, ended: Ended) -> str:
+        """As `AnyOracle.of_session`."""
+        lines = tuple(str(e.facts[1]) for e in ended.run.entries if isinstance(e, Event) and e.name == SAID)
+        return self.verdict(ended.parts, ended.run.end.memory, ended.after, lines)
+
+    def verdict(
+        self, parts: Sequence[Part], memory: Sequence[Snapshot], ledger: Ledger, lines: tuple[str, ...] = ()
+    ) -> str:
+        """What is wrong with a state, or "". Raises ScenarioError for a judge that fails."""
         try:
-            said = self.judge(Contents(self.places, parts, run.end.memory, after, lines))
+            said = self.judge(Contents(self.places, parts, memory, ledger, lines))
         except (EccFault, UnsteadyRead) as unreadable:
             return f"what {self.name} needs cannot be relied on: {unreadable}"
         except ScenarioError:
@@ -145,6 +164,6 @@ class SessionOracle:
     promise: str
     judge: Callable[[Run], str]
 
-    def of_session(self, run: Run, parts: Sequence[Part], before: Ledger, after: Ledger) -> str:
+    def of_session(self, ended: Ended) -> str:
         """As `AnyOracle.of_session`."""
-        return self.judge(run)
+        return self.judge(ended.run)

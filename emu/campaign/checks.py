@@ -21,7 +21,7 @@ from emu.campaign.monitor import Monitor
 from emu.campaign.wear import erases_of
 from emu.events import APPLIED, CLAIMED, COMMIT_RETURNED, COMMIT_TIMER, FILES, HANDOVER, KEPT, NEW, OLD, TOLD, UNKNOWN
 from emu.ledger import shown
-from emu.oracle import AnyOracle
+from emu.oracle import AnyOracle, Ended
 from emu.rig import DeviceState, Files, Place, Places, Rig, Run
 from flash.journal import Event, Misuse, Operation
 
@@ -319,7 +319,7 @@ def _ask(oracle: AnyOracle, scene: Scene) -> Iterator[Breach]:
     if not _session_ends(scene):
         return
     before, after = (scene.monitors[at].ledger for at in (0, -1))
-    message = oracle.of_session(scene.run, scene.rig.parts, before, after)
+    message = oracle.of_session(Ended(scene.state.memory, scene.run, scene.rig.parts, before, after))
     if message:
         yield Breach(oracle.name, scene.end, message)
 

@@ -42,6 +42,10 @@ class ElfBench:
                 f"{rig.name} has memories beside the chip, and faults are tried on the chip's own flash alone: leave "
                 "--faults out"
             )
+        if not board.images:
+            raise ScenarioError(
+                f"{rig.name} has no [[image]], and faults are done to updates: cut its power alone, leave --faults out"
+            )
         self._rig = rig
         self.keeps_new = rig.keeps_new
         self.old_app = board.images[OLD]

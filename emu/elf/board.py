@@ -26,7 +26,8 @@ Content travels: an `ElfBoard` is plain data. It knows no core.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -36,7 +37,7 @@ from emu.cpu.chip import Chip, bundled_chip, load_chip
 from emu.cpu.elf import check_machine
 from emu.cpu.external import MemoryEntry
 from emu.elf.blanks import check_filled
-from emu.elf.document import ElfBoardFile, texts
+from emu.elf.document import ORACLES, ElfBoardFile, texts
 from emu.elf.fits import check_document, check_places
 from emu.elf.memories import check_memories, memories_of
 from emu.elf.oracle_file import oracle_source
@@ -59,7 +60,7 @@ class ElfBoard:
     """A board with everything it is made of. ``files``: what the factory programs, piece by piece; ``staged`` after
     it; ``older``: what is staged where an older image is delivered, b"" where the board names none. ``images`` by name.
     ``programs``: the files by name, for functions and lines. ``paths``: all that was read. ``memories``: beside the
-    chip. ``oracles``: where they are."""
+    chip. ``oracles``: where they are, by key of [storage]."""
 
     name: str
     document: ElfBoardFile
@@ -71,7 +72,7 @@ class ElfBoard:
     paths: tuple[str, ...]
     older: bytes = b""
     memories: tuple[MemoryEntry, ...] = ()
-    oracles: tuple[Source, ...] = ()
+    oracles: Mapping[str, tuple[Source, ...]] = field(default_factory=dict)
 
     @property
     def digest(self) -> str:
@@ -119,9 +120,9 @@ def load_elf_board(path: Path) -> ElfBoard:
     delivered = [each.path for each in document.staged] + [each.delivered for each in document.image]
     described = [document.chip_file, *(each.part_file for each in document.memory)]
     beside = dict.fromkeys([*names, *filter(None, [*delivered, *described])])
-    named = () if document.storage is None else texts(document.storage.oracle)
-    oracles = tuple(oracle_source(text, path.parent, where) for text in named)
-    read_too = dict.fromkeys(oracle.path for oracle in oracles)
+    named = {} if document.storage is None else {key: texts(getattr(document.storage, key)) for key in ORACLES}
+    oracles = {key: tuple(oracle_source(text, path.parent, where) for text in named[key]) for key in named}
+    read_too = dict.fromkeys(oracle.path for sources in oracles.values() for oracle in sources)
     paths = (where, *(str(path.parent / name) for name in beside), *read_too)
     name = document.name or path.stem
     return ElfBoard(name, document, chip, files, staged, images, programs, paths, older, memories, oracles)

@@ -102,6 +102,8 @@ class CounterEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     crc32: ChecksumEntry | None = None
 
 
+ORACLES = ("oracle", "after_cut")
+"""Keys of [storage] that name one."""
 Texts = str | tuple[str, ...]
 """One, or several."""
 
@@ -124,12 +126,13 @@ class WindowEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class StorageEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Values that the firmware keeps. ``storing``, ``stored``, ``read``: what it says on any port when it begins to
     write one, when it has, and when it reads one back; `phrases` has the patterns. ``oracle``: FILE.py:NAME, what looks
-    at the windows when a session has ended."""
+    at the windows when a session has ended; ``after_cut``: what looks at them as a boot finds them."""
 
     storing: Texts = ()
     stored: Texts = ()
     read: Texts = ()
     oracle: Texts = ()
+    after_cut: Texts = ()
 
 
 class LimitEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

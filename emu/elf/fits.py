@@ -25,8 +25,6 @@ def check_document(document: ElfBoardFile, images: dict[str, bytes], where: str)
     if not document.image:
         check_nothing_updated(document, where)
         return
-    if not document.slot:
-        raise BoardError(f"{where}: no [[slot]]: say where applications run")
     if OLD not in images:
         raise BoardError(f"{where}: [[image]]: one has to be called {OLD!r}: the image the factory shipped")
     for name in document.accept:
@@ -34,6 +32,8 @@ def check_document(document: ElfBoardFile, images: dict[str, bytes], where: str)
             raise BoardError(f"{where}: accept: {name!r} is no [[image]]; known: {', '.join(images)}")
     if not document.staged:
         raise BoardError(f"{where}: no [[staged]]: without an update that waits in flash there is nothing to cut")
+    if not document.slot:
+        raise BoardError(f"{where}: no [[slot]]: say where applications run")
     if not document.running_slots:
         raise BoardError(f"{where}: every [[slot]] is in a memory beside the chip; one has to be where the core runs")
     names = [slot.name for slot in document.slot]

@@ -21,14 +21,14 @@ from emu.own_file import content_of, module_of
 from emu.source import Source
 from flash.tomlfile import nearest
 
-_ADVICE = "storage.oracle is FILE.py:NAME, beside the board file"
+_ADVICE = "oracles of [storage] are FILE.py:NAME, beside the board file"
 
 
 def oracle_source(text: str, folder: Path, where: str) -> Source:
     """Where an oracle is, as a board file has it. Raises BoardError."""
     file, _, name = text.rpartition(":")
     if not file or not name.isidentifier():
-        raise BoardError(f"{where}: storage.oracle: {text!r} names nothing; write FILE.py:NAME")
+        raise BoardError(f"{where}: storage: {text!r} names no oracle; write FILE.py:NAME")
     path = str(folder / file)
     try:
         content = content_of(path, _ADVICE)
@@ -53,7 +53,7 @@ def load_oracle(source: Source) -> Oracle:
 
 def _of_function(source: Source, words: str, judge: object) -> Oracle:
     lines = words.strip().splitlines()
-    promise = lines[0].rstrip(".") if lines else f"{source.name} finds nothing wrong"
+    promise = lines[0][:1].lower() + lines[0][1:].rstrip(".") if lines else f"{source.name} finds nothing wrong"
     return Oracle(source.name.replace("_", "-"), promise, judge)  # type: ignore[arg-type]  # asked, it says what is wrong
 
 

@@ -6,14 +6,12 @@ check of it. `durable` judges what is read; this one, that it is.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from emu.events import OFFERED, TOLD
-from emu.ledger import NOTHING, Ledger, shown
-from emu.rig import Run
+from emu.ledger import NOTHING, shown
+from emu.oracle import Ended
 from flash.journal import Event
-from flash.part import Part
 
 
 @dataclass(frozen=True)
@@ -23,8 +21,9 @@ class ReadsBack:
     name: str = "reads-back"
     promise: str = "what was told is read back in every session that settles, before it is stored anew"
 
-    def of_session(self, run: Run, parts: Sequence[Part], before: Ledger, after: Ledger) -> str:
+    def of_session(self, ended: Ended) -> str:
         """As `AnyOracle.of_session`."""
+        run, before = ended.run, ended.before
         if run.outcome.kind != "settled":
             return ""
         first: dict[str, str] = {}

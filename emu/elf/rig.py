@@ -319,6 +319,11 @@ class ElfRig:
         return self._machine
 
     @property
+    def storage(self) -> Storage:
+        """What the board says of values that are kept."""
+        return self._storage
+
+    @property
     def stores(self) -> dict[int, int]:
         """Of the last session, where it was to note them: the program counter of what made an entry, by its number."""
         life = self._watched.life

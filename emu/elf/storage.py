@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 
+from emu.elf.after_cut import AfterCut, name_of
 from emu.elf.board import ElfBoard
 from emu.elf.document import WindowEntry
 from emu.elf.oracle_file import load_oracle
@@ -28,14 +29,17 @@ class Storage:
         self.windows = {window.name: place_of(window) for window in document.window}
         self.phrases = None if document.storage is None else Phrases(document.storage)
         kinds = () if self.phrases is None else self.phrases.kinds
-        own = [ReadsBack()] if "read" in kinds else []
-        judges = [load_oracle(source) for source in board.oracles]
-        names = [*taken, *(each.name for each in own), *(judge.name for judge in judges)]
-        bound = [judge.bound_to(self.windows, names) for judge in judges]
-        self.oracles: tuple[AnyOracle, ...] = (*own, *bound)
+        own: list[AnyOracle] = [ReadsBack()] if "read" in kinds else []
+        judges = {key: [load_oracle(source) for source in sources] for key, sources in board.oracles.items()}
+        left, found = judges.get("oracle", []), judges.get("after_cut", [])
+        names = [*taken, *(each.name for each in (*own, *left)), *(name_of(judge.name) for judge in found)]
+        ends = [judge.bound_to(self.windows, names) for judge in left]
+        starts = [judge.bound_to(self.windows, names, name_of(judge.name)) for judge in found]
+        self.oracles: tuple[AnyOracle, ...] = (*own, *ends, *map(AfterCut, starts))
         self.hears_values = bool(kinds)
-        self._watched = sorted({name for judge in bound for name in judge.places})
-        self._sources = board.oracles
+        self._at_end = sorted({name for judge in ends for name in judge.places})
+        self._at_start = sorted({name for judge in starts for name in judge.places})
+        self._sources = tuple(source for sources in board.oracles.values() for source in sources)
 
     @property
     def inputs(self) -> Mapping[str, Input]:
@@ -47,7 +51,8 @@ class Storage:
 
     def consulted(self, devices: Sequence[FlashDevice], trace: Trace) -> None:
         """A session has ended: what oracles look at is in its footprint."""
-        for name in self._watched:
-            place = self.windows[name]
-            device = devices[place.chip]
-            trace.consulted(device.name, device.cells, place.address, place.size)
+        for names, consulted in ((self._at_start, trace.consulted_at_start), (self._at_end, trace.consulted)):
+            for name in names:
+                place = self.windows[name]
+                device = devices[place.chip]
+                consulted(device.name, device.cells, place.address, place.size)

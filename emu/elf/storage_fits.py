@@ -6,7 +6,7 @@ Neighbours: `fits` asks, for a board with [storage]. Reads no file.
 
 from __future__ import annotations
 
-from emu.elf.document import ElfBoardFile, StorageEntry, texts
+from emu.elf.document import ORACLES, ElfBoardFile, StorageEntry, texts
 from emu.elf.phrases import KINDS, Phrases
 from emu.errors import BoardError
 from emu.events import NEW, OLD
@@ -27,9 +27,10 @@ def check_storage(document: ElfBoardFile, where: str) -> None:
     except BoardError as wrong:
         raise BoardError(f"{where}: {wrong}") from None
     _check_enough(storage, where)
-    if texts(storage.oracle) and not names:
+    asked = next((key for key in ORACLES if texts(getattr(storage, key))), "")
+    if asked and not names:
         raise BoardError(
-            f"{where}: storage.oracle has nothing to look at; add a [[window]] with the flash the storage stands in"
+            f"{where}: storage.{asked} has nothing to look at; add a [[window]] with the flash the storage stands in"
         )
 
 
@@ -52,7 +53,7 @@ def check_nothing_updated(document: ElfBoardFile, where: str) -> None:
 
 def _check_enough(storage: StorageEntry, where: str) -> None:
     said = {kind for kind in KINDS if texts(getattr(storage, kind))}
-    has_oracle = bool(texts(storage.oracle))
+    has_oracle = any(texts(getattr(storage, key)) for key in ORACLES)
     if not said and not has_oracle:
         raise BoardError(
             f"{where}: [storage] says nothing: give storing, stored and read, as the firmware says it, or an oracle"
