@@ -44,8 +44,9 @@ class Contents:
     _ledger: Ledger
     said: tuple[str, ...] = ()
 
-    def read(self, window: str, offset: int = 0, length: int | None = None) -> bytes:
+    def read(self, window: str, offset: int = 0, length: int | None = None, *, broken: int | None = None) -> bytes:
         """Bytes of a window that the oracle watches; all of it from ``offset`` on, unless ``length`` says less.
+        ``broken``: the byte that stands for those of a granule that error correction gives up on; None: it raises.
 
         Raises UnsteadyRead where a bit may read either way, EccFault where correction fails: what holds such bytes
         is nothing to rely on. A judge that does not catch them has found a breach.
@@ -61,7 +62,21 @@ class Contents:
                 f"the oracle reads [{offset:#x}, {offset + length:#x}) of window {window!r}, which has {place.size:#x} "
                 "bytes"
             )
-        return read_snapshot(self._parts[place.chip], self._memory[place.chip], place.address + offset, length)
+        return self._bytes(place.chip, place.address + offset, length, broken)
+
+    def _bytes(self, chip: int, address: int, length: int, broken: int | None) -> bytes:
+        part = self._parts[chip]
+        try:
+            return read_snapshot(part, self._memory[chip], address, length)
+        except EccFault:
+            if broken is None:
+                raise
+        unit = part.geometry.unit
+        middle = (address // unit + max(1, length // unit // 2)) * unit
+        if middle >= address + length:
+            return bytes([broken]) * length
+        ahead = self._bytes(chip, address, middle - address, broken)
+        return ahead + self._bytes(chip, middle, address + length - middle, broken)
 
     def knows(self, key: str) -> bool:
         """Whether the firmware has ever told a value of ``key``."""
