@@ -1,6 +1,7 @@
 """A Python file of the user's: read, and executed as a module of its own. Whatever is wrong with it is one line.
 
-Neighbours: `own_firmware` finds firmware in one, `elf.oracle_file` the oracles of a board. Knows neither.
+Neighbours: `own_firmware` finds firmware in one, `elf.oracle_file` the oracles of a board, `elf.update` a host. Knows
+none of them.
 """
 
 from __future__ import annotations
@@ -24,8 +25,9 @@ def content_of(path: str, advice: str) -> bytes:
         raise ScenarioError(f"{path}: cannot be read: {wrong.strerror or wrong}; {advice}") from None
 
 
-def module_of(path: str, raw: bytes) -> ModuleType:
-    """The file as a module, under a name of its own. Files beside it can be imported, also later, by what it calls."""
+def load_module(path: str, raw: bytes) -> ModuleType:
+    """The file as a module, under a name of its own. Files beside it can be imported, also later, by what it calls.
+    Raises ScenarioError for one that is no Python, or raises."""
     module = ModuleType(f"own.{Path(path).stem}")
     module.__file__ = path
     folder = str(Path(path).resolve().parent)

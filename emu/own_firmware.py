@@ -17,7 +17,7 @@ from typing import Any
 from emu.designs.table import DESIGNS, scenario_of
 from emu.errors import ScenarioError
 from emu.firmware import ModelFirmware
-from emu.own_file import content_of, module_of
+from emu.own_file import content_of, load_module
 from emu.scenario import Scenario
 from emu.source import Bundled, Source
 from flash.tomlfile import nearest
@@ -70,7 +70,7 @@ def _or_design(path: str) -> str:
 
 
 def _found(path: str, name: str, raw: bytes) -> Own:
-    module = module_of(path, raw)
+    module = load_module(path, raw)
     owns: dict[str, Own] = {key: value for key, value in vars(module).items() if _is_own(value, module)}
     if not name:
         if len(owns) != 1:

@@ -19,6 +19,7 @@ from typing import Literal, Protocol
 
 from bootloader.decision import ResetCause
 from emu.board import CheckEntry
+from emu.events import OLD
 from emu.oracle import AnyOracle
 from flash.cells import Cells
 from flash.grid import Grids
@@ -33,13 +34,15 @@ from flash.trace import Trace
 class Capabilities:
     """``snapshot``: states can be taken and restored. ``tears``: interrupted operations can be made exactly.
     ``deterministic``: the same state runs the same way. ``virtual_time``: time costs nothing. ``is_ours``: what runs in
-    it is brownout's, so what is not the same twice is brownout's mistake."""
+    it is brownout's, so what is not the same twice is brownout's mistake. ``resets``: a session says what a reset
+    without a loss of power finds at each of its points, in its events or in `Run.kept`."""
 
     snapshot: bool
     tears: bool
     deterministic: bool
     virtual_time: bool
     is_ours: bool = True
+    resets: bool = True
 
 
 Plan = tuple[tuple[int, str], ...]
@@ -80,7 +83,8 @@ OutcomeKind = Literal["settled", "reset", "halted", "hung", "cut", "waypoint"]
 class Outcome:
     """How a session ended.
 
-    ``settled``: the application runs and nothing more is going to happen. ``reset``: the device restarts itself,
+    ``settled``: the application runs and nothing more is going to happen; without an ``image``, where there are images,
+    the bootloader waits for an update. ``reset``: the device restarts itself,
     for ``cause``. ``halted``: the bootloader found nothing to run. ``hung``: the firmware stands still and no timer
     resets it. ``cut``: the scheduled power cut struck. ``waypoint``: only the stretch has ended; the session goes on.
     """
@@ -91,14 +95,19 @@ class Outcome:
     cause: ResetCause = "power"
     detail: str = ""
 
+    @property
+    def asks_retry(self) -> bool:
+        """Whether the next update is what `retries` is about."""
+        return self.kind == "settled" and self.image in ("", OLD)
+
     def __str__(self) -> str:
         match self.kind:
             case "settled":
                 if not self.image:
-                    return "settled"
+                    return self.detail or "settled"
                 return f"{self.image} image runs, {'committed' if self.committed else 'NOT committed'}"
             case "reset":
-                return f"reset by {self.cause}"
+                return self.detail or f"reset by {self.cause}"
             case "halted":
                 return f"bricked: {self.detail}"
             case "hung":

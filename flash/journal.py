@@ -115,6 +115,13 @@ class Journal:
                 raise
         raise ResetAsserted(self.interruption.cause)
 
+    def plan(self, interruption: Interruption) -> None:
+        """``interruption`` strikes when its entry is to be made: one that has not been made yet."""
+        assert not self.struck, "an interruption has struck already: please report"
+        if interruption.entry < len(self.entries):
+            raise FlashError(f"entry {interruption.entry} is made already; plan an entry from {len(self.entries)} on")
+        self.interruption, self.interrupt_at = interruption, interruption.entry
+
     @property
     def is_due(self) -> bool:
         """Whether the interruption strikes before the next entry is made."""

@@ -129,7 +129,8 @@ def _truthful(scene: Scene) -> Iterator[Breach]:
     if outcome.kind != "settled" or not monitor.claimed:
         return
     if outcome.image != NEW and _is_false(monitor):
-        yield Breach("truthful", scene.end, f"{_CLAIMS[monitor.claimed]}, and the {outcome.image} image stays")
+        stays = f"the {outcome.image} image stays" if outcome.image else "no image runs"
+        yield Breach("truthful", scene.end, f"{_CLAIMS[monitor.claimed]}, and {stays}")
     elif monitor.claimed == KEPT and not outcome.committed:
         yield Breach("truthful", scene.end, f"{_CLAIMS[KEPT]}, and it is not committed")
 

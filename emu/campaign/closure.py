@@ -18,7 +18,7 @@ from emu.campaign.applicable import chosen_checks
 from emu.campaign.cache import Session
 from emu.campaign.checks import Check
 from emu.campaign.engines import Died, Engine
-from emu.campaign.golden import golden_chain
+from emu.campaign.golden import golden_chain, why_no_cuts
 from emu.campaign.graph import Birth, Graph, Link, Node, Stop
 from emu.campaign.judge import Chain, Judge, Judged, State
 from emu.campaign.lives import Lives
@@ -30,7 +30,6 @@ from emu.campaign.tally import Tally
 from emu.campaign.verdict import IN_FLIGHT_NOTE, KILLED_NOTE, Coverage, Verdict, unfollowed
 from emu.campaign.walk import Walker
 from emu.clock import Stopwatch
-from emu.events import OLD
 from emu.memory import resident_mb
 from emu.rig import DeviceState, Rig
 from emu.words import counted
@@ -104,7 +103,7 @@ class Closure:
         golden = self._uncut_life(self._root)
         complete = True
         try:
-            self._close()
+            self._close(golden)
         except (BudgetSpent, KeyboardInterrupt) as stop:
             complete = False
             self.interrupted = isinstance(stop, KeyboardInterrupt)
@@ -138,10 +137,12 @@ class Closure:
 
     # -- layers --------------------------------------------------------------------------------------------
 
-    def _close(self) -> None:
+    def _close(self, golden: Chain) -> None:
         root = self._root
         self._meet(self.graph.add(root.device, root.monitor, "cut", self.space.print_of(root.device.memory), None))
         self._run_layer(0)
+        if reason := why_no_cuts(golden, self.options):
+            raise BudgetSpent(reason)
         while self._open:
             for node in [node for node in self._open if node.cuts <= self.layer]:
                 del self._open[node]
@@ -278,7 +279,7 @@ class Closure:
             monitor, mode, how = judged.after, node.mode, "end"
             if outcome.kind == "reset":
                 following = session.end
-            elif "retries" in self.checks and node.mode == "cut" and outcome.kind == "settled" and outcome.image == OLD:
+            elif "retries" in self.checks and node.mode == "cut" and outcome.asks_retry:
                 following = replace(session.end, cause="power", attempts_left=1, ram=())
                 monitor, mode, how = Monitor(), "uncut", "retry"
                 self.cover.exercised["retries"] += node.generation == 1  # not again when it is followed anew

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from bootloader.decision import ResetCause
+from emu.errors import ScenarioError
 from emu.events import (
     ARMED,
     ATTEMPT,
@@ -111,6 +112,11 @@ class EdgeWalker:
     """Makes the children of one session. One walker holds one set of bench cells; nested walks need one each."""
 
     def __init__(self, rig: Rig, tears: TearSet, events: tuple[EventName, ...]) -> None:
+        if events and not rig.capabilities.resets:
+            raise ScenarioError(
+                f"events {', '.join(events)}: this rig does not say what a reset finds at each point; an ElfRig is "
+                "made for it by emu.elf.learned.with_resets"
+            )
         self._rig = rig
         self._tears = tears
         self._events = events

@@ -17,7 +17,7 @@ from emu.board import CheckEntry
 from emu.campaign.applicable import chosen_checks
 from emu.campaign.checks import at_once
 from emu.campaign.edges import RESET, TIMER, Child, EdgeWalker, LiveWalker, harshness
-from emu.campaign.golden import golden_chain
+from emu.campaign.golden import golden_chain, why_no_cuts
 from emu.campaign.judge import Chain, Judge, Judged, State
 from emu.campaign.monitor import Monitor
 from emu.campaign.options import BudgetSpent, Options, Progress
@@ -78,6 +78,8 @@ class Explorer:
             self._report((), (), breach.check, breach.message, str(golden.outcome))
         complete = True
         try:
+            if reason := why_no_cuts(golden, self._options):
+                raise BudgetSpent(reason)
             for layer in range(1, self._options.depth + 1):
                 self._walk(golden, layer)
                 self._cover.depth_done = layer

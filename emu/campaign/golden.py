@@ -42,6 +42,13 @@ def golden_chain(judge: Judge, root: State, options: Options, cover: Coverage, *
     return golden
 
 
+def why_no_cuts(golden: Chain, options: Options) -> str:
+    """Why nothing is cut: an update that ends the device by itself leaves nothing to be found; "" where it does not."""
+    if options.keep_going or golden.outcome.kind not in ("halted", "hung"):
+        return ""
+    return "nothing was cut: the update ends the device by itself (--keep-going cuts it all the same)"
+
+
 def _decisions(chain: Chain) -> list[str]:
     """What the bootloader decided in each session, in its own words, and why files could not be carried over."""
     events = [entry for judged in chain.sessions for entry in judged.run.entries if isinstance(entry, Event)]

@@ -21,7 +21,7 @@ from emu.campaign.edges import Edge
 from emu.campaign.monitor import Monitor
 from emu.campaign.verdict import Coverage
 from emu.campaign.wear import Erased, erases_of, worn_out
-from emu.events import DECIDED, MERGE_FAILED, NEW, OLD, REFUSED
+from emu.events import DECIDED, MERGE_FAILED, NEW, REFUSED
 from emu.rig import DeviceState, Outcome, Rig, Run
 from flash.journal import Event
 
@@ -142,7 +142,7 @@ class Judge:
         if "wear" in self.checks:
             breaches += worn_out(self.erased_in([judged.session for judged in sessions]), self._bounds, end)
         outcome = sessions[-1].session.outcome
-        if "retries" in self.checks and outcome.kind == "settled" and outcome.image == OLD:
+        if "retries" in self.checks and outcome.asks_retry:
             breaches += self._retry(judged.session.end, end, reading)
         return Chain(sessions, outcome, breaches, executed=self._cover.runs > before)
 

@@ -14,7 +14,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 from bootloader.decision import ResetCause
-from emu.rig import DeviceState, Outcome, Plan, Run
+from emu.rig import DeviceState, Kept, Outcome, Plan, Run
 from flash.grid import Grids
 from flash.journal import Entry
 from flash.snapshot import Block, Snapshot
@@ -86,6 +86,8 @@ class PackedRun:
     end_us: int
     trace: _Trace | None
     met_weak: bool
+    kept: tuple[Kept, ...]
+    missed: tuple[int, ...]
     contents: dict[bytes, bytes]
 
     def unpacked(self, start: DeviceState, grids: Grids, known: Mapping[bytes, Block]) -> Run:
@@ -98,7 +100,7 @@ class PackedRun:
             trace.consulted_units = dict.fromkeys(self.trace.consulted)
             trace.determined, trace.written = set(self.trace.determined), set(self.trace.written)
         end = self.end.unpacked(start.memory, blocks)
-        return Run(self.entries, self.outcome, end, self.end_us, trace, self.met_weak)
+        return Run(self.entries, self.outcome, end, self.end_us, trace, self.met_weak, self.kept, self.missed)
 
 
 def packed_state(state: DeviceState, base: Sequence[Snapshot], used: Blocks) -> PackedState:
@@ -118,7 +120,8 @@ def packed_run(run: Run, start: DeviceState, known: Mapping[bytes, Block]) -> Pa
         if trace is None
         else _Trace(tuple(trace.consulted_units), _sorted(trace.determined), _sorted(trace.written))
     )
-    return PackedRun(run.entries, run.outcome, end, run.end_us, units, run.met_weak, contents)
+    kept = tuple(run.kept)
+    return PackedRun(run.entries, run.outcome, end, run.end_us, units, run.met_weak, kept, run.missed, contents)
 
 
 def blocks_of(memory: Sequence[Snapshot]) -> Blocks:

@@ -24,7 +24,7 @@ from emu.campaign.verdict import Step
 from emu.errors import TokenError
 from emu.events import DETOURS, HANDOVER, NEW
 from emu.rig import DeviceState, Outcome, Rig, Run
-from flash.journal import Entry, Event, Operation
+from flash.journal import Entry, Event, Interruption, Operation
 from flash.tears import EVERY_TEAR, Tear, TearSet
 
 
@@ -66,6 +66,46 @@ class Story:
     told: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Approach:
+    """Where a path is interrupted: the session that begins at ``state``, by ``interruption`` (None: it never is).
+    ``session``: its number, from 1 on; ``entries``: what it does without; ``expected``: what the interruption leaves,
+    as a key."""
+
+    state: DeviceState
+    session: int
+    entries: list[Entry]
+    interruption: Interruption | None = None
+    expected: bytes = b""
+
+
+def approach(rig: Rig, token: Token, number: int, seed: int = 0) -> Approach:
+    """The way to interruption ``number`` of ``token``, from 1 on; 0: to the first session, which nothing interrupts.
+
+    Raises TokenError as `follow` does, and for a number there is not.
+    """
+    token.check_inputs(rig.inputs)
+    if not 0 <= number <= len(token.path):
+        raise TokenError(f"the token has {len(token.path)} interruptions, from 1 on; there is no number {number}")
+    state, session, readings = rig.initial(token.attempts), 1, iter(token.readings)
+    tears = replace(EVERY_TEAR, seed=seed)
+    for step in token.path[:number]:
+        for passed in range(step.run):
+            run, _ = _read(rig, state, readings)
+            if run.outcome.kind != "reset":
+                raise _ended_before(step, passed, run)
+            state, session = run.end, session + 1
+        if step is token.path[number - 1]:
+            whole, _ = _read(rig, state, readings)
+            child = _walker(rig, tears).find(state, whole, step.entry, step.how)
+            if child is None:
+                raise _misplaced(step, _no_edge(whole, step))
+            return Approach(state, session, whole.entries, child.edge.interruption(), child.state.key)
+        state = _interrupted(rig, state, step, tears, readings).run.end
+        session += 1
+    return Approach(state, session, rig.run(state).entries)
+
+
 def follow(rig: Rig, judge: Judge, token: Token, seed: int = 0) -> Story:
     """Replay ``token``; ``seed``: of the tears that are drawn.
 
@@ -80,11 +120,7 @@ def follow(rig: Rig, judge: Judge, token: Token, seed: int = 0) -> Story:
         for number in range(step.run):
             run, _ = _read(rig, state.device, readings)
             if run.outcome.kind != "reset":
-                raise _misplaced(
-                    step,
-                    f"there is no session {step.run} (counted from 0), the device comes to rest in session {number} "
-                    f"({run.outcome})",
-                )
+                raise _ended_before(step, number, run)
             sessions.append(Session(state.device, run, _configs(rig, state.device)))
             state = State(run.end, _monitor_after(state.monitor, run, len(run.entries)))
         if step.how in DETOURS:
@@ -113,7 +149,7 @@ def _read(rig: Rig, state: DeviceState, readings: Iterator[str]) -> tuple[Run, s
 def _interrupted(rig: Rig, state: DeviceState, step: Step, tears: TearSet, readings: Iterator[str]) -> Session:
     """Cut the running session, and hold what it leaves against the state a campaign makes for the same edge."""
     whole, resolution = _read(rig, state, readings)
-    walker = EdgeWalker(rig, tears, EVENT_NAMES)
+    walker = _walker(rig, tears)
     child = walker.find(state, whole, step.entry, step.how)
     if child is None:
         raise _misplaced(step, _no_edge(whole, step))
@@ -128,6 +164,10 @@ def _interrupted(rig: Rig, state: DeviceState, step: Step, tears: TearSet, readi
         tear = tears_in(step.how)[0]
         torn = None if tear is None else _torn(rig, walker, tear, operation, child.state)
     return Session(state, run, _configs(rig, state), step, torn, time_at(whole, step.entry))
+
+
+def _walker(rig: Rig, tears: TearSet) -> EdgeWalker:
+    return EdgeWalker(rig, tears, EVENT_NAMES if rig.capabilities.resets else ())
 
 
 def _detoured(rig: Rig, state: DeviceState, step: Step, readings: Iterator[str]) -> DeviceState:
@@ -145,6 +185,14 @@ def _configs(rig: Rig, state: DeviceState) -> Configs | None:
 
 def _misplaced(step: Step, why: str) -> TokenError:
     return TokenError(f"the token's place {step.run}.{step.entry}.{step.how} does not exist: {why}")
+
+
+def _ended_before(step: Step, number: int, run: Run) -> TokenError:
+    return _misplaced(
+        step,
+        f"there is no session {step.run} (counted from 0), the device comes to rest in session {number} "
+        f"({run.outcome})",
+    )
 
 
 def _no_edge(run: Run, step: Step) -> str:

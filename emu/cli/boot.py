@@ -17,6 +17,7 @@ from emu.cli.boot_storage import StorageWatch
 from emu.cli.chip_hint import better_chip
 from emu.cli.code import code_at
 from emu.cli.inputs import DEFAULT_APP, MAX_SEED, Inputs, make_elf_rig
+from emu.cpu.unknown import extents
 from emu.errors import UsageError
 from emu.events import HANDOVER, UNKNOWN
 from emu.rig import Run
@@ -75,6 +76,8 @@ def command(board: Path, seed: int) -> int:
 
 def _lines(rig: ElfRig, run: Run) -> Iterator[str]:
     yield from _cut_short(_said(rig))
+    if rig.attempt is not None and rig.attempt.words:
+        yield f"host     {printable(rig.attempt.words)}"
     yield from _cut_short(_flash(rig, run))
     for refused in (entry for entry in run.entries if isinstance(entry, Misuse)):
         yield f"refused  {refused.message}"
@@ -84,8 +87,9 @@ def _lines(rig: ElfRig, run: Run) -> Iterator[str]:
         told = next(differences, "") if event.facts[1] == UNKNOWN else ""
         if told:
             yield f"         {told}"
-    for register in rig.machine.unknown:
-        yield f"unknown  {register}: not modelled, it reads as last written"
+    for extent in extents(rig.machine.unknown):
+        reads = "it reads as last written" if extent.count == 1 else "they read as last written"
+        yield f"unknown  {extent}: not modelled, {reads}"
     yield f"ends     {run.outcome}"
 
 
@@ -102,11 +106,11 @@ def _flash(rig: ElfRig, run: Run) -> list[str]:
     """Operations; those of one kind by one piece of code that carry on where the last ended are one line."""
     found: list[str] = []
     group: list[Operation] = []
-    maker = -1
+    maker = counter = -1
     for number, entry in enumerate(run.entries):
         if not isinstance(entry, Operation):
             continue
-        counter = rig.stores.get(number, -1)
+        counter = rig.stores.get(number, counter)
         last = group[-1] if group else None
         if last is None or (counter, entry.kind, entry.device, entry.address) != (
             maker, last.kind, last.device, last.address + last.length

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import shlex
-import signal
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from emu.board_kind import is_elf_board
+from emu.cli.hand import serve_by_hand, show, warn
+from emu.cli.serve_elf import ElfLinks, serve_elf
 from emu.errors import UsageError
 from emu.words import printable
 
@@ -24,11 +26,9 @@ if TYPE_CHECKING:
     from emu.ota.mongoose.guard import Guard
     from emu.ota.mongoose.talks import Served
 
-EXIT_INTERRUPTED = 130
 MAX_RULES_SIZE = 1 << 20
 FILE = click.Path(path_type=Path)
 PORT = click.IntRange(0, 65535)
-KEYS = "p: cut the power, or restore it; r: press reset; q: quit"
 
 
 @dataclass(frozen=True)
@@ -62,17 +62,33 @@ class _Links:
 @click.option("--state", "state_file", type=FILE, metavar="FILE",
               help="Keep the content of the flash: read at the start if it is there, written whenever it has changed "
                    "(at most once a second) and at the end.")  # fmt: skip
+@click.option("--uart", default="", metavar="NAME",
+              help="Which UART of an ELF's board is joined (default: that of its [update]).")  # fmt: skip
 @click.option("--fast", is_flag=True, help="Do not wait for the time that flash operations take.")
 def command(board_name: str, source: Path | None, serial: bool, tcp: int | None, http: int | None, mqtt: str | None,
             bind: str, hostile: int | None, device_id: str | None, auth_file: Path | None, acl_file: Path | None,
-            state_file: Path | None, fast: bool) -> int:  # fmt: skip
+            state_file: Path | None, uart: str, fast: bool) -> int:  # fmt: skip
     """Serve an emulated Mongoose OS device on real links, all of them at once if you like.
 
     Prints each address with command lines that use it, then the device's log. The device's time follows the wall
     clock: timers run out when they would, and an answer waits for the flash. On a terminal, keys are the hand at the
     device: p cuts the power and restores it, r presses reset, q quits (elsewhere: the first letters of lines).
+
+    With a board for an ELF, --serial and --tcp are one of its UARTs, byte by byte, for a flashing tool of your own.
     """
     links = _Links(serial, tcp, http, mqtt, bind, hostile)
+    if is_elf_board(Path(board_name)):
+        for option, value in (
+            ("--from", source), ("--http", http), ("--mqtt", mqtt), ("--hostile", hostile), ("--device-id", device_id),
+            ("--auth", auth_file), ("--acl", acl_file),
+        ):  # fmt: skip
+            if value is not None:
+                raise UsageError(f"{option} is for brownout's own device; {board_name} is a board for an ELF")
+        if not serial and tcp is None:
+            raise UsageError("no link was asked for: give --serial or --tcp PORT")
+        return serve_elf(Path(board_name), ElfLinks(serial, tcp, bind, uart), state_file, fast=fast)
+    if uart:
+        raise UsageError(f"--uart is for a board for an ELF; {board_name} is none")
     if not serial and tcp is None and http is None and mqtt is None:
         raise UsageError("no link was asked for: give --serial, --tcp PORT, --http PORT or --mqtt URL")
     if hostile is not None and tcp is None and http is None:
@@ -167,44 +183,18 @@ def _read(path: Path) -> str:
 
 async def _serve(device: MongooseDevice, asked: _Links, fast: bool, state_file: Path | None) -> int:
     from emu.cli.event_loop import tell_in_one_line
-    from emu.cli.keys import keys
     from emu.ota.keeping import Keeping
 
-    serving = device.serving(fast=fast, said=_show)
-    tell_in_one_line(_warn)
+    serving = device.serving(fast=fast, said=show)
+    tell_in_one_line(warn)
     links, tell = _made(device, serving, asked)
     if state_file is not None:
-        keeping = Keeping(state_file, device.device, lambda: device.beside, serving, said=_warn)
+        keeping = Keeping(state_file, device.device, lambda: device.beside, serving, said=warn)
         links.insert(0, keeping)
         serving.on_rest = keeping.rested
     if asked.http is not None or asked.mqtt is not None:
         links.append(device.servers())  # a device on a network reaches servers
-    until, code, loop = asyncio.Event(), 0, asyncio.get_running_loop()
-
-    def stop() -> None:
-        nonlocal code
-        code = EXIT_INTERRUPTED
-        until.set()
-
-    waiting: set[asyncio.Task[None]] = set()
-
-    def pressed(key: str) -> None:
-        if key == "p":
-            (serving.restore_power if device.node.state == "off" else serving.cut_power)()
-        elif key == "r":
-            task = loop.create_task(serving.press_reset())
-            waiting.add(task)
-            task.add_done_callback(waiting.discard)
-        elif key == "q":
-            until.set()
-        else:
-            click.echo(KEYS, err=True)
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop)
-    with keys(pressed):
-        await serving.run(links, lambda: click.echo("\n".join(line for each in tell for line in each()) + "\n"), until)
-    return code
+    return await serve_by_hand(serving, links, tell)
 
 
 def _made(device: MongooseDevice, serving: Served, asked: _Links) -> tuple[list[Link], list[Callable[[], list[str]]]]:
@@ -263,11 +253,3 @@ def _lines(kind: str, address: str) -> list[str]:
         f"           brownout ota --port {port} FILE",
         f"           mos ota --port {port} FILE",
     ]
-
-
-def _warn(text: str) -> None:
-    click.echo(f"brownout: {printable(text)}", err=True)
-
-
-def _show(at_us: int, text: str) -> None:
-    click.echo(f"[{at_us / 1_000_000:12.3f}] {text}")

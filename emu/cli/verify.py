@@ -15,12 +15,14 @@ import click
 
 from emu.campaign.edges import EVENT_NAMES
 from emu.campaign.options import ANY, Options
-from emu.cli.campaign import campaign_on
+from emu.campaign.verdict import Verdict
+from emu.cli.campaign import Campaign, campaign_on
 from emu.cli.depth import MAX_ATTEMPTS
 from emu.cli.engine import EngineChoice, engine_options
 from emu.cli.inputs import Inputs, input_options, make_subject
 from emu.cli.mutants import Trials, on_model
 from emu.cli.naming import asked
+from emu.cli.resets import Resettable, resettable, with_all_that_is_kept
 from emu.errors import UsageError
 from emu.report.certificate import NOT_RUN, SCHEMA, as_text, differences
 from emu.report.mutants import mutants_text, why_no_proof
@@ -53,8 +55,13 @@ def command(certificate: Path, overrides: tuple[str, ...], engine: EngineChoice)
     audit = theirs["audit"]
     share = None if audit == NOT_RUN else audit["audited"] / max(1, audit["dropped"])
     options = _options(theirs, inputs, rig.keeps_new)
-    with campaign_on(engine, rig, options, None, share) as campaign:
-        verdict = campaign.explore()
+
+    def explored(rig: Resettable) -> tuple[Campaign, Verdict]:
+        with campaign_on(engine, rig, options, None, share) as campaign:
+            return campaign, campaign.explore()
+
+    ready = resettable(rig) if options.events else rig
+    rig, (campaign, verdict) = with_all_that_is_kept(ready, explored)
     if campaign.interrupted:
         return _stopped()
     if verdict.word != "held":

@@ -94,8 +94,16 @@ class Bus:
 
     def name_of(self, address: int) -> str:
         """What answers at an address: a peripheral and an offset; "" where nobody is declared."""
-        place = self._by_granule.get(address // _GRANULE)
+        place = self.place_at(address)
         return "" if place is None else f"{place.name}+{address - place.address:#04x}"
+
+    def place_at(self, address: int) -> Place | None:
+        """What answers there; None: nobody is declared."""
+        return self._by_granule.get(address // _GRANULE)
+
+    def stored_at(self, address: int) -> int:
+        """The word that was written last where nobody is declared."""
+        return self._stored.get(address & ~3, 0)
 
     def reset(self) -> None:
         """Of the system: every peripheral, and what was stored at unknown addresses."""

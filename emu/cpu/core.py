@@ -35,7 +35,7 @@ from emu.cpu.scb import (
     UNDEFINSTR,
     SystemControl,
 )
-from emu.cpu.steady import Circle, Search
+from emu.cpu.steady import LONGEST, Circle, Search
 from emu.cpu.stops import NOTHING, Stop
 from emu.cpu.systick import SysTick
 
@@ -45,6 +45,13 @@ _WATCHING = 256
 _FIRST_ACCESSES, _FIRST_SLICES = 256, 4
 """Accesses to registers, and slices of the longest kind, after which the core asks itself whether it goes round in a
 circle; twice as many each time it did not, since looking costs as much as a million instructions."""
+_WORTH_A_LOOK, _SETTLING, _AGAIN = 1 << 13, 1 << 9, 3
+"""The core looks where there is so much code to the next event, after so few bytes: most slices end with an event, and
+behind one a handler runs. Who has waited in a circle waits in it again: there it is looked at whether this is still the
+same one, eight times as many bytes later when it was not, and so often."""
+_SOON_ACCESSES, _SHORT = 8, 16
+"""Who has waited in a circle soon waits in it again, for the next byte of a line, say: where the last look found one,
+the next is taken after so few accesses, and at periods of so few blocks."""
 _BRANCH_TO_SELF, _WIDE_BRANCH_TO_SELF = b"\xfe\xe7", b"\xff\xf7\xfe\xbf"
 _EVENT_WAITS = 1000
 """Waits for an event in a row, with nothing to come, before the core counts as asleep."""
@@ -81,11 +88,18 @@ class Core:
         """Called when nothing runs and the engine may be changed."""
         self.deep_sleep: Callable[[], str] = lambda: ""
         """Called when the core goes to sleep with SLEEPDEEP set: why that is for ever, or "" for a sleep like any."""
+        self.attendant: Callable[[], None] | None = None
+        """Called whenever the core stands still between two slices; it may look and change what it likes."""
+        self._is_called = False
         self._memory = memory
         self.charged = 0
         """Bytes of code of the present slice that time has been charged for."""
         self._longest = _FIRST_SLICE
         self._quiet, self._quiet_due = 0, _FIRST_SLICES
+        self._period = 0
+        """Bytes of code of the circle that was found last; 0: it was left for good."""
+        self._failed = 0
+        self._waited = False
         self._slice_end_us = 0
         self._event_waits = 0
         self._fresh = engine.snapshot()
@@ -99,6 +113,8 @@ class Core:
         self.systick.power_on()
         self.agenda.clear()
         self.charged, self._event_waits = 0, 0
+        self._period = self._failed = 0
+        self._waited = False
         self._calm()
         put = self.engine.put
         if self.model.is_v8:
@@ -175,6 +191,9 @@ class Core:
                 self.agenda.run_due(self.time.clock.now_us)
                 self.systick.catch_up(self.time)
                 masked = bool(self.exceptions.pending) and not self._handlers.take_pending()
+                if self.attendant is not None:
+                    self._is_called = False
+                    self.attendant()
                 if self.time.clock.now_us >= limit_us:
                     return self._ending("limit", f"still running after {limit_us:,} us")
                 ended = self._slice(limit_us, masked)
@@ -189,7 +208,10 @@ class Core:
         end = self.time.cycles_at(limit_us)
         event = self.next_event
         room = max(1, (min(end, event) if event is not None else end) - self.time.cycles) * BYTES_PER_CYCLE
-        room = min(room, _WATCHING if masked else self._longest)
+        wants = self._period > 0 or self._quiet >= self._quiet_due
+        looks = wants and not masked and room > max(_WORTH_A_LOOK, 8 * self._period)
+        longest = _SETTLING << 3 * self._failed if looks else self._longest
+        room = min(room, _WATCHING if masked else longest)
         self._slice_end_us = self.time.clock.now_us + room // BYTES_PER_CYCLE * MICROSECONDS // self.time.hz + 1
         self.before_slice()
         stop = self.engine.run(room + self.charged)
@@ -198,17 +220,18 @@ class Core:
             return self._stopped(stop, limit_us)
         if self._spins():
             return self._doze(limit_us)
-        if self._bus.count >= self._bus.due:
+        if looks and self._period:
+            return self._look_again(limit_us)
+        if looks or self._bus.count >= self._bus.due:
             return self._look_around(limit_us)
-        if self._longest == _LONGEST_SLICE:
-            self._quiet += 1
-            if self._quiet >= self._quiet_due:
-                return self._look_around(limit_us)
+        self._quiet += self._longest == _LONGEST_SLICE
         self._longest = min(self._longest * 2, _LONGEST_SLICE)
         return None
 
     def _stopped(self, stop: Stop, limit_us: int) -> Ending | None:
         kind, counter = stop.kind, self.engine.get(Register.PC)
+        if kind == "halted":
+            return None
         if kind == "sleep":
             return self._sleep(limit_us)
         if kind == "event-wait":
@@ -240,8 +263,19 @@ class Core:
     def _calm(self) -> None:
         """Something has happened: looking begins anew."""
         self._longest = _FIRST_SLICE
-        self._bus.due, self._quiet_due = _FIRST_ACCESSES, _FIRST_SLICES
+        self._bus.due = _SOON_ACCESSES if self._waited else _FIRST_ACCESSES
+        self._quiet_due = _FIRST_SLICES
         self.news()
+
+    def happen(self) -> None:
+        """Inside a callback: what is due by now happens."""
+        if self.agenda.next_us is not None and self.agenda.next_us <= self.time.clock.now_us:
+            self.agenda.run_due(self.time.clock.now_us)
+
+    def look_at_time(self) -> None:
+        """The clock has moved inside a block: what is due by now comes before the next one."""
+        if self.agenda.next_us is not None and self.agenda.next_us <= self.time.clock.now_us:
+            self.engine.end_slice()
 
     def news(self) -> None:
         """What runs is no loop that waits: it has done something with flash, or said something."""
@@ -255,13 +289,33 @@ class Core:
     def _look_around(self, limit_us: int) -> Ending | None:
         """After a long time in which nothing happened, or many accesses: time goes on to the next event if nothing but
         that can change what the core does."""
-        circle, stop = self._search.look(self._step)
+        began = self.time.cycles
+        is_soon = self._bus.due < _FIRST_ACCESSES
+        circle, stop = self._search.look(self._step, _SHORT if is_soon else LONGEST)
         if stop is not None:
             return None if stop is NOTHING else self._stopped(stop, limit_us)
+        self._waited = circle is not None
         if circle is None:
-            self._bus.due, self._quiet_due = self._bus.due * 2, self._quiet_due * 2
+            self._bus.due = _FIRST_ACCESSES if is_soon else self._bus.due * 2
+            self._quiet_due *= 2
             self.news()
             return None
+        self._period, self._failed = (self.time.cycles - began) // 2 * BYTES_PER_CYCLE, 0
+        return self._go_round(circle, limit_us)
+
+    def _look_again(self, limit_us: int) -> Ending | None:
+        """Whether it is in the circle that was found last."""
+        circle, stop = self._search.look_again(lambda: self._step(self._period))
+        if circle is not None:
+            self._failed = 0
+            return self._go_round(circle, limit_us)
+        self._failed += 1
+        if self._failed == _AGAIN:
+            self._period = self._failed = 0
+        return None if stop is None or stop is NOTHING else self._stopped(stop, limit_us)
+
+    def _go_round(self, circle: Circle, limit_us: int) -> Ending | None:
+        """Time goes on to the next event."""
         clock = self.time.clock
         alarms = dict(clock.settings()[1])
         for name in circle.moved:
@@ -278,12 +332,13 @@ class Core:
         self._calm()
         return None
 
-    def _step(self) -> Stop | None:
-        """One block of code, unless something has come to pass: that is no stop of the engine's."""
+    def _step(self, length: int = 1) -> Stop | None:
+        """A block of code, or ``length`` bytes of it, unless something has come to pass: that is no stop of the
+        engine's."""
         event = self.next_event
-        if (event is not None and event <= self.time.cycles) or self._handlers.is_called():
+        if (event is not None and event <= self.time.cycles) or self._handlers.is_called() or self._is_called:
             return NOTHING
-        stop = self.engine.run(1)
+        stop = self.engine.run(length)
         self._charge_slice()
         return None if stop.kind == "slice" else stop
 
@@ -298,7 +353,8 @@ class Core:
     # -- sleep ------------------------------------------------------------------------------------------------
 
     def _sleep(self, limit_us: int) -> Ending | None:
-        """WFI. PRIMASK does not keep it asleep; an exception of too low a priority does."""
+        """WFI. PRIMASK does not keep it asleep; an exception of too low a priority does. Who sleeps does not poll."""
+        self.news()
         self._may_sleep_deeply()
         while not self._handlers.wakes():
             if self.next_event is None:
@@ -361,6 +417,11 @@ class Core:
     def pend(self, number: int) -> None:
         """An exception is asked for, from inside a callback or not: it is looked at before the next block."""
         self.exceptions.pending.add(number)
+        self.engine.end_slice()
+
+    def call_attendant(self) -> None:
+        """It wants to look before the next block runs. Callable inside callbacks."""
+        self._is_called = True
         self.engine.end_slice()
 
     # -- words ------------------------------------------------------------------------------------------------

@@ -66,7 +66,7 @@ from emu.cpu.lane_code import FOLD as LANE_FOLD
 from emu.cpu.lane_code import ON_READ_AT as LANE_READ_AT
 from emu.cpu.lane_code import REGISTERS as LANE_REGISTERS
 from emu.cpu.ram_touch import RamTouch
-from emu.cpu.stops import NOTHING, SLEEP, Refused, Stop, StopKind
+from emu.cpu.stops import NOTHING, SLEEP, Halted, Refused, Stop, StopKind
 from emu.errors import MissingExtra
 
 try:
@@ -108,6 +108,7 @@ _NO_EXIT = 0xF000_0001
 _WFE, _YIELD = (b"\x20\xbf", b"\xaf\xf3\x02\x80"), (b"\x10\xbf", b"\xaf\xf3\x01\x80")
 _WIDE = (0b11101, 0b11110, 0b11111)
 """Upper five bits of the first half of an instruction of four bytes."""
+_KINDS: dict[type[Exception], StopKind] = {Refused: "refused-access", Halted: "halted"}
 _PAGE = 0x1000
 _THUMB = 1 << 24
 _IT = 0x0600_FC00
@@ -217,6 +218,8 @@ class Engine:
                 if store(at, size, value & (1 << 8 * size) - 1):
                     return True
                 self._stop = Stop("refused-store", at)
+            except Halted:
+                self._stop = Stop("halted", at)
             except BaseException as stop:
                 self._kept = stop
             return False
@@ -241,8 +244,8 @@ class Engine:
             try:
                 self._catch_up()
                 return read(address + offset, width)
-            except Refused:
-                self._halt(Stop("refused-access", address + offset))
+            except (Refused, Halted) as stop:
+                self._halt(Stop(_KINDS[type(stop)], address + offset))
             except BaseException as stop:
                 self._keep(stop)
             return 0
@@ -251,8 +254,8 @@ class Engine:
             try:
                 self._catch_up()
                 write(address + offset, width, value)
-            except Refused:
-                self._halt(Stop("refused-access", address + offset))
+            except (Refused, Halted) as stop:
+                self._halt(Stop(_KINDS[type(stop)], address + offset))
             except BaseException as stop:
                 self._keep(stop)
 
@@ -273,25 +276,53 @@ class Engine:
     def watch(self, ranges: Sequence[tuple[int, int]], sensed: Sensed) -> None:
         """From now on ``sensed(address, size)`` is called before the core reads or executes in one of ``ranges``, of
         (address, length); those of an earlier call are forgotten. Not inside callbacks: all code is translated anew."""
+        had_any = bool(self._watching)
         for number in self._watching:
-            self._uc.hook_del(number)
-        if self._watching or ranges:
-            self._uc.ctl_flush_tb()  # a hook does not fire in code that was translated before it was there
-        self._watching.clear()
+            self.unhook(number)
+        self._watching = [self.on_read(address, length, sensed) for address, length in ranges]
+        self._watching += [self.on_code(address, length, sensed) for address, length in ranges]
+        if had_any or ranges:
+            self.translate_anew()
 
-        def hook(_uc: Any, _access: int, address: int, size: int, _value: int, _data: Any) -> None:
+    # Hooks for who looks at single accesses. What they are told of has not been done yet, and they may raise `Halted`.
+
+    def on_read(self, address: int, length: int, sensed: Sensed) -> int:
+        """``sensed(address, size)`` is called before the core reads there. Returns what `unhook` takes."""
+
+        def hook(_uc: Any, _access: int, at: int, size: int, _value: int, _data: Any) -> None:
             status = self.get(Register.XPSR)
             if status & _IT:  # left over, and the instruction after a later load would not run
                 self.put(Register.XPSR, status & ~_IT)
-            self._call_sensed(sensed, address, size)
+            self._call_sensed(sensed, at, size)
 
-        def code_hook(_uc: Any, address: int, size: int, _data: Any) -> None:
-            self._call_sensed(sensed, address, size)
+        return self._hook(unicorn.UC_HOOK_MEM_READ, hook, address, length)
 
-        for address, length in ranges:
-            last = address + length - 1
-            self._watching.append(self._uc.hook_add(unicorn.UC_HOOK_MEM_READ, hook, begin=address, end=last))
-            self._watching.append(self._uc.hook_add(unicorn.UC_HOOK_CODE, code_hook, begin=address, end=last))
+    def on_write(self, address: int, length: int, sensed: Sensed) -> int:
+        """The same before it writes there."""
+
+        def hook(_uc: Any, _access: int, at: int, size: int, _value: int, _data: Any) -> None:
+            self._call_sensed(sensed, at, size)
+
+        return self._hook(unicorn.UC_HOOK_MEM_WRITE, hook, address, length)
+
+    def on_code(self, address: int, length: int, sensed: Sensed) -> int:
+        """The same before an instruction that begins there."""
+
+        def hook(_uc: Any, at: int, size: int, _data: Any) -> None:
+            self._call_sensed(sensed, at, size)
+
+        return self._hook(unicorn.UC_HOOK_CODE, hook, address, length)
+
+    def unhook(self, number: int) -> None:
+        self._uc.hook_del(number)
+
+    def translate_anew(self) -> None:
+        """Hooks do not fire in code that was translated before they were there. Not inside callbacks."""
+        self._uc.ctl_flush_tb()
+
+    def _hook(self, kind: int, hook: Callable[..., None], address: int, length: int) -> int:
+        number: int = self._uc.hook_add(kind, hook, begin=address, end=address + length - 1)
+        return number
 
     @property
     def folded(self) -> int:
@@ -399,8 +430,8 @@ class Engine:
         try:
             self._catch_up()
             sensed(address, size)
-        except Refused:
-            self._halt(Stop("refused-access", address))
+        except (Refused, Halted) as stop:
+            self._halt(Stop(_KINDS[type(stop)], address))
         except BaseException as stop:
             self._keep(stop)
 
@@ -435,6 +466,19 @@ class Engine:
     def put(self, register: int, value: int) -> None:
         self._value.value = value & 0xFFFF_FFFF
         uclib.uc_reg_write(self._handle, register, self._value_at)
+
+    def reader(self, registers: Sequence[int]) -> Callable[[], bytes]:
+        """What reads all of ``registers`` at once, as bytes that can be compared."""
+        count = len(registers)
+        values = (ctypes.c_uint64 * count)()
+        numbers = (ctypes.c_int * count)(*registers)
+        places = (ctypes.c_void_p * count)(*(ctypes.addressof(values) + 8 * at for at in range(count)))
+
+        def read() -> bytes:
+            uclib.uc_reg_read_batch(self._handle, numbers, places, count)
+            return bytes(values)
+
+        return read
 
     def snapshot(self) -> Any:
         """All registers, to be given to `restore` of this engine."""

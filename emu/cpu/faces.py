@@ -73,11 +73,10 @@ class KnowsPower(Protocol):
 
 
 @runtime_checkable
-class HasWords(Protocol):
-    """Registers as plain words, by offset."""
+class Shows(Protocol):
+    """A peripheral that can be looked at: what the word at an offset holds, without an effect."""
 
-    @property
-    def words(self) -> Mapping[int, int]: ...
+    def shown(self, offset: int) -> int: ...
 
 
 @runtime_checkable
@@ -126,6 +125,23 @@ class Keeps(Protocol):
 
     def kept(self) -> tuple[int, ...]: ...
     def keep(self, state: tuple[int, ...]) -> None: ...
+
+
+NOT_LISTENING, OVERRUN = "not listening", "overrun"
+"""Why a byte is lost."""
+
+
+@runtime_checkable
+class Receives(Protocol):
+    """A serial port, as the other end of its line sees it."""
+
+    def arrives(self, byte: int) -> str:
+        """A byte has come, its stop bit as well. Why one is lost with that, or ""."""
+        ...
+
+    def falls_idle(self) -> None:
+        """Nothing has come for as long as a byte takes."""
+        ...
 
 
 @runtime_checkable

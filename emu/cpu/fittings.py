@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import NoReturn
 
 from emu.clock import NEVER, VirtualClock
-from emu.cpu.contract import BusFault, FlashController
+from emu.cpu.contract import BusFault, FlashController, Peripheral
 from emu.cpu.faces import CellRegion, KnowsPower
 from emu.cpu.system_space import SystemSpace
 
@@ -68,6 +68,9 @@ class Constants:
     def __init__(self, words: dict[int, int]) -> None:
         self._words = words
 
+    def shown(self, offset: int) -> int:
+        return self.read(offset, 4)
+
     def read(self, offset: int, size: int) -> int:
         return self._words.get(offset & ~3, 0xFFFF_FFFF) >> 8 * (offset & 3) & (1 << 8 * size) - 1
 
@@ -89,6 +92,10 @@ class Watched:
         self.read = controller.read
         self.reset = controller.reset
 
+    def shown(self, offset: int) -> int:
+        """No read of a flash controller has an effect."""
+        return self._controller.read(offset, 4)
+
     def write(self, offset: int, size: int, value: int) -> None:
         self._before()
         self._controller.write(offset, size, value)
@@ -99,20 +106,40 @@ class Watched:
             self._controller.power_on()
 
 
+class OnTime:
+    """A peripheral to which things come from outside: what is due by now ``happens`` before it is asked, also in the
+    middle of a slice that a flash operation made longer than was foreseen."""
+
+    def __init__(self, peripheral: Peripheral, happens: Callable[[], None]) -> None:
+        self._peripheral = peripheral
+        self._happens = happens
+        self.reset = peripheral.reset
+
+    def read(self, offset: int, size: int) -> int:
+        self._happens()
+        return self._peripheral.read(offset, size)
+
+    def write(self, offset: int, size: int, value: int) -> None:
+        self._happens()
+        self._peripheral.write(offset, size, value)
+
+
 class Row:
     """Cells beside the array, as the core reads them: ``sensed(address, size)`` hears of it. A store goes to the
-    controller, and ``after`` is called then."""
+    controller, between ``before`` and ``after``."""
 
     def __init__(
         self,
         region: CellRegion,
         controller: FlashController,
         sensed: Callable[[int, int], None],
+        before: Callable[[], None],
         after: Callable[[], None],
     ) -> None:
         self._region = region
         self._controller = controller
         self._sensed = sensed
+        self._before = before
         self._after = after
 
     def read(self, offset: int, size: int) -> int:
@@ -121,7 +148,12 @@ class Row:
         self._sensed(self._region.base + offset, size)
         return int.from_bytes(self._region.device.sense(self._region.start + offset, size), "little")
 
+    def shown(self, offset: int) -> int:
+        length = max(0, min(4, self._region.size - offset))
+        return int.from_bytes(self._region.device.cells.read(self._region.start + offset, length), "little")
+
     def write(self, offset: int, size: int, value: int) -> None:
+        self._before()
         if self._controller.store(self._region.base + offset, size, value) != "done":
             raise BusFault(f"a store to {self._region.name} that it does not take")
         self._after()
@@ -141,6 +173,9 @@ class Paged:
 
     def read(self, offset: int, size: int) -> int:
         return self._system.read(self._page + offset, size)
+
+    def shown(self, offset: int) -> int:
+        return self._system.shown(self._page + offset)
 
     def write(self, offset: int, size: int, value: int) -> None:
         self._system.write(self._page + offset, size, value)

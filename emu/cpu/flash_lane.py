@@ -94,14 +94,16 @@ class FlashLane:
         self.close(GUARDED, not self._controller.is_unprotected)
 
     def expect(self) -> None:
-        """How long until an alarm rings has changed, or how fast the core runs: what rings it goes the long way."""
+        """How long until an alarm rings, or anything else is to happen, has changed, or how fast the core runs: what it
+        happens in goes the long way."""
         time = self._core.time
         state = self.state
         state[code.COST] = (self._duration_us * time.hz // MICROSECONDS + 1) * BYTES_PER_CYCLE
-        alarm_us = time.clock.next_alarm_us
-        if alarm_us is None:
+        times = [us for us in (time.clock.next_alarm_us, self._core.agenda.next_us) if us is not None]
+        if not times:
             state[code.ALARM] = _NEVER
             return
+        alarm_us = min(times)
         ahead = max(0, alarm_us - time.clock.now_us - 2) * time.hz // MICROSECONDS * BYTES_PER_CYCLE
         state[code.ALARM] = self._core.charged + ahead + state[code.SPENT]
 

@@ -22,20 +22,21 @@ from emu.cpu.core import AsleepForEver, Core
 from emu.cpu.deep_sleep import DeepSleep
 from emu.cpu.engine import Engine, Register
 from emu.cpu.exceptions import NMI, Exceptions
-from emu.cpu.external import ExternalMemory, Host, MemoryEntry, connect, make_memory
+from emu.cpu.external import ExternalMemory, Host
 from emu.cpu.faces import (
     CellRegion,
     HasEffects,
     HasLane,
     HasRegions,
-    HasWords,
     Keeps,
     KnowsPower,
     LosesBackup,
+    Receives,
     Retains,
     Senses,
+    Shows,
 )
-from emu.cpu.fittings import AlarmClock, Constants, Paged, Row, Watched
+from emu.cpu.fittings import AlarmClock, Constants, OnTime, Paged, Row, Watched
 from emu.cpu.flash_lane import ACCOMPANIED, ATTENDED, WATCHED, FlashLane
 from emu.cpu.memory import AddressSpace, Ram
 from emu.cpu.models import MODELS as CORE_MODELS
@@ -46,6 +47,7 @@ from emu.cpu.system_space import BASE as SYSTEM
 from emu.cpu.system_space import SIZE as SYSTEM_SIZE
 from emu.cpu.system_space import SystemSpace
 from emu.cpu.unknown import UnknownRegisters
+from emu.cpu.wiring import MemoryEntry, connect, make_memory
 from emu.errors import BoardError
 from flash.device import FlashDevice
 from flash.draws import uniforms
@@ -58,7 +60,8 @@ from flash.tomlfile import nearest
 from flash.trace import Trace
 
 _PAGE = 0x1000
-_PERIPHERALS, _PERIPHERALS_END = 0x4000_0000, 0x6000_0000
+PERIPHERALS = (0x4000_0000, 0x6000_0000)
+"""First and end of the addresses that registers of peripherals have, but for some pages elsewhere."""
 
 
 MakeController = Callable[[str, World, FlashDevice], FlashController]
@@ -93,9 +96,14 @@ class Machine:
         self.before_flash: Callable[[], None] = lambda: None
         """Called before the controller is given a store or a register, or a memory beside the chip a command that may
         change it."""
+        self.stores_to_array = False
+        """Inside `before_flash`: it is a store to the array, and the program counter is that of the instruction; at a
+        register it is that of the block."""
         self.on_ended: Callable[[int, int], None] = lambda _entry, _counter: None
         """Told of an entry of the journal that a memory beside the chip has made, and where the code stood that had
         asked for it."""
+        self.on_reset: Callable[[], None] = lambda: None
+        """Called when a reset is complete and nothing has run yet."""
         self.unknown = UnknownRegisters()
         self.supply = supply or Supply()
         self._left_us: dict[str, int] = {}
@@ -176,6 +184,7 @@ class Machine:
         self.bus.reset()
         if self.lane is not None:
             self.lane.begin()
+        self.on_reset()
 
     def attend(self, attends: bool) -> None:
         """Whether `before_flash` wants to be called: every store to flash then goes through Python."""
@@ -271,7 +280,11 @@ class Machine:
         """A store of the core to the array, at any of its addresses."""
         base, folded = self.chip.flash.address, self.engine.folded
         self.core.sync()
-        self.before_flash()
+        self.stores_to_array = True
+        try:
+            self.before_flash()
+        finally:
+            self.stores_to_array = False
         outcome = self.controller.store(base + (address & folded) - (base & folded), size, value)
         self.note_flash()
         return outcome == "done"
@@ -307,6 +320,7 @@ class Machine:
                     self._marks_changed = True
                     self.engine.end_slice()
         self._seen_entries = len(entries)
+        self.core.look_at_time()
 
     # -- memories beside the chip -------------------------------------------------------------------------------
 
@@ -359,6 +373,8 @@ class Machine:
     def _at(self, name: str, us: int, action: Callable[[], None]) -> None:
         self.core.agenda.at(name, us, action)
         self.core.expect(us)
+        if self.lane is not None:
+            self.lane.expect()
 
     def _has_hardware_watchdog(self) -> bool:
         """Asked when the controller, the first on the bus, has been reset."""
@@ -366,8 +382,8 @@ class Machine:
 
     def _peek(self, name: str, offset: int) -> int:
         peripheral = self.peripherals.get(name)
-        assert isinstance(peripheral, HasWords), f"nobody can look into {name!r}: please report"
-        return peripheral.words.get(offset, 0)
+        assert isinstance(peripheral, Shows), f"nobody can look into {name!r}: please report"
+        return peripheral.shown(offset)
 
     def _clear_backup(self) -> None:
         for peripheral in self.peripherals.values():
@@ -422,7 +438,10 @@ class Machine:
                     f"{chip.name}: {entry.name}: no model {entry.model!r}{nearest(entry.model, [*MODELS])}"
                 )
             self.peripherals[entry.name] = make(self.world, entry)
-            self.bus.attach(entry.name, entry.address, entry.size, self.peripherals[entry.name])
+            peripheral = self.peripherals[entry.name]
+            if isinstance(peripheral, Receives):
+                peripheral = OnTime(peripheral, self.core.happen)
+            self.bus.attach(entry.name, entry.address, entry.size, peripheral)
         words = dict(chip.words)
         for index, address in enumerate(chip.unique_id):
             words[address] = int(uniforms(self.seed, 1 << 32, 4 + index)[-1] * (1 << 32))
@@ -431,9 +450,8 @@ class Machine:
             self.bus.attach(f"identity at {start:#x}", start, 0x10, Constants(inside))
         for region in self._regions():
             if region.device is not self.flash:
-                self.bus.attach(
-                    region.name, region.base, region.size, Row(region, self.controller, self.sensed, self.note_flash)
-                )
+                row = Row(region, self.controller, self.sensed, lambda: self.before_flash(), self.note_flash)
+                self.bus.attach(region.name, region.base, region.size, row)
 
     def _map_registers(self) -> None:
         """Peripherals and the core's own registers as two spans; pages elsewhere one by one."""
@@ -444,15 +462,16 @@ class Machine:
             part = Paged(system, page, self.engine.end_slice)
             self.bus.attach(f"core at {SYSTEM + page:#x}", SYSTEM + page, size, part)
         pages = {place.address & ~(_PAGE - 1) for place in self.bus.places}
-        spans = [(_PERIPHERALS, _PERIPHERALS_END), (SYSTEM, SYSTEM + SYSTEM_SIZE)]
+        spans = [PERIPHERALS, (SYSTEM, SYSTEM + SYSTEM_SIZE)]
         if self.chip.bit_band:
             after = PERIPHERAL_ALIAS + ALIAS_SIZE
-            spans[:1] = [(_PERIPHERALS, PERIPHERAL_ALIAS), (after, _PERIPHERALS_END)]
+            spans[:1] = [(PERIPHERALS[0], PERIPHERAL_ALIAS), (after, PERIPHERALS[1])]
             self.engine.map_registers(PERIPHERAL_ALIAS, ALIAS_SIZE, self.bus.read_bit, self.bus.write_bit)
             bits = RamBits(Ram(self.memory))
             self.engine.map_registers(RAM_ALIAS, ALIAS_SIZE, bits.read, bits.write)
         for page in sorted(pages):
-            if not (_PERIPHERALS <= page < _PERIPHERALS_END or SYSTEM <= page < SYSTEM + SYSTEM_SIZE):
+            if not (PERIPHERALS[0] <= page < PERIPHERALS[1] or SYSTEM <= page < SYSTEM + SYSTEM_SIZE):
                 spans.append((page, page + _PAGE))
+        self.register_spans = spans
         for start, end in spans:
             self.engine.map_registers(start, end - start, self.bus.read, self.bus.write)

@@ -9,7 +9,7 @@ Neighbours: `machine` is the chip, `elf` the files. Knows no slots, no update an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from emu.cpu.elf import Firmware
@@ -72,20 +72,12 @@ class CpuSession:
                 machine.flash.load(segment.address - base, segment.data)
 
     def run(
-        self,
-        cause: str,
-        limit_us: int,
-        *,
-        journal: Journal | None = None,
-        trace: Trace | None = None,
-        begun: Callable[[], None] = lambda: None,
+        self, cause: str, limit_us: int, *, journal: Journal | None = None, trace: Trace | None = None
     ) -> SessionReport:
-        """One session, whatever the firmware does. What it left is in the machine. ``begun``: called when
-        the reset is over."""
+        """One session, whatever the firmware does. What it left is in the machine."""
         machine = self.machine
         journal = journal if journal is not None else Journal()
         machine.reset(cause, journal=journal, trace=trace)
-        begun()
         try:
             ending = self._run(limit_us)
         except ResetAsserted as reset:

@@ -10,7 +10,7 @@ from typing import Literal
 
 StopKind = Literal[
     "slice", "sleep", "event-wait", "call", "breakpoint", "fetch", "undefined", "no-coprocessor", "not-thumb",
-    "unaligned", "stack-limit", "read", "write", "refused-store", "refused-access",
+    "unaligned", "stack-limit", "read", "write", "refused-store", "refused-access", "halted",
 ]  # fmt: skip
 
 
@@ -25,6 +25,11 @@ class Stop:
 
 NOTHING = Stop("slice")
 SLEEP = Stop("sleep")
+
+
+class Halted(Exception):
+    """Raised by a callback: the core stands still before the instruction that led there has done anything, and goes on
+    with it when it runs again."""
 
 
 class Refused(Exception):

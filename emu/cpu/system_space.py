@@ -56,6 +56,16 @@ class SystemSpace:
         word = self._read(offset & ~3)
         return word >> 8 * (offset & 3) & (1 << 8 * size) - 1
 
+    def shown(self, offset: int) -> int:
+        """What a word holds, without the effects of a read."""
+        if _SYSTICK <= offset < _SYSTICK + 0x10:
+            return self._systick.shown(offset - _SYSTICK, self._clock())
+        counted, self._unknown = self._unknown, lambda _name, _offset, _kind: None
+        try:
+            return self._read(offset)
+        finally:
+            self._unknown = counted
+
     def write(self, offset: int, size: int, value: int) -> None:
         shift = 8 * (offset & 3)
         self._write(offset & ~3, value << shift & _WHOLE_WORD, ((1 << 8 * size) - 1) << shift & _WHOLE_WORD)

@@ -38,10 +38,15 @@ class SysTick:
 
     def read(self, offset: int, clock: CoreClock) -> int:
         self.catch_up(clock)
+        value = self.shown(offset, clock)
         if offset == CTRL:
-            value = self._control | (COUNTFLAG if self._flag else 0)
             self._flag = False
-            return value
+        return value
+
+    def shown(self, offset: int, clock: CoreClock) -> int:
+        """The same without an effect."""
+        if offset == CTRL:
+            return self._control | (COUNTFLAG if self._flag else 0)
         if offset == LOAD:
             return self._load
         return self._value(clock.cycles) if offset == VAL else 0

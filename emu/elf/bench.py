@@ -46,6 +46,11 @@ class ElfBench:
             raise ScenarioError(
                 f"{rig.name} has no [[image]], and faults are done to updates: cut its power alone, leave --faults out"
             )
+        if board.update is not None:
+            raise ScenarioError(
+                f"{rig.name} is brought its update over a UART, and faults are tried on one that waits in flash: leave "
+                "--faults out"
+            )
         self._rig = rig
         self.keeps_new = rig.keeps_new
         self.old_app = board.images[OLD]

@@ -15,7 +15,7 @@
     name = "old"
     path = "app-1.elf"
 
-    [[staged]]                            # the update, as it waits in flash
+    [[staged]]                            # the update, as it waits in flash; or [update], as it comes over a UART
     path = "app-2.elf"
     address = 0x0800_3000
 
@@ -26,7 +26,7 @@ Content travels: an `ElfBoard` is plain data. It knows no core.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -35,13 +35,15 @@ import msgspec
 
 from emu.cpu.chip import Chip, bundled_chip, load_chip
 from emu.cpu.elf import check_machine
-from emu.cpu.external import MemoryEntry
+from emu.cpu.wiring import MemoryEntry
 from emu.elf.blanks import check_filled
-from emu.elf.document import ORACLES, ElfBoardFile, texts
+from emu.elf.document import ORACLES, WAITING, ElfBoardFile, texts
+from emu.elf.factory import into_rows
 from emu.elf.fits import check_document, check_places
 from emu.elf.memories import check_memories, memories_of
 from emu.elf.oracle_file import oracle_source
 from emu.elf.placed import Placed
+from emu.elf.update import Update, check_update, host_source
 from emu.errors import BoardError
 from emu.events import UNKNOWN
 from emu.source import Source
@@ -60,7 +62,7 @@ class ElfBoard:
     """A board with everything it is made of. ``files``: what the factory programs, piece by piece; ``staged`` after
     it; ``older``: what is staged where an older image is delivered, b"" where the board names none. ``images`` by name.
     ``programs``: the files by name, for functions and lines. ``paths``: all that was read. ``memories``: beside the
-    chip. ``oracles``: where they are, by key of [storage]."""
+    chip. ``update``: what comes over a UART; None: nothing does. ``oracles``: where they are, by key of [storage]."""
 
     name: str
     document: ElfBoardFile
@@ -72,6 +74,7 @@ class ElfBoard:
     paths: tuple[str, ...]
     older: bytes = b""
     memories: tuple[MemoryEntry, ...] = ()
+    update: Update | None = None
     oracles: Mapping[str, tuple[Source, ...]] = field(default_factory=dict)
 
     @property
@@ -91,8 +94,10 @@ def load_elf_board(path: Path) -> ElfBoard:
     images: dict[str, bytes] = {}
     older = b""
     for image in document.image:
-        if image.name in images or image.name == UNKNOWN:
-            raise BoardError(f"{where}: [[image]] {image.name!r}: each needs a name of its own, and not {UNKNOWN!r}")
+        if image.name in images or image.name in (UNKNOWN, WAITING):
+            raise BoardError(
+                f"{where}: [[image]] {image.name!r}: each needs a name of its own, and not {UNKNOWN!r} or {WAITING!r}"
+            )
         what = f"{where}: [[image]] {image.name!r}"
         images[image.name] = _flat(read(image.path), chip, what)
         if image.name == OLDER:
@@ -111,8 +116,10 @@ def load_elf_board(path: Path) -> ElfBoard:
         Placed(entry.path, entry.address, _flat(read(entry.path), chip, f"{where}: [[staged]]"), entry.memory)
         for entry in document.staged
     )
+    update = _update(document, chip, read, path.parent, where)
     check_document(document, images, where)
     check_memories(document, memories, (*files, *staged), where)
+    files = into_rows(files, chip)
     inside = [tuple(each for each in placed if not each.memory) for placed in (files, staged)]
     check_places(document, chip, inside[0], inside[1], images, where)
     names = list(dict.fromkeys([*(each.path for each in document.file), *(each.path for each in document.image)]))
@@ -120,12 +127,25 @@ def load_elf_board(path: Path) -> ElfBoard:
     delivered = [each.path for each in document.staged] + [each.delivered for each in document.image]
     described = [document.chip_file, *(each.part_file for each in document.memory)]
     beside = dict.fromkeys([*names, *filter(None, [*delivered, *described])])
+    sent = () if document.update is None else (str(path.parent / document.update.send),)
+    own = () if update is None or update.source is None else (update.source.path,)
     named = {} if document.storage is None else {key: texts(getattr(document.storage, key)) for key in ORACLES}
     oracles = {key: tuple(oracle_source(text, path.parent, where) for text in named[key]) for key in named}
-    read_too = dict.fromkeys(oracle.path for sources in oracles.values() for oracle in sources)
-    paths = (where, *(str(path.parent / name) for name in beside), *read_too)
+    judges = dict.fromkeys(oracle.path for sources in oracles.values() for oracle in sources)
+    paths = (where, *(str(path.parent / name) for name in beside), *sent, *own, *judges)
     name = document.name or path.stem
-    return ElfBoard(name, document, chip, files, staged, images, programs, paths, older, memories, oracles)
+    return ElfBoard(name, document, chip, files, staged, images, programs, paths, older, memories, update, oracles)
+
+
+def _update(
+    document: ElfBoardFile, chip: Chip, read: Callable[[str], Image], folder: Path, where: str
+) -> Update | None:
+    entry = document.update
+    if entry is None:
+        return None
+    check_update(entry, chip, where)
+    source = host_source(entry.host, folder, where) if entry.host else None
+    return Update(entry, _flat(read(entry.send), chip, f"{where}: update.send"), source)
 
 
 def _chip(document: ElfBoardFile, folder: Path, where: str) -> Chip:

@@ -12,6 +12,8 @@ import msgspec
 from emu.board import U32, CheckEntry, Name, Positive
 from emu.events import NEW, OLD
 
+WAITING = "waiting"
+"""In ``accept``: no image runs, and the bootloader waits for an update."""
 Seconds = Annotated[float, msgspec.Meta(gt=0, le=3600)]
 
 
@@ -75,6 +77,31 @@ class AliveEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     uart: str = ""
     stays_s: Seconds = 0.5
     word: tuple[U32, U32] | None = None
+
+
+Protocol = Literal["raw", "xmodem", "xmodem-1k", "ymodem"]
+
+
+class UpdateEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An update that comes over a UART: ``send``, by ``protocol`` or by the class ``host`` names (FILE.py:NAME), at
+    ``baud``. The host begins when power has come, or when the device then says ``after``, with ``greeting``; it gives
+    up when it has heard nothing for ``patience_s``.
+
+    Of raw: ``chunk`` bytes at once (0: all); before the next the device answers ``ack``, and ``pause_ms`` go by; with
+    ``done`` it says that it has the update."""
+
+    port: str
+    send: str
+    protocol: Protocol | None = None
+    host: str = ""
+    baud: Annotated[int, msgspec.Meta(ge=300, le=12_000_000)] = 115_200
+    after: str = ""
+    greeting: str = ""
+    patience_s: Seconds = 15.0
+    chunk: Annotated[int, msgspec.Meta(ge=0)] = 0
+    ack: str = ""
+    pause_ms: Annotated[int, msgspec.Meta(ge=0, le=60_000)] = 0
+    done: str = ""
 
 
 class CommitEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -146,9 +173,9 @@ class LimitEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class ElfBoardFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The document. ``chip``: a bundled chip, or ``chip_file`` beside the board file. ``accept``: the images the device
-    may settle with, once the update has been staged. ``moments``: texts on any port; when one has been said, a session
-    can be interrupted there, as it can before, inside and after every operation of flash. Without an
-    image nothing is updated: then there is a storage."""
+    may settle with, once there is an update; `WAITING` among them where it may as well wait for the next attempt.
+    ``moments``: texts on any port; when one has been said, a session can be interrupted there, as it can before,
+    inside and after every operation of flash. Without an image nothing is updated: then there is a storage."""
 
     file: Annotated[tuple[FileEntry, ...], msgspec.Meta(min_length=1)]
     slot: tuple[SlotEntry, ...] = ()
@@ -157,6 +184,7 @@ class ElfBoardFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     chip_file: str = ""
     name: str = ""
     staged: tuple[StagedEntry, ...] = ()
+    update: UpdateEntry | None = None
     memory: tuple[MemoryTable, ...] = ()
     accept: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] = (OLD, NEW)
     moments: tuple[Annotated[str, msgspec.Meta(min_length=1)], ...] = ()

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from itertools import combinations
 
 from emu.cpu.chip import Chip
-from emu.elf.document import ElfBoardFile, SlotEntry
+from emu.elf.document import WAITING, ElfBoardFile, SlotEntry
 from emu.elf.placed import Placed
 from emu.elf.storage_fits import check_nothing_updated, check_storage
 from emu.errors import BoardError
@@ -28,10 +28,15 @@ def check_document(document: ElfBoardFile, images: dict[str, bytes], where: str)
     if OLD not in images:
         raise BoardError(f"{where}: [[image]]: one has to be called {OLD!r}: the image the factory shipped")
     for name in document.accept:
-        if name not in images:
+        if name == WAITING and document.update is None:
+            raise BoardError(f"{where}: accept: {WAITING!r}: without an [update] the bootloader waits for ever")
+        if name not in (*images, WAITING):
             raise BoardError(f"{where}: accept: {name!r} is no [[image]]; known: {', '.join(images)}")
-    if not document.staged:
-        raise BoardError(f"{where}: no [[staged]]: without an update that waits in flash there is nothing to cut")
+    if not document.staged and document.update is None:
+        raise BoardError(
+            f"{where}: no [[staged]] and no [update]: without an update that waits in flash, or comes over a UART, "
+            "there is nothing to cut"
+        )
     if not document.slot:
         raise BoardError(f"{where}: no [[slot]]: say where applications run")
     if not document.running_slots:
@@ -84,8 +89,8 @@ def check_places(
         if source in inside:
             raise BoardError(
                 f"{where}: {what}: [{address:#x}, {address + size:#x}) is beside the flash of {chip.name}, "
-                f"[{bases[0]:#x}, {bases[0] + part.size:#x}): option bytes and UICR are not programmed; keep the rest "
-                "with `brownout flash cut`"
+                f"[{bases[0]:#x}, {bases[0] + part.size:#x}), and in no row of option bytes or UICR that it has; keep "
+                "the rest with `brownout flash cut`"
             )
         raise BoardError(
             f"{where}: {what}: [{address:#x}, {address + size:#x}) is not in the flash of {chip.name}, "

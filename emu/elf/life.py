@@ -16,7 +16,8 @@ from emu.cpu.ending import Ending
 from emu.cpu.engine import Register
 from emu.cpu.machine import Machine
 from emu.cpu.session import CpuSession
-from emu.elf.document import ElfBoardFile
+from emu.elf.attempt import Attempt
+from emu.elf.document import WAITING, ElfBoardFile
 from emu.elf.phrases import Lines, Phrases
 from emu.events import COMMIT_BEGUN, COMMIT_RETURNED, HANDOVER, NEW, NOTE, SAID, UNKNOWN
 from emu.known_images import KnownImages
@@ -31,11 +32,20 @@ _SETTLED = "settled"
 _WORDS = {
     "lockup": "locked up", "asleep": "sleeps", "spinning": "spins", "stalled": "waits", "limit": "still runs",
 }  # fmt: skip
-_SHOWN = 60
+_SHOWN, _KEPT = 60, 1024
+"""Bytes of what was said last, and how many of them are kept on each port: half an image may talk without an end."""
 REFUSED_RULE = "refused"
 """Of operations that the controller did not do: `Misuse.rule`."""
 UNRELIABLE = "the bytes are those of the {} image; error correction gives up under them"
 """Noted before an image is entered that is unknown for that reason alone."""
+
+
+MOST_REFUSALS = 4096
+"""Of one session: one that goes on after that does not notice, and would do so for a long time."""
+
+
+class _GivenUp(Exception):
+    """The controller has refused too much."""
 
 
 class Settled(Exception):
@@ -43,8 +53,8 @@ class Settled(Exception):
 
 
 class ElfLife:
-    """``known`` names what stands in a slot. ``phrases``: what lines mean, where the board has a storage.
-    ``notes_stores``: ``stores`` is filled, which costs a little."""
+    """``known`` names what stands in a slot. ``attempt``: who brings an update over a UART; None: nobody does.
+    ``phrases``: what lines mean, where the board has a storage. ``notes_stores``: ``stores`` is filled, which costs a little."""
 
     def __init__(
         self,
@@ -54,6 +64,7 @@ class ElfLife:
         known: KnownImages,
         log: EventLog,
         trace: Trace | None,
+        attempt: Attempt | None = None,
         phrases: Phrases | None = None,
         *,
         notes_stores: bool = False,
@@ -70,11 +81,15 @@ class ElfLife:
         self._known = known
         self._log = log
         self._trace = trace
+        self._attempt = attempt
         self._notes_stores = notes_stores
         self._phrases = phrases
         self._lines = Lines()
         self._slot = -1
-        self._said: dict[str, bytes] = {}
+        self._refusals = 0
+        self._said: dict[str, bytearray] = {}
+        commit = "" if document.commit is None else document.commit.uart
+        self._kept = max(_KEPT, len(document.alive.uart.encode()), len(commit.encode()))
         self._alive = self._commit_begun = self._committed = False
 
     @property
@@ -109,22 +124,27 @@ class ElfLife:
             self._lives()
 
     def says(self, port: str, data: bytes) -> None:
-        """Bytes have left the chip."""
+        """Bytes have left the chip: one, or by DMA as many as there were."""
+        if self._attempt is not None:
+            self._attempt.says(port, data)
         if self._phrases is not None:
             for line in self._lines.ended_by(port, data):
                 self._hears(self._phrases, port, line)
-        said = self._said[port] = self._said.get(port, b"") + data
+        said = self._said.setdefault(port, bytearray())
+        del said[: -self._kept]
+        said.extend(data)
         for moment in self._document.moments:
-            if said.endswith(moment.encode()):
+            if _has_come(said, len(data), moment.encode()):
                 self._log.note(NOTE, f"{port} has said {moment!r}")
         if not self.image and self._document.image:
             return
         alive, commit = self._document.alive.uart.encode(), self._document.commit
-        if commit is not None and self.image == NEW and not self._committed and said.endswith(commit.uart.encode()):
+        on_trial = self.image == NEW and not self._committed
+        if commit is not None and on_trial and _has_come(said, len(data), commit.uart.encode()):
             self._begin_commit()
             self._committed = True
             self._log.note(COMMIT_RETURNED)
-        if alive and not self._alive and said.endswith(alive):
+        if alive and not self._alive and _has_come(said, len(data), alive):
             self._lives()
 
     def _hears(self, phrases: Phrases, port: str, line: str) -> None:
@@ -154,6 +174,9 @@ class ElfLife:
         self._log.strike_if_due()
         flash, clock = self._machine.flash, self._machine.clock
         self._log.journal.entries.append(Misuse(flash.name, 0, 0, REFUSED_RULE, text, clock.now_us))
+        self._refusals += 1
+        if self._refusals >= MOST_REFUSALS:
+            raise _GivenUp
 
     def _begin_commit(self) -> None:
         if not self._commit_begun:
@@ -169,11 +192,18 @@ class ElfLife:
 
     def _lives(self) -> None:
         self._alive = True
+        self._watch()
+
+    def _watch(self) -> None:
+        """It has shown that it works when it goes on for a while."""
         world = self._machine.world
         world.at(_SETTLED, world.clock.now_us + round(self._document.alive.stays_s * 1_000_000), self._settle)
 
     def _settle(self) -> None:
-        raise Settled
+        if self._attempt is not None and self._attempt.is_engaged:
+            self._watch()  # not before it is clear what comes of the update
+        else:
+            raise Settled
 
     # -- how it ends ----------------------------------------------------------------------------------------
 
@@ -182,12 +212,18 @@ class ElfLife:
         machine = self._machine
         machine.attend(self._attends)
         machine.on_sent, machine.before_flash, machine.on_refusal = self.says, self.touches_flash, self.is_refused
+        machine.on_reset = self._begins
         machine.on_ended = self.has_ended
         try:
-            ending = session.run(cause, limit_us, journal=self._log.journal, trace=trace, begun=self._begins).ending
-            return self._outcome(ending), ending.kind == "limit"
+            ending = session.run(cause, limit_us, journal=self._log.journal, trace=trace).ending
+        except _GivenUp:
+            return self._given_up(), False
         except Settled:
             return self._finished(), False
+        if ending.kind == "limit" and self._alive and self._attempt is not None and self._attempt.is_engaged:
+            return self._finished(), False  # it works; that a host does not come to an end is no fault of it
+        outcome = self._outcome(ending)
+        return outcome, ending.kind == "limit" and outcome.kind != "settled"
 
     def _finished(self) -> Outcome:
         """It has settled; what memories beside the chip are doing comes to its end as well."""
@@ -198,9 +234,17 @@ class ElfLife:
         return self._settled()
 
     def _begins(self) -> None:
-        """The reset is over. What nobody waits to hear from works from here on."""
+        """The reset is over. Firmware that nobody waits to hear from works from here on."""
+        if self._attempt is not None:
+            self._attempt.prepare()
         if not self._document.image and not self._document.alive.uart:
             self._lives()
+
+    def _given_up(self) -> Outcome:
+        after = f"goes on though {self._refusals:,} operations were refused{self._last_words}"
+        if not self.image and self._document.image:
+            return Outcome("halted", detail=f"no image runs; the bootloader {after}")
+        return Outcome("hung", detail=f"{self._who} runs, and {after}")
 
     def _settled(self) -> Outcome:
         word = self._document.alive.word
@@ -228,10 +272,9 @@ class ElfLife:
         what = f"{_WORDS[ending.kind]}{after} at {ending.address:#010x}{where}{reason}{self._causes(ending)}"
         what += self._last_words
         if not self.image and self._document.image:
-            hint = (
-                "; if it waits for a key or a host, give [limits] a longer session_s" if ending.kind == "limit" else ""
-            )
-            return Outcome("halted", detail=f"no image runs; the bootloader {what}{hint}")
+            if WAITING in self._document.accept and ending.kind != "lockup":
+                return Outcome("settled", committed=True, detail=f"no image runs; {self._waits(ending)}")
+            return Outcome("halted", detail=f"no image runs; the bootloader {what}{self._hint(ending)}")
         if not self._alive:
             expected = self._document.alive.uart
             hint = f"; it never said {expected!r}, which alive.uart waits for" if expected else ""
@@ -249,11 +292,34 @@ class ElfLife:
         found = f"; its last fault: {core.last_fault}" if core.last_fault and ending.kind != "lockup" else ""
         if ending.kind == "stalled":
             name = self._machine.bus.name_of(ending.register)
+            if name and self._machine.unknown.knows_nothing_of(name):
+                name += ", which is not modelled"
             found += f" ({name})" if name else f"; {chip} has no peripheral there: is it the right chip?"
         return found
+
+    def _waits(self, ending: Ending) -> str:
+        """A bootloader that may wait; what became of an attempt in this session, or where it stands still for good."""
+        if self._attempt is not None and self._attempt.words:
+            return f"the bootloader waits for an update ({self._attempt.words})"
+        if ending.kind == "spinning":
+            return f"the bootloader stands still at {ending.address:#010x}"
+        return "the bootloader waits for an update"
+
+    def _hint(self, ending: Ending) -> str:
+        if self._attempt is None:
+            waits = ending.kind == "limit"
+            return "; if it waits for a key or a host, give [limits] a longer session_s" if waits else ""
+        if ending.kind == "lockup":
+            return ""
+        return f"; if it waits for the next update, and may: accept = [..., {WAITING!r}]"
 
     @property
     def _last_words(self) -> str:
         """The last line that left the chip."""
         lines = [line for data in self._said.values() for line in data.decode("latin-1").splitlines() if line.strip()]
         return f"; it last said {lines[-1].strip()[:_SHOWN]!r}" if lines else "; it said nothing on any port"
+
+
+def _has_come(said: bytearray, new: int, text: bytes) -> bool:
+    """Whether ``text`` has become complete with the last ``new`` bytes of ``said``."""
+    return said.find(text, max(0, len(said) - new - len(text) + 1)) >= 0

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from emu.cpu.chip import Chip
-from emu.cpu.external import MemoryEntry, check_memory
+from emu.cpu.wiring import MemoryEntry, check_memory
 from emu.elf.document import ElfBoardFile, MemoryTable
 from emu.elf.placed import Placed
 from emu.errors import BoardError

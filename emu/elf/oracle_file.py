@@ -17,7 +17,7 @@ from types import ModuleType
 
 from emu.errors import BoardError, ScenarioError
 from emu.oracle import Oracle
-from emu.own_file import content_of, module_of
+from emu.own_file import content_of, load_module
 from emu.source import Source
 from flash.tomlfile import nearest
 
@@ -42,7 +42,7 @@ def load_oracle(source: Source) -> Oracle:
     raw = content_of(source.path, _ADVICE)
     if hashlib.sha256(raw).hexdigest() != source.digest:
         raise ScenarioError(f"{source.path}: has changed since the campaign began; run it again")
-    module = module_of(source.path, raw)
+    module = load_module(source.path, raw)
     thing = vars(module).get(source.name)
     if isinstance(thing, Oracle):
         return thing

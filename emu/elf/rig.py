@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, partial
 
@@ -31,12 +31,16 @@ from emu.cpu.flash import make_controller
 from emu.cpu.machine import Machine
 from emu.cpu.retained import retain, retained
 from emu.cpu.session import CpuSession
+from emu.elf.attempt import Attempt
 from emu.elf.board import ElfBoard
+from emu.elf.conversation import BITS, SECOND
 from emu.elf.counters import Counters
 from emu.elf.document import WindowEntry
+from emu.elf.factory import program
 from emu.elf.life import UNRELIABLE, ElfLife
 from emu.elf.placed import Placed
 from emu.elf.storage import Storage
+from emu.elf.update import Update, manner_of
 from emu.elf.warm import Live, WarmResets, WatchedJournal, watchdog_of
 from emu.errors import ScenarioError
 from emu.events import COMMIT_TIMER, HANDOVER, HANG, NEW, NOTE, OLD, UNKNOWN
@@ -55,6 +59,7 @@ from emu.rig import (
     Region,
     Run,
 )  # fmt: skip
+from emu.source import Source
 from emu.timers import EventLog
 from flash.cells import Cells
 from flash.defects import Defects
@@ -82,8 +87,6 @@ class _Watched:
 
 class ElfRig:
     """A board with an ELF that can be cut. Raises ScenarioError, BoardError or PartError."""
-
-    capabilities = Capabilities(snapshot=True, tears=True, deterministic=True, virtual_time=True, is_ours=False)
 
     def __init__(
         self,
@@ -139,7 +142,9 @@ class ElfRig:
         machine.memory.looked = self._reads
         self._warm = WarmResets(machine, live)
         self._traced = False
-        self._limit_us = round(entry.limits.session_s * 1_000_000)
+        self._manner = None if board.update is None else manner_of(board.update)
+        self._attempt: Attempt | None = None
+        self._limit_us = round(entry.limits.session_s * 1_000_000) + self._transfer_us
         self._units: dict[tuple[int, int], tuple[UnitAddress, ...]] = {}
         self._grids: Grids = {}
         self.records: tuple[tuple[int, int], ...] = ()
@@ -150,6 +155,12 @@ class ElfRig:
 
     # -- the contract --------------------------------------------------------------------------------------
 
+    @property
+    def capabilities(self) -> Capabilities:
+        return Capabilities(
+            snapshot=True, tears=True, deterministic=True, virtual_time=True, is_ours=False, resets=self.resets[0]
+        )
+
     @cached_property
     def inputs(self) -> Mapping[str, Input]:
         board = self.board
@@ -159,12 +170,16 @@ class ElfRig:
         timing, seed, resolution = self.drawn
         workload = f"{timing}|{seed}|{resolution}"
         update = b"".join(placed.data for placed in board.staged)
-        staged = f"{len(update):,} bytes staged" if board.images else "no update: the firmware keeps values"
+        none = [] if board.images else ["no update: the firmware keeps values"]
+        ways = [f"{len(update):,} bytes staged"] if board.staged else none
+        if board.update is not None:
+            update += board.update.data + b"".join(source.digest.encode() for source in _sources(board.update))
+            ways.append(board.update.how)
         return {
             **self._storage.inputs,
             "board": Input(self.name, hashlib.sha256(board.digest.encode() + parts).hexdigest()),
             "from": Input("what the factory shipped", hashlib.sha256(shipped).hexdigest()),
-            "to": Input(staged, hashlib.sha256(images + update).hexdigest()),
+            "to": Input(", ".join(ways), hashlib.sha256(images + update).hexdigest()),
             "workload": Input(workload, hashlib.sha256(workload.encode()).hexdigest()),
         }
 
@@ -188,9 +203,12 @@ class ElfRig:
     def lacks(self) -> Mapping[str, str]:
         reasons = {
             "keeps-files": "nobody knows a filesystem of the firmware",
-            "truthful": NOBODY_IS_TOLD,
-            "retries": "the update stands in flash when the device leaves the factory: nobody brings it again",
         }
+        if self.board.update is None:
+            reasons["truthful"] = NOBODY_IS_TOLD
+            reasons["retries"] = "the update stands in flash when the device leaves the factory: nobody brings it again"
+        elif not self.board.update.tells:
+            reasons["truthful"] = "nobody asks the device whether it has the update: update.done is not given"
         board = self.board.document
         if board.commit is None:
             never = "the board has no [commit]: nobody knows when an image is there to stay"
@@ -298,6 +316,11 @@ class ElfRig:
                 f"{self.name} has memories beside the chip, and nobody records what they are doing at every point a "
                 "reset may come: cut it by power alone, leave --events out"
             )
+        if self.board.update is not None:
+            raise ScenarioError(
+                f"{self.name} is brought its update over a UART, and nobody records what is on the line at every point "
+                "a reset may come: cut it by power alone, leave --events out"
+            )
         timing, seed, resolution = self.drawn
         both = None if live is None else tuple(sorted({*live, *(self.resets[1] or ())}))
         return ElfRig(self.board, timing=timing, seed=seed, resolution=resolution, resets=True, live=both)
@@ -324,6 +347,11 @@ class ElfRig:
         return self._storage
 
     @property
+    def attempt(self) -> Attempt | None:
+        """Who brought the update in the last session; None: nobody could."""
+        return self._attempt
+
+    @property
     def stores(self) -> dict[int, int]:
         """Of the last session, where it was to note them: the program counter of what made an entry, by its number."""
         life = self._watched.life
@@ -345,6 +373,14 @@ class ElfRig:
         after = [number for number in self.stores if number >= entry]
         return self.stores[min(after)] if after else None
 
+    def watched(self, state: DeviceState) -> Run:
+        """One session, however somebody at the machine has it go. ``stores`` is filled."""
+        self.notes_stores = True
+        try:
+            return self._run(state, None, self._limit_us)[0]
+        finally:
+            self.notes_stores = False
+
     def place_of(self, address: int) -> CodePlace:
         """Function and line of an address, by the first ELF of the board that knows it."""
         for name, content in self.board.programs:
@@ -362,8 +398,9 @@ class ElfRig:
         keeps, live = self.resets
         watched = WatchedJournal(interruption, self._warm.kept) if keeps else None
         log = EventLog(watched or Journal(interruption), machine.clock, machine.supply)
+        attempt = self._attempt = self._attempt_in(state, log, trace)
         life = ElfLife(
-            machine, self.board.document, self._slots, self._known, log, trace, self._storage.phrases,
+            machine, self.board.document, self._slots, self._known, log, trace, attempt, self._storage.phrases,
             notes_stores=self.notes_stores,
         )  # fmt: skip
         self._watched.life = life
@@ -372,15 +409,18 @@ class ElfRig:
             outcome = _struck(log.journal.interruption)
         if outcome.kind == "reset" and outcome.cause in (HANG, COMMIT_TIMER):
             outcome = _stands_still(machine)
+        if attempt is not None:
+            outcome = attempt.follows(outcome)
         machine.look_at_flash()
         if trace is not None:
             self._storage.consulted(machine.devices, trace)
-        is_warm = outcome.kind == "reset"
+        is_warm = outcome.kind == "reset" and outcome.cause != "power"
         end = DeviceState(
             tuple(device.snapshot() for device in machine.devices),
             outcome.cause if is_warm else "power",
-            state.attempts_left,
+            state.attempts_left if attempt is None else attempt.attempts_left,
             retained(machine, live, stops_alarms=outcome.cause != "software") if is_warm else (),
+            outside=None if attempt is None else attempt.outside_after(outcome),
         )
         run = Run(log.journal.entries, outcome, end, machine.clock.now_us, trace)
         if watched is not None and len(watched.kept) > len(run.entries):
@@ -388,6 +428,22 @@ class ElfRig:
         if state.cause != "power":
             run.missed = self._warm.missed()
         return run, is_over
+
+    def _attempt_in(self, state: DeviceState, log: EventLog, trace: Trace | None) -> Attempt | None:
+        """Who brings the update in a session; None: it does not come over a UART."""
+        update = self.board.update
+        if update is None or self._manner is None:
+            return None
+        asked = (lambda: None) if trace is None else trace.asked_for_attempts
+        return Attempt(self._manner, self._machine, update.entry.port, state, log, asked)
+
+    @property
+    def _transfer_us(self) -> int:
+        """Of a session, what may go by with the update on its way."""
+        update, manner = self.board.update, self._manner
+        if update is None or manner is None:
+            return 0
+        return 2 * len(update.data) * BITS * SECOND // manner.baud + manner.patience_us
 
     def _begin(self, state: DeviceState, trace: Trace | None) -> None:
         machine = self._machine
@@ -439,14 +495,14 @@ class ElfRig:
 
     # -- what it is made of --------------------------------------------------------------------------------
 
-    def _program(self, pieces: Iterable[Placed]) -> None:
+    def _program(self, pieces: Sequence[Placed]) -> None:
         """As the factory does."""
+        devices = {device.name: device for device in self._machine.devices}
         for placed in pieces:
             if placed.memory:
-                device = next(each for each in self._machine.devices if each.name == placed.memory)
-                device.load(placed.address, placed.data)
+                program(devices[placed.memory], placed.address, placed.data)
             else:
-                self._machine.flash.load(self._offset(placed.address), placed.data)
+                program(self._machine.flash, self._offset(placed.address), placed.data)
 
     def _offset(self, address: int) -> int:
         """In the array, of an address the core knows it by; an access may begin a little before."""
@@ -547,9 +603,13 @@ def _not_accepted(accepted: Sequence[str], run: Run) -> str:
     for entry in run.entries:
         if isinstance(entry, Event) and entry.name == HANDOVER and entry.facts[1] not in (OLD, NEW, UNKNOWN, *accepted):
             return f"the {entry.facts[1]} image runs"
-    if run.outcome.kind == "settled" and run.outcome.image not in (UNKNOWN, *accepted):
+    if run.outcome.kind == "settled" and run.outcome.image not in (UNKNOWN, "", *accepted):
         return f"the device settles with the {run.outcome.image} image"
     return ""
+
+
+def _sources(update: Update) -> list[Source]:
+    return [] if update.source is None else [update.source]
 
 
 def _unreliable(run: Run) -> str:

@@ -41,7 +41,12 @@ def check_nothing_updated(document: ElfBoardFile, where: str) -> None:
             f"{where}: what is to be tried? For an update [[slot]], [[image]] and [[staged]] are missing; for firmware "
             "that keeps values, [storage]"
         )
-    alone = {"[[slot]]": document.slot, "[[staged]]": document.staged, "[commit]": document.commit}
+    alone = {
+        "[[slot]]": document.slot,
+        "[[staged]]": document.staged,
+        "[commit]": document.commit,
+        "[update]": document.update,
+    }
     for key, given in alone.items():
         if given:
             raise BoardError(

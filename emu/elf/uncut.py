@@ -40,10 +40,18 @@ def check_uncut(rig: ElfRig) -> None:
     if is_kept and not touched and NEW in rig.board.document.accept and NEW not in entered:
         raise ScenarioError(
             f"{where}: the uncut update does not install the new image: after {counted(number, 'session')} the old one "
-            "runs, and nothing was ever written. Look at [[staged]]: the address, and whether a flag or a trailer "
-            f'belongs to the update (one more [[staged]]); where refusing it is right, accept = ["{OLD}"]. '
+            f"runs, and nothing was ever written. {_where_to_look(rig)}; where refusing it is right, "
+            f'accept = ["{OLD}"]. '
             f"`brownout boot {where}` shows what the bootloader does"
         )
+
+
+def _where_to_look(rig: ElfRig) -> str:
+    if rig.attempt is not None and rig.attempt.words:
+        return f"Look at [update]: of the host, {rig.attempt.words}"
+    return (
+        "Look at [[staged]]: the address, and whether a flag or a trailer belongs to the update (one more [[staged]])"
+    )
 
 
 def _check_runs(rig: ElfRig, where: str) -> None:

@@ -15,9 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from emu.device import EmulatedDevice
 from emu.ota.links.link import Host
-from emu.ota.state_file import DeviceState
+from emu.ota.state_file import DeviceState, Keeper
 from flash.errors import ImageError
 
 EVERY_S = 1.0
@@ -30,7 +29,7 @@ class Keeping:
     def __init__(
         self,
         path: Path,
-        device: EmulatedDevice,
+        device: Keeper,
         beside: Callable[[], dict[str, Any]],
         keeper: Host,
         *,

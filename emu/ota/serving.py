@@ -1,4 +1,4 @@
-"""A device that is served: a node whose time follows the wall clock, with any number of links to it.
+"""A device that is served: a thing that is switched on, its time follows the wall clock, with any number of links.
 
 The device has one processor. What comes over any link takes its turn, first come first served, and while an operation
 of its flash takes its time, nothing else happens: its answer leaves when that time is over, and so does everything
@@ -17,11 +17,33 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import Generic
+from typing import Generic, Protocol, TypeVar
 
 from emu.clock import Stopwatch
 from emu.ota.links.link import Link
-from emu.ota.node import App, Node
+from emu.ota.node import NodeState
+
+T = TypeVar("T")
+Done = TypeVar("Done", covariant=True)
+
+
+class Switched(Protocol[Done]):
+    """What is served: a thing that is switched on, lives when time passes, and has something done to it. `node.Node` is
+    one. ``on_reset`` is called with the reason whenever what ran has ended."""
+
+    on_reset: Callable[[str], None]
+
+    @property
+    def state(self) -> NodeState: ...
+    @property
+    def now_us(self) -> int: ...
+    @property
+    def next_us(self) -> int | None: ...
+    def switch_on(self) -> None: ...
+    def switch_off(self) -> None: ...
+    def press_reset(self) -> None: ...
+    def do(self, act: Callable[[Done], None]) -> bool: ...
+    def elapse(self, duration_us: int) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -32,10 +54,10 @@ class _Leaving:
     is_answer: bool
 
 
-class Serving(Generic[App]):
+class Serving(Generic[T]):
     """Implements `links.link.Host`. ``said`` is given the device's log: microseconds of device time, and a line."""
 
-    def __init__(self, node: Node[App], *, fast: bool = False, said: Callable[[int, str], None]) -> None:
+    def __init__(self, node: Switched[T], *, fast: bool = False, said: Callable[[int, str], None]) -> None:
         self.node = node
         self._fast = fast
         self._said = said
@@ -66,7 +88,7 @@ class Serving(Generic[App]):
         if not self._broken.done():
             self._broken.set_exception(wrong)
 
-    async def do(self, act: Callable[[App], None]) -> bool:
+    async def do(self, act: Callable[[T], None]) -> bool:
         """Let the application do ``act`` in its turn, and wait until its time is over. False: there is no application,
         it was reset over it, or before its turn came: what was connected then is not any more."""
         ended = self._ended

@@ -1,7 +1,7 @@
 """What a device keeps between two runs, in a file: every cell of its flash, and what its update system lets stand
 beside it. The file says for which board, and is believed whole or not at all.
 
-Neighbours: `device` has the chips; `flash.snapshot` is their state; `keeping` writes it while a device is served. Knows
+Neighbours: a device has the chips; `flash.snapshot` is their state; `keeping` writes it while a device is served. Knows
 no update system.
 """
 
@@ -9,19 +9,36 @@ from __future__ import annotations
 
 import hashlib
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import msgspec
 
-from emu.device import EmulatedDevice
 from emu.ota.errors import OtaError
+from flash.device import FlashDevice
 from flash.files import MAX_FILE_SIZE, read_bounded, write_file
 from flash.snapshot import Block, Snapshot
 
 MAGIC = b"brownout state 1\n"
 DIGEST_SIZE = 32
+
+
+class Named(Protocol):
+    @property
+    def name(self) -> str: ...
+    @property
+    def digest(self) -> str: ...
+
+
+class Keeper(Protocol):
+    """A device of which something is kept: a board that is described somewhere, and its chips."""
+
+    @property
+    def board(self) -> Named: ...
+    @property
+    def chips(self) -> Sequence[FlashDevice]: ...
 
 
 class _Chip(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -51,7 +68,7 @@ class DeviceState:
     beside: bytes
 
     @classmethod
-    def of(cls, device: EmulatedDevice, beside: dict[str, Any]) -> DeviceState:
+    def of(cls, device: Keeper, beside: dict[str, Any]) -> DeviceState:
         """``beside``: values as JSON has them."""
         chips = tuple((chip.name, chip.snapshot()) for chip in device.chips)
         return cls(device.board.name, device.board.digest, chips, msgspec.msgpack.encode(beside, order="sorted"))
@@ -71,12 +88,12 @@ class DeviceState:
         write_file(path, MAGIC + hashlib.sha256(packed).digest() + packed)
 
 
-def save_state(path: Path, device: EmulatedDevice, beside: dict[str, Any]) -> None:
+def save_state(path: Path, device: Keeper, beside: dict[str, Any]) -> None:
     """Raises ImageError where the file cannot be written; the old one stays."""
     DeviceState.of(device, beside).write(path)
 
 
-def load_state(path: Path, device: EmulatedDevice) -> dict[str, Any]:
+def load_state(path: Path, device: Keeper) -> dict[str, Any]:
     """Put into ``device`` what the file holds; what stood beside it. Raises OtaError, and nothing has changed."""
     try:
         raw = read_bounded(path, MAX_FILE_SIZE)

@@ -47,6 +47,7 @@ def test_a_range_the_device_writes_tells_nothing(at: int, image: str) -> None:
         (Layout(HEADER, ((0, 0x20),)), [(0x20, 160)]),
         (Layout(HEADER, ((0x10, 0x30), (0x28, 0x40))), [(0x40, 128)]),
         (Layout(0, ((150, 400),)), [(0, 150)]),
+        (Layout(0, ((16, 64), (32, 48))), [(0, 16), (64, 96)]),
         (Layout(0, ((20, 30), (10, 12))), [(0, 10), (12, 8), (30, 130)]),
         (Layout(0, ((0, 0x800),)), []),
     ],

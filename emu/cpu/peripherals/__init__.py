@@ -11,14 +11,18 @@ from functools import partial
 from emu.cpu.chip import PeripheralEntry
 from emu.cpu.contract import Peripheral, Surroundings
 from emu.cpu.peripherals.clocks import CLOCK_MODELS
-from emu.cpu.peripherals.i2c import NewI2c, OldI2c
-from emu.cpu.peripherals.nordic import ClockPower, Uart
+from emu.cpu.peripherals.i2c import OldI2c
+from emu.cpu.peripherals.i2c_counted import NewI2c
+from emu.cpu.peripherals.nordic import ClockPower
 from emu.cpu.peripherals.nordic_serial import SerialBox
+from emu.cpu.peripherals.nordic_time import Rtc, Timer
+from emu.cpu.peripherals.nordic_uart import Uart
 from emu.cpu.peripherals.power import Power
 from emu.cpu.peripherals.serial import NewPort, OldPort
-from emu.cpu.peripherals.small import Crc, NordicGpio, NordicRandom, Random, gpio_new, gpio_old
+from emu.cpu.peripherals.small import Crc, NewGpio, NordicGpio, NordicRandom, OldGpio, Random
 from emu.cpu.peripherals.spi import NewSpi, OldSpi
 from emu.cpu.peripherals.storage import Storage
+from emu.cpu.peripherals.timers import Tim
 from emu.cpu.peripherals.watchdogs import Independent, Nordic, Window
 
 Maker = Callable[[Surroundings, PeripheralEntry], Peripheral]
@@ -34,12 +38,14 @@ MODELS: Mapping[str, Maker] = {
     "i2c-v1": OldI2c,
     "i2c-v2": NewI2c,
     "i2c-v2-joint": partial(NewI2c, joint=True),
-    "gpio-v1": gpio_old,
-    "gpio-v2": gpio_new,
+    "gpio-v1": OldGpio,
+    "gpio-v2": NewGpio,
     "iwdg": Independent,
     "iwdg-h5": partial(Independent, longest=8),
     "wwdg": partial(Window, shift=7),
     "wwdg-v2": partial(Window, shift=11),
+    "tim": partial(Tim, bits=16),
+    "tim32": partial(Tim, bits=32),
     "crc": Crc,
     "rng": Random,
     "pwr": Power,
@@ -48,6 +54,8 @@ MODELS: Mapping[str, Maker] = {
     "nrf-spi-twi": SerialBox,
     "nrf-gpio": NordicGpio,
     "nrf-rng": NordicRandom,
+    "nrf-rtc": Rtc,
+    "nrf-timer": Timer,
     "nrf-wdt": Nordic,
 }
 """What ``model`` of a chip's ``[[peripheral]]`` may be."""

@@ -42,6 +42,10 @@ class Bank:
         """A system reset."""
         self.words = dict(self._resets)
 
+    def shown(self, offset: int) -> int:
+        """What the word at ``offset`` holds; no read, so without an effect."""
+        return self.words.get(offset & ~3, 0)
+
     # -- for models -----------------------------------------------------------------------------------------
 
     def loaded(self, register: int) -> int:

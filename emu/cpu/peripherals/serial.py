@@ -1,10 +1,13 @@
 """Serial ports of STM32: both generations of the USART, and LPUART. A byte is sent the moment it is stored.
 
-What is sent leaves through ``world.send``; what is to be received is put in with `receive`, and comes one byte each
-time the last one was read. There is no line: no baud rate, no framing, no noise, and no overrun, since nothing comes
-before there is room. DMA is not modelled.
+What is sent leaves through ``world.send``. What comes is told byte by byte, when its stop bit has come, by whoever is
+at the other end of the line; so a byte that finds the last one unread is an overrun, as on the chip: the one that
+waits stays, the one that comes is lost.
 
-Neighbours: `Bank`. Bits and offsets: the vendor's CMSIS headers.
+Not modelled: the line itself (noise, framing and parity errors, breaks; every byte has eight bits), DMA, the receiver
+timeout, character match, FIFO thresholds, flow control.
+
+Neighbours: `Bank`. Bits and offsets: the vendor's CMSIS headers; rules: RM0008, RM0090, RM0351, RM0444.
 """
 
 from __future__ import annotations
@@ -13,11 +16,13 @@ from collections import deque
 
 from emu.cpu.chip import PeripheralEntry
 from emu.cpu.contract import Surroundings
+from emu.cpu.faces import NOT_LISTENING, OVERRUN
 from emu.cpu.peripherals.bank import Bank
 
-_RXNE, _TC, _TXE = 1 << 5, 1 << 6, 1 << 7
+_ORE, _IDLE, _RXNE, _TC, _TXE = 1 << 3, 1 << 4, 1 << 5, 1 << 6, 1 << 7
 _TE, _RE = 1 << 3, 1 << 2
-_RXNEIE, _TCIE, _TXEIE = 5, 6, 7
+_IDLEIE, _RXNEIE, _TCIE, _TXEIE = 4, 5, 6, 7
+FIFO_DEPTH = 8
 
 
 class Port(Bank):
@@ -27,20 +32,44 @@ class Port(Bank):
         super().__init__(world, entry.name, resets)
         self._irq = entry.irq
         self._control = control
-        self._waiting: deque[int] = deque()
+        self._held: deque[int] = deque()
+        self._is_overrun = self._is_idle = self._was_busy = False
         self._line_is_up = False
         self._complete = True
 
     def reset(self) -> None:
         super().reset()
-        self._waiting.clear()
+        self._held.clear()
+        self._is_overrun = self._is_idle = self._was_busy = False
         self._complete = True
         self._line_is_up = False
 
-    def receive(self, data: bytes) -> None:
-        """Bytes that come over the line, in order."""
-        self._waiting.extend(data)
+    # -- the other end ------------------------------------------------------------------------------------------
+
+    def arrives(self, byte: int) -> str:
+        """As `Receives.arrives`."""
+        if not self._receives:
+            return NOT_LISTENING
+        self._was_busy = True
+        if len(self._held) < self._depth:
+            self._held.append(byte)
+            lost = ""
+        else:
+            lost = self._overruns(byte)
         self._drive()
+        return lost
+
+    def falls_idle(self) -> None:
+        """As `Receives.falls_idle`. The flag is not set again before another byte has come."""
+        if self._receives and self._was_busy:
+            self._is_idle, self._was_busy = True, False
+            self._drive()
+
+    def _overruns(self, byte: int) -> str:
+        self._is_overrun = True
+        return OVERRUN
+
+    # -- for both -------------------------------------------------------------------------------------------------
 
     @property
     def sends(self) -> bool:
@@ -51,13 +80,18 @@ class Port(Bank):
         raise NotImplementedError
 
     @property
+    def _depth(self) -> int:
+        """How many bytes may wait."""
+        return 1
+
+    @property
     def _receives(self) -> bool:
         return bool(self.words[self._control] & _RE) and self._is_enabled
 
     @property
     def _status(self) -> int:
-        ready = _RXNE if self._waiting and self._receives else 0
-        return _TXE | (_TC if self._complete else 0) | ready
+        flags = _TXE | (_TC if self._complete else 0) | (_RXNE if self._held else 0)
+        return flags | (_ORE if self._is_overrun else 0) | (_IDLE if self._is_idle else 0)
 
     def _send(self, value: int) -> None:
         if self.sends:
@@ -67,16 +101,20 @@ class Port(Bank):
             self.world.note(f"{self.name}: {value & 0xFF:#04x} is not sent: UE and TE are not both set")
 
     def _take(self) -> int:
-        value = self._waiting.popleft() if self._waiting and self._receives else 0
-        self._drive()
-        return value
+        return self._held.popleft() if self._held else 0
+
+    def _clear(self, flags: int) -> None:
+        self._is_overrun = self._is_overrun and not flags & _ORE
+        self._is_idle = self._is_idle and not flags & _IDLE
+        self._complete = self._complete and not flags & _TC
 
     def _drive(self) -> None:
         """The interrupt line follows flags and enables."""
         if self._irq is None:
             return
         control, status = self.words[self._control], self._status
-        up = any(control >> enable & 1 and status & 1 << enable for enable in (_RXNEIE, _TCIE, _TXEIE))
+        wanted = ((_IDLEIE, _IDLE), (_RXNEIE, _RXNE | _ORE), (_TCIE, _TC), (_TXEIE, _TXE))
+        up = any(control >> enable & 1 and status & flags for enable, flags in wanted)
         if up != self._line_is_up:
             self._line_is_up = up
             (self.world.raise_irq if up else self.world.clear_irq)(self._irq)
@@ -89,30 +127,48 @@ class OldPort(Port):
 
     def __init__(self, world: Surroundings, entry: PeripheralEntry) -> None:
         super().__init__(world, entry, dict.fromkeys(range(0, 0x1C, 4), 0), self.CR1)
+        self._seen = 0
+
+    def reset(self) -> None:
+        super().reset()
+        self._seen = 0
 
     @property
     def _is_enabled(self) -> bool:
         return self.has(self.CR1, 13)
 
+    def shown(self, offset: int) -> int:
+        return self._status if offset == self.SR else super().shown(offset)
+
     def loaded(self, register: int) -> int:
         if register == self.SR:
+            self._seen = self._status & (_ORE | _IDLE)
             return self._status
-        return self._take() if register == self.DR else super().loaded(register)
+        if register != self.DR:
+            return super().loaded(register)
+        value, seen, self._seen = self._take(), self._seen, 0
+        self._clear(seen)  # a read of SR, then one of DR
+        self._drive()
+        return value
 
     def stored(self, register: int, value: int, lanes: int) -> None:
         if register == self.DR:
             self._send(value)
         elif register == self.SR:
-            self._complete = self._complete and bool(value & _TC or not lanes & _TC)
+            self._clear(lanes & ~value & _TC)
+            if lanes & ~value & _RXNE:
+                self._held.clear()
         else:
             self.keep(register, value, lanes)
         self._drive()
 
 
 class NewPort(Port):
-    """Models "usart-v2" and "lpuart": L4, G0, L0, H5. CR1, CR2, CR3, BRR, ..., RQR, ISR, ICR, RDR, TDR, PRESC."""
+    """Models "usart-v2" and "lpuart": L4, G0, L0, H5. CR1, CR2, CR3, BRR, ..., RQR, ISR, ICR, RDR, TDR, PRESC. Where
+    FIFOEN is set, `FIFO_DEPTH` bytes wait."""
 
-    CR1, RQR, ISR, ICR, RDR, TDR = 0x00, 0x18, 0x1C, 0x20, 0x24, 0x28
+    CR1, CR3, RQR, ISR, ICR, RDR, TDR = 0x00, 0x08, 0x18, 0x1C, 0x20, 0x24, 0x28
+    _OVRDIS = 12
 
     def __init__(self, world: Surroundings, entry: PeripheralEntry) -> None:
         super().__init__(world, entry, dict.fromkeys(range(0, 0x30, 4), 0), self.CR1)
@@ -121,21 +177,41 @@ class NewPort(Port):
     def _is_enabled(self) -> bool:
         return self.has(self.CR1, 0)
 
+    def shown(self, offset: int) -> int:
+        return self.loaded(self.ISR) if offset == self.ISR else super().shown(offset)
+
+    @property
+    def _depth(self) -> int:
+        return FIFO_DEPTH if self.has(self.CR1, 29) else 1
+
+    def _overruns(self, byte: int) -> str:
+        if self.has(self.CR3, self._OVRDIS):
+            self._held[-1] = byte
+            return OVERRUN
+        return super()._overruns(byte)
+
     def loaded(self, register: int) -> int:
         if register == self.ISR:
-            return self._status | self.sends << 21 | self._receives << 22 | self.has(self.CR1, 29) << 23
+            is_full = self._depth > 1 and len(self._held) == self._depth
+            has_fifo = self._depth > 1
+            return self._status | self.sends << 21 | self._receives << 22 | has_fifo << 23 | is_full << 24
         if register == self.RDR:
-            return self._take()
+            value = self._take()
+            self._drive()
+            return value
         return 0 if register in (self.RQR, self.ICR, self.TDR) else super().loaded(register)
 
     def stored(self, register: int, value: int, lanes: int) -> None:
         if register == self.TDR:
             self._send(value)
         elif register == self.ICR:
-            self._complete = self._complete and not value & _TC
+            self._clear(value)
         elif register == self.RQR:
             if value >> 3 & 1:
-                self._take()
+                self._held.clear()
         elif register not in (self.ISR, self.RDR):
             self.keep(register, value, lanes)
+            if not self._is_enabled:
+                self._held.clear()
+                self._clear(_ORE | _IDLE)
         self._drive()

@@ -43,26 +43,37 @@ class Pins(Bank):
 
 
 class Gpio(Pins):
-    """A port of an STM32: outputs read back, inputs read 0. ``registers`` of the entry are values after a reset.
-
-    ``is_output(port, pin)``: whether it is an output of the port, not of another peripheral."""
+    """A port of an STM32: outputs read back; an input reads what its own resistor makes of it, and 1 where ``inputs``
+    says so. ``registers`` of the entry are values after a reset."""
 
     def __init__(
-        self, world: Surroundings, entry: PeripheralEntry, is_output: Callable[[Gpio, int], bool],
-        *, size: int, idr: int, odr: int, bsrr: int, brr: int | None,
-    ) -> None:  # fmt: skip
+        self, world: Surroundings, entry: PeripheralEntry, *, size: int, idr: int, odr: int, bsrr: int, brr: int
+    ) -> None:
         super().__init__(world, entry.name, dict.fromkeys(range(0, size, 4), 0) | dict(entry.registers))
         self._idr, self._odr, self._bsrr, self._brr = idr, odr, bsrr, brr
-        self._is_output = is_output
         self.inputs = 0
         """Levels on the pins from outside: a button, a strap."""
 
+    def is_output(self, pin: int) -> bool:
+        """Whether it is an output of the port, not of another peripheral."""
+        raise NotImplementedError
+
+    @property
+    def driven(self) -> int:
+        """The pins that read what the latch of the outputs holds."""
+        raise NotImplementedError
+
+    @property
+    def pulled_up(self) -> int:
+        """The pins that read 1 while nobody drives them."""
+        raise NotImplementedError
+
     def level(self, pin: int) -> bool:
-        return self.has(self._odr, pin) or not self._is_output(self, pin)
+        return self.has(self._odr, pin) or not self.is_output(pin)
 
     def loaded(self, register: int) -> int:
         if register == self._idr:
-            return (self.words[self._odr] | self.inputs) & 0xFFFF
+            return (self.words[self._odr] & self.driven | self.pulled_up | self.inputs) & 0xFFFF
         return 0 if register in (self._bsrr, self._brr) else super().loaded(register)
 
     def stored(self, register: int, value: int, lanes: int) -> None:
@@ -76,24 +87,49 @@ class Gpio(Pins):
             self._tell()
 
 
-def gpio_old(world: Surroundings, entry: PeripheralEntry) -> Gpio:
-    """Model "gpio-v1": F1. CRL and CRH: two bits of speed, 0 for an input, and two whose upper one is another
-    peripheral's."""
-    return Gpio(world, entry, _is_output_old, size=0x1C, idr=0x08, odr=0x0C, bsrr=0x10, brr=0x14)
+class OldGpio(Gpio):
+    """Model "gpio-v1": F1. Four bits a pin in CRL and CRH: two of speed, 0 for an input, and two of a kind: the upper
+    one of an output is another peripheral's, and an input of the kind 2 has a resistor, which ODR chooses."""
+
+    def __init__(self, world: Surroundings, entry: PeripheralEntry) -> None:
+        super().__init__(world, entry, size=0x1C, idr=0x08, odr=0x0C, bsrr=0x10, brr=0x14)
+
+    def _field(self, pin: int) -> int:
+        return self.words[4 * (pin // 8)] >> 4 * (pin % 8) & 0xF
+
+    def is_output(self, pin: int) -> bool:
+        field = self._field(pin)
+        return bool(field & 3) and not field & 8
+
+    @property
+    def driven(self) -> int:
+        return sum(1 << pin for pin in range(self.pins) if self._field(pin) & 3)
+
+    @property
+    def pulled_up(self) -> int:
+        return sum(1 << pin for pin in range(self.pins) if self._field(pin) == 8 and self.has(self._odr, pin))
 
 
-def _is_output_old(port: Gpio, pin: int) -> bool:
-    field = port.words[4 * (pin // 8)] >> 4 * (pin % 8)
-    return bool(field & 3) and not field & 8
+class NewGpio(Gpio):
+    """Model "gpio-v2": all others. Two bits a pin: in MODER 0 for an input, 1 for an output, 2 for another peripheral's
+    pin, 3 for analog; in PUPDR 1 to pull it up."""
 
+    MODER, PUPDR = 0x00, 0x0C
 
-def gpio_new(world: Surroundings, entry: PeripheralEntry) -> Gpio:
-    """Model "gpio-v2": all others. MODER: 1 is an output."""
-    return Gpio(world, entry, _is_output_new, size=0x34, idr=0x10, odr=0x14, bsrr=0x18, brr=0x28)
+    def __init__(self, world: Surroundings, entry: PeripheralEntry) -> None:
+        super().__init__(world, entry, size=0x34, idr=0x10, odr=0x14, bsrr=0x18, brr=0x28)
 
+    def is_output(self, pin: int) -> bool:
+        return self.words[self.MODER] >> 2 * pin & 3 == 1
 
-def _is_output_new(port: Gpio, pin: int) -> bool:
-    return port.words[0] >> 2 * pin & 3 == 1
+    @property
+    def driven(self) -> int:
+        return sum(1 << pin for pin in range(self.pins) if self.is_output(pin))
+
+    @property
+    def pulled_up(self) -> int:
+        modes, pulls = self.words[self.MODER], self.words[self.PUPDR]
+        return sum(1 << pin for pin in range(self.pins) if modes >> 2 * pin & 3 in (0, 2) and pulls >> 2 * pin & 3 == 1)
 
 
 class NordicGpio(Pins):
@@ -114,7 +150,7 @@ class NordicGpio(Pins):
         if register in (self.DIRSET, self.DIRCLR):
             return self.words[self.DIR]
         if register == self.IN:
-            return self.words[self.OUT] & self.words[self.DIR] | self.inputs & ~self.words[self.DIR]
+            return self.words[self.OUT] & self.words[self.DIR] | (self.inputs | self._up) & ~self.words[self.DIR]
         return super().loaded(register)
 
     def level(self, pin: int) -> bool:
@@ -139,6 +175,11 @@ class NordicGpio(Pins):
         directions = self.words[self.DIR]
         for pin in range(self.pins):
             self.put(self.PIN_CNF + 4 * pin, 0, bool(directions >> pin & 1))
+
+    @property
+    def _up(self) -> int:
+        """Pins that are pulled up and have their input buffer on: PULL is 3 and INPUT 0."""
+        return sum(1 << pin for pin in range(32) if self.words[0x200 + 4 * pin] & 0xE == 0xC)
 
 
 class Crc(Bank):

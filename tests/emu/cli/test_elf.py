@@ -5,13 +5,17 @@ from __future__ import annotations
 
 import json
 import re
+import struct
 from pathlib import Path
 
 import pytest
 
 pytest.importorskip("unicorn", reason="unicorn is not installed: pip install 'brownout[cpu]'")
 
+from emu.cpu.elf import Firmware
+from flash.images import load_image
 from tests.emu.cli.command import Brownout
+from tests.emu.cpu.chips import PROGRAMS
 from tests.emu.elf.boards import board
 
 RIGHT, WRONG = ("stm32f1", "ab-right", "new"), ("stm32f1", "ab-bug1", "new")
@@ -31,6 +35,32 @@ def test_boot_shows_what_the_firmware_does(brownout: Brownout, tmp_path: Path) -
     assert any(line.startswith("image new is entered in slot a after") for line in lines)
     assert lines[-1] == "ends new image runs, committed"
     assert "unknown" not in ran.out
+
+
+def test_boot_says_which_code_wrote_a_row_beside_the_array(brownout: Brownout, tmp_path: Path) -> None:
+    """Start-up code of an nRF52840 writes UICR and resets; tables of registers nobody has are one line."""
+    program = PROGRAMS / "uicr.elf"
+    image = load_image(program).flatten(fill=0xFF)
+    entry = int.from_bytes(image[4:8], "little") & 0xFFFF
+    (tmp_path / "image.bin").write_bytes(image)
+    (tmp_path / "loader.bin").write_bytes(struct.pack("<II", 0x2000_1000, 0x1000 + entry))
+    (tmp_path / "board.toml").write_text(
+        """
+        chip = "nRF52840"
+        file = [{ path = "loader.bin", address = 0 }, { path = "image.bin", address = 0x1000 }]
+        slot = [{ name = "a", address = 0x1000, size = 0x1000 }]
+        image = [{ name = "new", path = "image.bin" }, { name = "old", path = "loader.bin" }]
+        staged = [{ path = "image.bin", address = 0x2000 }]
+        """
+    )
+    lines = [" ".join(line.split()) for line in brownout("boot", str(tmp_path / "board.toml")).out.splitlines()]
+    second = 0x1000 + Firmware(program).symbol("second") - 0x0800_0000
+    assert f"flash 1 program of flash-uicr [0x204, 0x208) by {second:#010x}" in lines
+    assert any(line.startswith("flash 1 program of flash-uicr [0x200, 0x204) by 0x0000") for line in lines)
+    assert (
+        "unknown 0x4003c520 to 0x4003c530, 5 registers: 0 read, 5 written: not modelled, they read as last written"
+    ) in lines
+    assert "ends reset by software" in lines
 
 
 @pytest.mark.parametrize(

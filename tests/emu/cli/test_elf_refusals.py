@@ -69,7 +69,7 @@ def patched_image(text: str, folder: Path) -> str:
 
 
 def with_options(text: str, folder: Path) -> str:
-    pieces = [*load_image(Path(BOOT)).segments, Segment(0x1FFF_F800, b"\xa5\x5a")]
+    pieces = [*load_image(Path(BOOT)).segments, Segment(0x1FFF_F810, b"\xa5\x5a")]
     save_image(image_from_segments("boot", pieces), folder / "boot.hex")
     return text.replace(f'path = "{BOOT}"', 'path = "boot.hex"')
 
@@ -141,12 +141,12 @@ REFUSALS: dict[str, tuple[Edit, str]] = {
     "not for ARM": (put(f'path = "{BOOT}"', 'path = "/bin/true"'), "not for a 32-bit ARM core; link it for the chip"),
     "option bytes": (
         with_options,
-        "[0x1ffff800, 0x1ffff802) is beside the flash of STM32F103xB, [0x8000000, 0x8020000): "
-        "option bytes and UICR are not programmed; keep the rest with `brownout flash cut`",
+        "[0x1ffff810, 0x1ffff812) is beside the flash of STM32F103xB, [0x8000000, 0x8020000), and in no row of option "
+        "bytes or UICR that it has; keep the rest with `brownout flash cut`",
     ),
     "image with option bytes": (
         image_with_options,
-        "[[image]] 'new': boot.hex has bytes from 0x8000000 to 0x1ffff802, more "
+        "[[image]] 'new': boot.hex has bytes from 0x8000000 to 0x1ffff812, more "
         "than the 131,072 of the flash of STM32F103xB; keep the application alone",
     ),
     "blank": (

@@ -127,3 +127,18 @@ def test_only_a_reset_shows_it(brownout: Brownout, tmp_path: Path) -> None:
     assert "*** RESET LINE PULLED here" in again.out
     assert "it last said 'still copying'" in again.out
     assert re.search(r"^session 2 is interrupted at 0x\w+, flash_", again.out, re.M)
+
+
+@pytest.mark.slow
+def test_workers_audit_and_certificate_know_resets(brownout: Brownout, tmp_path: Path) -> None:
+    """The same digest from two workers; dropped states run for real agree; the certificate is derived again."""
+    path, certificate = written(tmp_path, "ab-right", "new"), tmp_path / "certificate.json"
+    base = ("run", "--board", path, "--tears", "none", "--events", "all")
+    alone = brownout(*base, "--audit", "2%", "--certificate", str(certificate))
+    both = brownout(*base, "--engine", "workers", "--jobs", "2")
+    assert (alone.code, both.code, alone.err, both.err) == (0, 0, "", "")
+    digests = [re.search(r"^digest +(\w{64})$", ran.out, re.M) for ran in (alone, both)]
+    assert digests[0] and digests[1] and digests[0][1] == digests[1][1]
+    assert "dropped states run for real: every one agreed" in alone.out
+    verified = brownout("verify", str(certificate), "--board", path)
+    assert (verified.code, verified.err) == (0, "")

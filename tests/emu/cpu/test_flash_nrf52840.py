@@ -220,3 +220,17 @@ def test_a_region_that_blocks_reads_only_can_be_written(bench: Bench) -> None:
     bench.write(CONFIG, WEN)
     assert bench.controller.store(PAGE, 4, 0) == "done"
     assert bench.holds(PAGE, 4) == bytes(4)
+
+
+def test_start_up_code_may_write_a_word_of_uicr_again_as_often_as_power_goes(writing: Bench) -> None:
+    for _ in range(5):
+        writing.store(UICR + 0x200, 18)
+    assert not writing.notes
+    assert len(writing.operations) == 2
+    writing.store(UICR + 0x200, 16)
+    assert writing.notes == [
+        "nrf52840: store of 4 bytes to 0x10001200: the word was written 2 times since its erase: not written"
+    ]
+    for _ in range(3):
+        writing.store(PAGE, 18)
+    assert len(writing.notes) == 2, "a word of the array has two writes, whatever they write"

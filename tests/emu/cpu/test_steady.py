@@ -8,10 +8,11 @@ pytest.importorskip("unicorn", reason="unicorn is not installed: pip install 'br
 
 from emu.cpu.engine import Engine
 from emu.cpu.session import SessionReport
+from emu.cpu.steady import Search
 from tests.emu.cpu.chips import run, session
 from tests.emu.cpu.test_session import MORE
 
-FEEDING, TOGGLING, COUNTING, REMEMBERING, TALKING, STARVING, WAITING, POLITE, TICKING = range(9)
+FEEDING, TOGGLING, COUNTING, REMEMBERING, TALKING, STARVING, WAITING, POLITE, TICKING, DELAYING = range(10)
 MINUTE_US = 60_000_000
 
 
@@ -85,3 +86,19 @@ def test_a_slow_counter_is_no_answer_that_stays_the_same() -> None:
     report = rounds(TICKING)
     assert report.ending.kind == "spinning"
     assert report.time_us >= (0xFFFF - 0x100) * 8 // 8
+
+
+def test_a_wait_in_ram_that_a_tick_interrupts_again_and_again_goes_from_tick_to_tick(blocks: list[int]) -> None:
+    report = rounds(DELAYING)
+    assert report.ending.kind == "spinning"
+    assert 150 * 9_000 <= report.time_us < 151 * 9_000, "150 ticks of 72,000 cycles"
+    working = 2 * 100_000 * 4
+    assert sum(blocks) < working + 150 * 72_000 // 2, "of 144,000 bytes of code a tick"
+
+
+def test_a_wait_that_is_cut_short_by_ticks_lasts_as_long_as_one_that_is_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked = rounds(DELAYING)
+    monkeypatch.setattr(Search, "look", lambda _self, _step: (None, None))
+    run_all = rounds(DELAYING)
+    assert abs(looked.time_us - run_all.time_us) < 10
+    assert looked.ending == run_all.ending

@@ -17,6 +17,7 @@ from emu.campaign.faults.retrace import follow_fault
 from emu.campaign.faults.staged import BLOCK, HEAD, StagedFaults
 from emu.campaign.options import Options
 from emu.campaign.token import token_for
+from emu.campaign.verdict import Step
 from emu.elf.bench import ElfBench
 from emu.elf.board import load_elf_board
 from emu.elf.rig import ElfRig
@@ -261,3 +262,11 @@ def test_an_update_that_nobody_sends_is_not_sent(copying: ElfBench) -> None:
     with pytest.raises(ScenarioError, match="waits in flash, nobody sends another one"):
         copying.turned(b"x", copying.rig.initial(1))
     assert isinstance(kind_on(copying, "image"), StagedFaults)
+
+
+def test_a_cut_of_a_life_on_a_worn_sector_replays_live(copying: ElfBench) -> None:
+    """States are made by replaying the journal on cells that are worn as well."""
+    fault = "wear.records-0x1000+0x0.from-1-erase-many"
+    token = token_for(1, copying.rig.inputs, (Step(0, 2, "cut"),), (), fault)
+    story = follow_fault(ground_on(copying), token)
+    assert story.sessions[0].run.end.memory[0].key != copying.rig.initial(1).memory[0].key

@@ -3,6 +3,7 @@ anybody looks at counts."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,15 +17,21 @@ from emu.campaign.judge import Judge, Missed, State
 from emu.campaign.live_cuts import check_live_cuts
 from emu.campaign.monitor import Monitor
 from emu.campaign.options import ANY, Options
+from emu.campaign.outline import Outline, Surveyor
+from emu.campaign.parcels import blocks_of, packed_run
 from emu.campaign.replay import follow
+from emu.campaign.space import Space
 from emu.campaign.token import token_for
 from emu.campaign.verdict import Coverage, Step, Verdict
 from emu.cli.resets import replayable, with_all_that_is_kept
+from emu.cpu.chip import bundled_chip
 from emu.cpu.flash import make_controller
 from emu.cpu.machine import Machine
 from emu.elf.board import load_elf_board
 from emu.elf.learned import with_resets
 from emu.elf.rig import ElfRig
+from emu.elf.warm import WarmResets
+from emu.errors import ScenarioError
 from emu.events import COMMIT_TIMER, HANG, NOTE
 from emu.rig import DeviceState, Kept, Run
 from emu.rig_spec import rig_spec
@@ -117,6 +124,17 @@ def test_the_same_rig_is_made_in_another_process(tmp_path: Path) -> None:
 # -- what counts of RAM -------------------------------------------------------------------------------------
 
 
+def test_what_a_reset_finds_and_what_was_missed_comes_from_workers_too(tmp_path: Path) -> None:
+    rig = ElfRig(load_elf_board(keeping(tmp_path))).with_resets(())
+    _, (state, _) = uncut(rig)
+    after = rig.run(rig.run(state, Interruption(3, "pin")).end)
+    blocks = blocks_of(state.memory)
+    packed = packed_run(after, state, blocks)
+    again = packed.unpacked(state, rig.grids, blocks)
+    assert (again.kept, again.missed) == (after.kept, (WORD,))
+    assert len(again.kept) == len(after.entries) + 1
+
+
 def test_firmware_without_a_word_to_keep_keeps_none(tmp_path: Path) -> None:
     rig = with_resets(make(tmp_path, "ab-right"))
     assert rig.resets == (True, ())
@@ -169,6 +187,42 @@ def test_all_that_was_left_out_may_be_anything(tmp_path: Path) -> None:
             )  # fmt: skip
 
 
+def test_what_the_chip_itself_reads_of_ram_counts_too() -> None:
+    """Vectors, frames and what a DMA takes are read by no instruction."""
+    machine = Machine(bundled_chip("STM32F103xB"), make_controller)
+    warm = WarmResets(machine, (WORD + 8,))
+    warm.begin()
+    machine.memory.read(WORD + 4, 8)
+    machine.memory.write(WORD + 0x10, bytes(4))
+    machine.memory.read(WORD + 0x10, 8)
+    assert warm.missed() == (WORD + 4, WORD + 0x14)
+
+
+def test_a_point_where_ram_moves_ends_what_points_have_in_common(tmp_path: Path) -> None:
+    rig = ElfRig(load_elf_board(keeping(tmp_path))).with_resets((WORD,))
+    _, (state, run) = uncut(rig)
+    assert len(set(run.kept)) == 1, "the word stands there all the time"
+    moved = replace(run, kept=(*run.kept[:100], *[Kept(watchdog="iwdg")] * (len(run.kept) - 100)))
+    bench = EdgeWalker(rig, TEAR_SETS["none"], ("reset",))
+    space = Space(rig, state.memory)
+    surveyor = Surveyor(rig, space, TEAR_SETS["none"], bench)
+    same, other = (Outline(each, surveyor, space, timed=True) for each in (run, moved))
+    entered = next(n for n, each in enumerate(run.entries) if isinstance(each, Event))
+    assert (same.next_moving(5), other.next_moving(5), other.next_moving(100)) == (entered, 99, entered)
+    assert [n for n, (one, two) in enumerate(zip(same.rest, other.rest, strict=True)) if one == two] == [
+        len(run.entries)
+    ], "all futures differ but the one without an entry"
+    assert Outline(moved, surveyor, space, timed=False).next_moving(5) == entered
+
+
+@pytest.mark.slow
+def test_merging_changes_nothing_where_ram_counts(tmp_path: Path) -> None:
+    rig = with_resets(ElfRig(load_elf_board(keeping(tmp_path))))
+    brute, closed = explored(rig, depth=1), explored(rig)
+    assert brute.coverage.broken == closed.coverage.broken
+    assert brute.coverage.edge_kinds == closed.coverage.edge_kinds
+
+
 def test_without_machine_code_the_same_words_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("emu.elf.rig.Machine", _slow_machine)
     slow = ElfRig(load_elf_board(keeping(tmp_path))).with_resets(())
@@ -177,7 +231,7 @@ def test_without_machine_code_the_same_words_count(tmp_path: Path, monkeypatch: 
     assert after.missed == (WORD,)
 
 
-def _slow_machine(chip: object, make_it: object, *, seed: int) -> Machine:
+def _slow_machine(chip: object, make_it: object, *, seed: int, memories: object = ()) -> Machine:
     return Machine(chip, make_controller, seed=seed, native=False)  # type: ignore[arg-type]
 
 
@@ -270,3 +324,8 @@ def test_kept_is_one_object_where_nothing_moved() -> None:
 
 def test_the_elf_that_keeps_a_word_is_there() -> None:
     assert (ELF / "stm32f1-keep-bug9.elf").exists()
+
+
+def test_events_on_a_rig_that_says_nothing_of_resets_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ScenarioError, match="events reset: this rig does not say what a reset finds"):
+        explored(make(tmp_path, "ab-right"), ("reset",))

@@ -3,6 +3,7 @@ is said to depend on is all it depends on."""
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -26,8 +27,10 @@ from emu.errors import ScenarioError
 from emu.events import COMMIT_BEGUN, COMMIT_RETURNED, HANDOVER, NOTE
 from emu.rig import DeviceState, Run
 from emu.rig_spec import rig_spec
+from flash.images import load_image
 from flash.journal import Event, Interruption, Misuse, Operation
 from flash.tears import TEAR_SETS
+from tests.emu.cpu.chips import PROGRAMS
 from tests.emu.cpu.test_firmware import Mistake, mistakes
 from tests.emu.elf.boards import FOUND_BY, board
 
@@ -361,3 +364,44 @@ def test_right_bytes_over_broken_cells_are_told_apart(tmp_path: Path) -> None:
     story = Teller(rig, ("whole",), verdict, 0).story(finding)
     notes = [e.facts[0] for each in story.sessions for e in each.run.entries if isinstance(e, Event) and e.name == NOTE]
     assert "the bytes are those of the new image; error correction gives up under them" in notes
+
+
+# -- what a device says -------------------------------------------------------------------------------------
+
+
+def line_by_dma(folder: Path, alive: str, commit: str) -> ElfRig:
+    """A bootloader of two words, which are the vectors of an image that sends "works!" and a line feed at once."""
+    image = load_image(PROGRAMS / "dma.elf").flatten(fill=0xFF)
+    (folder / "image.bin").write_bytes(image)
+    start = int.from_bytes(image[4:8], "little") & 0xFFFF
+    (folder / "loader.bin").write_bytes(struct.pack("<II", 0x2000_1000, 0x1000 + start))
+    (folder / "board.toml").write_text(
+        f"""
+        chip = "nRF52840"
+        accept = ["new"]
+        file = [{{ path = "loader.bin", address = 0 }}, {{ path = "image.bin", address = 0x1000 }}]
+        slot = [{{ name = "a", address = 0x1000, size = 0x1000 }}]
+        image = [{{ name = "new", path = "image.bin" }}, {{ name = "old", path = "loader.bin" }}]
+        staged = [{{ path = "image.bin", address = 0x2000 }}]
+        alive = {{ uart = "{alive}", stays_s = 0.01 }}
+        commit = {{ uart = "{commit}" }}
+        """
+    )
+    return ElfRig(load_elf_board(folder / "board.toml"))
+
+
+@pytest.mark.parametrize(("alive", "commit"), [("works!", "ork"), ("!", "w"), ("s!", "works!")])
+def test_what_an_image_says_may_stand_anywhere_in_what_dma_sends_at_once(
+    tmp_path: Path, alive: str, commit: str
+) -> None:
+    rig = line_by_dma(tmp_path, alive, commit)
+    run = rig.run(rig.initial(1))
+    assert str(run.outcome) == "new image runs, committed"
+    assert [e.name for e in run.entries if isinstance(e, Event)] == [HANDOVER, COMMIT_BEGUN, COMMIT_RETURNED]
+    assert [data for _, _, data in rig.machine.sent] == [b"works!\n"]
+
+
+def test_what_an_image_never_says_is_not_found_across_its_lines(tmp_path: Path) -> None:
+    rig = line_by_dma(tmp_path, "works !", "works!")
+    run = rig.run(rig.initial(1))
+    assert "it last said 'works!'; it never said 'works !', which alive.uart waits for" in str(run.outcome)

@@ -14,7 +14,7 @@ function start
     str r3, [r6]
     bx r2
 .align 2
-table: .word feeding, toggling, counting, remembering, talking, starving, waiting, polite, ticking
+table: .word feeding, toggling, counting, remembering, talking, starving, waiting, polite, ticking, delaying
 @ A watchdog of 8 ms is fed for ever.
 function feeding
     bl watch
@@ -91,6 +91,26 @@ function ticking
     cmp r1, #0x100
     bhi 1b
     b done
+@ Waits for 100 ticks as libraries of vendors do, in RAM alone; works for a while, and waits for 50 in another way.
+function delaying
+    set STLOAD, 71999
+    set STCTRL, 7
+1:  bl now
+    cmp r0, #100
+    blo 1b
+    ldr r0, =100000
+2:  subs r0, #1
+    bne 2b
+3:  bl now
+    nop
+    bl now
+    cmp r0, #150
+    blo 3b
+    set STCTRL, 0
+    b done
+function now
+    ldr r0, [r6]
+    bx lr
 function on_tick
     ldr r1, [r6]
     adds r1, #1
