@@ -54,7 +54,8 @@ class Settled(Exception):
 
 class ElfLife:
     """``known`` names what stands in a slot. ``attempt``: who brings an update over a UART; None: nobody does.
-    ``phrases``: what lines mean, where the board has a storage. ``notes_stores``: ``stores`` is filled, which costs a little."""
+    ``phrases``: what lines mean, where the board has a storage. ``notes_stores``: ``stores`` is filled, which costs
+    a little."""
 
     def __init__(
         self,

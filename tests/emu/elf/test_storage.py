@@ -435,8 +435,12 @@ def test_what_error_correction_gives_up_on_may_read_as_a_byte(
     assert contents.read("log", offset, length, broken=0xAA) == expected
 
 
-def test_the_grid_is_fine_where_windows_are(store: ElfRig) -> None:
+def test_the_grid_is_fine_where_windows_are(store: ElfRig, tmp_path: Path) -> None:
     """Also in pages that the first boot leaves alone."""
-    grid = store.grids[store.chip_names[0]]
-    assert {grid.extent(unit)[1] for unit in grid.units_in(0x1000, 0x1000)} == {32}
+    spare = '[[window]]\nname = "spare"\naddress = 0x8004000\nsize = 0x800\n'
+    rig = make(tmp_path, "stm32l4", "right", more=spare)
+    grid = rig.grids[rig.chip_names[0]]
+    for at, size in ((0x1000, 0x1000), (0x4000, 0x800)):
+        assert {grid.extent(unit)[1] for unit in grid.units_in(at, size)} == {32}
+    assert {grid.extent(unit)[1] for unit in grid.units_in(0x8000, 0x800)} != {32}
     assert replace(store.initial(1), attempts_left=0).memory == store.initial(0).memory
