@@ -181,5 +181,5 @@ def test_a_port_in_use_and_what_does_not_go_together_is_one_line(brownout: Brown
 
 
 def test_only_an_elf_has_a_core_to_stop(brownout: Brownout) -> None:
-    said = brownout.refused("replay", "bo1:2:8e17937a:198a5e65:f3051da2:c47b8164:uncut", "--gdb", "0")
+    said = brownout.refused("replay", "bo1:2:dd9ee5b1:198a5e65:f3051da2:c47b8164:uncut", "--gdb", "0")
     assert said == "--gdb is for an ELF on its emulated core; give its board file as --board"
