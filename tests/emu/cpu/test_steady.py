@@ -13,9 +13,8 @@ from emu.cpu.steady import Search
 from tests.emu.cpu.chips import run, session, words
 from tests.emu.cpu.test_session import MORE
 
-FEEDING, TOGGLING, COUNTING, REMEMBERING, TALKING, STARVING, WAITING, POLITE, TICKING, DELAYING, DROWSY, NERVOUS = (
-    range(12)
-)
+FEEDING, TOGGLING, COUNTING, REMEMBERING, TALKING, STARVING = range(6)
+WAITING, POLITE, TICKING, DELAYING, DROWSY, NERVOUS, DEAF = range(6, 13)
 MINUTE_US = 60_000_000
 
 
