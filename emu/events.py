@@ -15,6 +15,7 @@
 | retained | key, value | retained RAM was written |
 | offered | key, value | from here on ``key`` may hold ``value``: somebody asked for it |
 | told | key, value | the firmware told its user what ``key`` holds: from here on nothing else will do |
+| said | port, line | a line of text has left the device |
 | frame | sender, what it is, what the network does to it | a frame is sent; ``sender`` is "peer" or "device" |
 | outside | value | what `DeviceState.outside` is from here on |
 | claimed | what, backed | the other side takes it that the update is `APPLIED`, or `KEPT`; backed: flash named the
@@ -35,6 +36,7 @@ MERGED, MERGE_FAILED, FILES = "merged", "merge-failed", "files"
 ARMED, STOPPED, FED = "timer-armed", "timer-stopped", "timer-fed"
 RETAINED = "retained"
 OFFERED, TOLD = "offered", "told"
+SAID = "said"
 FRAME, OUTSIDE, CLAIMED = "frame", "outside", "claimed"
 NOTE = "note"
 

@@ -13,6 +13,14 @@ from dataclasses import dataclass, replace
 
 Value = str | int | bytes
 
+NOTHING = ""
+"""As a value: the key holds none."""
+
+
+def shown(value: Value) -> str:
+    """A value in a message."""
+    return "nothing" if value == NOTHING else repr(value)
+
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
@@ -31,6 +39,11 @@ class Ledger:
     def knows(self, key: str) -> bool:
         """Whether a value of ``key`` was ever told."""
         return any(name == key for name, _ in self.told)
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Those a value of which was ever told."""
+        return tuple(name for name, _ in self.told)
 
     def allowed(self, key: str) -> tuple[Value, ...]:
         """What ``key`` may hold: the value told last, and those offered since."""

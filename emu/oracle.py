@@ -15,12 +15,16 @@ each. Knows no firmware.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Protocol
 
+from emu.board import ALL_CHECKS
+from emu.crash_place import place_of
 from emu.errors import ScenarioError
+from emu.events import SAID
 from emu.ledger import Ledger, Value
 from flash.errors import EccFault, UnsteadyRead
+from flash.journal import Event
 from flash.part import Part
 from flash.peek import read_snapshot
 from flash.snapshot import Snapshot
@@ -31,15 +35,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Contents:
-    """Flash as a session has left it, and what is owed."""
+    """Flash as a session has left it, and what is owed. ``said``: the lines of text that left the device in this
+    session, where the rig hears any."""
 
     _places: Mapping[str, Place]
     _parts: Sequence[Part]
     _memory: Sequence[Snapshot]
     _ledger: Ledger
+    said: tuple[str, ...] = ()
 
-    def read(self, window: str, offset: int = 0, length: int | None = None) -> bytes:
+    def read(self, window: str, offset: int = 0, length: int | None = None, *, broken: int | None = None) -> bytes:
         """Bytes of a window that the oracle watches; all of it from ``offset`` on, unless ``length`` says less.
+        ``broken``: the byte that stands for those of a granule that error correction gives up on; None: it raises.
 
         Raises UnsteadyRead where a bit may read either way, EccFault where correction fails: what holds such bytes
         is nothing to rely on. A judge that does not catch them has found a breach.
@@ -55,15 +62,60 @@ class Contents:
                 f"the oracle reads [{offset:#x}, {offset + length:#x}) of window {window!r}, which has {place.size:#x} "
                 "bytes"
             )
-        return read_snapshot(self._parts[place.chip], self._memory[place.chip], place.address + offset, length)
+        return self._bytes(place.chip, place.address + offset, length, broken)
+
+    def _bytes(self, chip: int, address: int, length: int, broken: int | None) -> bytes:
+        part = self._parts[chip]
+        try:
+            return read_snapshot(part, self._memory[chip], address, length)
+        except EccFault:
+            if broken is None:
+                raise
+        unit = part.geometry.unit
+        middle = (address // unit + max(1, length // unit // 2)) * unit
+        if middle >= address + length:
+            return bytes([broken]) * length
+        ahead = self._bytes(chip, address, middle - address, broken)
+        return ahead + self._bytes(chip, middle, address + length - middle, broken)
 
     def knows(self, key: str) -> bool:
         """Whether the firmware has ever told a value of ``key``."""
         return self._ledger.knows(key)
 
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Those a value of which was ever told."""
+        return self._ledger.keys
+
     def allowed(self, key: str) -> tuple[Value, ...]:
-        """What ``key`` may hold: the value told last, then those offered since and not answered yet."""
+        """What ``key`` may hold: the value told last, then those offered since and not answered yet. `ledger.NOTHING`,
+        "": it may hold none."""
         return self._ledger.allowed(key)
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A session that has ended. ``start``: memory as it found it. ``before``, ``after``: what was owed when it began,
+    and what is now."""
+
+    start: Sequence[Snapshot]
+    run: Run
+    parts: Sequence[Part]
+    before: Ledger
+    after: Ledger
+
+
+class AnyOracle(Protocol):
+    """A check that comes with a rig, asked when a session has ended."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def promise(self) -> str: ...
+
+    def of_session(self, ended: Ended) -> str:
+        """What is wrong with a session, or ""."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -79,20 +131,41 @@ class Oracle:
     watches: tuple[str, ...] = ()
     places: Mapping[str, Place] = field(default_factory=dict)
 
-    def of_session(self, run: Run, parts: Sequence[Part], ledger: Ledger) -> str:
-        """What is wrong with a session that has ended, or "". Raises ScenarioError for a judge that fails."""
-        return self.verdict(parts, run.end.memory, ledger)
+    def bound_to(self, windows: Mapping[str, Place], names: Sequence[str], check: str = "") -> Oracle:
+        """The same on a rig with these windows. ``names``: of all checks that oracles of the rig make, this one's among
+        them: ``check``, or its own name.
 
-    def verdict(self, parts: Sequence[Part], memory: Sequence[Snapshot], ledger: Ledger) -> str:
+        Raises ScenarioError for a name that another check has, and a window that is not there.
+        """
+        check = check or self.name
+        if check in ALL_CHECKS or names.count(check) > 1:
+            raise ScenarioError(f"there is another check called {check!r}: give the oracle a name of its own")
+        for window in self.watches:
+            if window not in windows:
+                raise ScenarioError(
+                    f"there is no window of oracle {self.name!r} {window!r}: {', '.join(windows) or 'none'}"
+                )
+        return replace(self, places={name: windows[name] for name in self.watches or windows})
+
+    def of_session(self, ended: Ended) -> str:
+        """As `AnyOracle.of_session`."""
+        lines = tuple(str(e.facts[1]) for e in ended.run.entries if isinstance(e, Event) and e.name == SAID)
+        return self.verdict(ended.parts, ended.run.end.memory, ended.after, lines)
+
+    def verdict(
+        self, parts: Sequence[Part], memory: Sequence[Snapshot], ledger: Ledger, lines: tuple[str, ...] = ()
+    ) -> str:
         """What is wrong with a state, or "". Raises ScenarioError for a judge that fails."""
         try:
-            said = self.judge(Contents(self.places, parts, memory, ledger))
+            said = self.judge(Contents(self.places, parts, memory, ledger, lines))
         except (EccFault, UnsteadyRead) as unreadable:
             return f"what {self.name} needs cannot be relied on: {unreadable}"
         except ScenarioError:
             raise
         except Exception as wrong:
-            raise ScenarioError(f"oracle {self.name!r} failed: {type(wrong).__name__}: {wrong}") from wrong
+            raise ScenarioError(
+                f"oracle {self.name!r} failed: {type(wrong).__name__}: {wrong}{place_of(wrong)}"
+            ) from wrong
         if not isinstance(said, str):
             raise ScenarioError(f"oracle {self.name!r} returned {said!r}: a message, or '' where all is well")
         return said
@@ -106,6 +179,6 @@ class SessionOracle:
     promise: str
     judge: Callable[[Run], str]
 
-    def of_session(self, run: Run, parts: Sequence[Part], ledger: Ledger) -> str:
-        """As `Oracle.of_session`."""
-        return self.judge(run)
+    def of_session(self, ended: Ended) -> str:
+        """As `AnyOracle.of_session`."""
+        return self.judge(ended.run)

@@ -9,8 +9,6 @@ Neighbours: the command line, `rig_spec` and the pytest plugin load here. Knows 
 from __future__ import annotations
 
 import hashlib
-import sys
-import traceback
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -19,12 +17,10 @@ from typing import Any
 from emu.designs.table import DESIGNS, scenario_of
 from emu.errors import ScenarioError
 from emu.firmware import ModelFirmware
+from emu.own_file import content_of, load_module
 from emu.scenario import Scenario
 from emu.source import Bundled, Source
-from flash.files import read_bounded
 from flash.tomlfile import nearest
-
-MAX_SIZE = 1 << 22
 
 Own = Scenario | type[ModelFirmware]
 
@@ -63,12 +59,7 @@ def split(where: str) -> tuple[str, str]:
 
 
 def _content(path: str) -> bytes:
-    try:
-        return read_bounded(Path(path), MAX_SIZE)
-    except OSError as wrong:
-        raise ScenarioError(
-            f"{path}: cannot be read: {wrong.strerror or wrong}; write FILE.py:NAME{_or_design(path)}"
-        ) from None
+    return content_of(path, f"write FILE.py:NAME{_or_design(path)}")
 
 
 def _or_design(path: str) -> str:
@@ -112,35 +103,3 @@ def _choice(owns: dict[str, Own]) -> str:
     if not owns:
         return "there is no Scenario in it, and no class derived from ModelFirmware"
     return f"say which: {', '.join(f':{name}' for name in owns)}"
-
-
-def load_module(path: str, raw: bytes) -> ModuleType:
-    """The file as a module, under a name of its own. Files beside it can be imported, also later, by what it calls.
-    Raises ScenarioError for one that is no Python, or raises."""
-    module = ModuleType(f"own.{Path(path).stem}")
-    module.__file__ = path
-    folder = str(Path(path).resolve().parent)
-    if folder not in sys.path:
-        sys.path.append(folder)
-    before = sys.modules.get(module.__name__)
-    sys.modules[module.__name__] = module  # dataclasses and pickles look there
-    try:
-        exec(compile(raw, path, "exec"), vars(module))
-    except (Exception, SystemExit) as wrong:
-        if before is None:
-            del sys.modules[module.__name__]
-        else:
-            sys.modules[module.__name__] = before
-        raise ScenarioError(f"{path}{_line_of(wrong, path)}: {type(wrong).__name__}: {_words(wrong)}") from None
-    return module
-
-
-def _line_of(wrong: BaseException, path: str) -> str:
-    if isinstance(wrong, SyntaxError) and wrong.filename == path:
-        return f": line {wrong.lineno}"
-    lines = [frame.lineno for frame in traceback.extract_tb(wrong.__traceback__) if frame.filename == path]
-    return f": line {lines[-1]}" if lines else ""
-
-
-def _words(wrong: BaseException) -> str:
-    return (wrong.msg if isinstance(wrong, SyntaxError) else str(wrong)) or "without a word"

@@ -23,13 +23,12 @@ from itertools import combinations
 
 import msgspec
 
-from emu.board import ALL_CHECKS, CheckEntry
+from emu.board import CheckEntry
 from emu.clock import VirtualClock
 from emu.ending import EVERY_CRASH, ended
 from emu.errors import ScenarioError
 from emu.events import HANG, NEW
 from emu.known_images import KnownImages
-from emu.oracle import Oracle
 from emu.reset import Reset, World
 from emu.rig import (
     NOBODY_IS_TOLD,
@@ -98,7 +97,8 @@ class PlainRig:
         self._windows = self._open(scenario.windows)
         self._fine = tuple(_one_of("fine window", window, self._windows) for window in scenario.fine)
         self._known = KnownImages(self.images, max(window.size for window in self._windows.values()))
-        self.oracles = tuple(self._bound(oracle, scenario.oracles) for oracle in scenario.oracles)
+        names = [oracle.name for oracle in scenario.oracles]
+        self.oracles = tuple(oracle.bound_to(self.window_places, names) for oracle in scenario.oracles)
         self._factory = self._make_factory_state(scenario.factory)
 
     # -- the contract --------------------------------------------------------------------------------------
@@ -306,12 +306,6 @@ class PlainRig:
             ):
                 raise ScenarioError(f"windows {first!r} and {second!r} overlap: give each sector to one of them")
         return opened
-
-    def _bound(self, oracle: Oracle, all_of_them: Sequence[Oracle]) -> Oracle:
-        if oracle.name in ALL_CHECKS or sum(other.name == oracle.name for other in all_of_them) > 1:
-            raise ScenarioError(f"there is another check called {oracle.name!r}: give the oracle a name of its own")
-        watched = [_one_of(f"window of oracle {oracle.name!r}", w, self._windows) for w in oracle.watches]
-        return replace(oracle, places={w: self._place(self._windows[w]) for w in watched or self._windows})
 
     def _make_factory_state(self, factory: Mapping[str, bytes]) -> DeviceState:
         for name, content in factory.items():

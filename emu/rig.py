@@ -20,7 +20,7 @@ from typing import Literal, Protocol
 from bootloader.decision import ResetCause
 from emu.board import CheckEntry
 from emu.events import OLD
-from emu.oracle import Oracle, SessionOracle
+from emu.oracle import AnyOracle
 from flash.cells import Cells
 from flash.grid import Grids
 from flash.journal import Entry, Interruption
@@ -249,7 +249,7 @@ class Rig(Protocol):
         ...
 
     @property
-    def oracles(self) -> Sequence[Oracle | SessionOracle]:
+    def oracles(self) -> Sequence[AnyOracle]:
         """Checks that come with the rig. What they look at when a session ends is in its footprint."""
         ...
 

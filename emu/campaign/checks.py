@@ -20,7 +20,8 @@ from emu.campaign.config_watch import ConfigWatch
 from emu.campaign.monitor import Monitor
 from emu.campaign.wear import erases_of
 from emu.events import APPLIED, CLAIMED, COMMIT_RETURNED, COMMIT_TIMER, FILES, HANDOVER, KEPT, NEW, OLD, TOLD, UNKNOWN
-from emu.oracle import Oracle, SessionOracle
+from emu.ledger import shown
+from emu.oracle import AnyOracle, Ended
 from emu.rig import DeviceState, Files, Place, Places, Rig, Run
 from flash.journal import Event, Misuse, Operation
 
@@ -101,8 +102,8 @@ def _durable(scene: Scene) -> Iterator[Breach]:
         key, value = event.facts
         ledger = monitor.ledger
         if ledger.knows(key) and value not in ledger.allowed(key):
-            owed = " or ".join(repr(owed) for owed in ledger.allowed(key))
-            yield Breach("durable", index, f"{key} is told to be {value!r}; it was told or asked to be {owed}")
+            owed = " or ".join(map(shown, ledger.allowed(key)))
+            yield Breach("durable", index, f"{key} is told to be {shown(value)}; it was told or asked to be {owed}")
 
 
 def _reverts(scene: Scene) -> Iterator[Breach]:
@@ -315,9 +316,11 @@ def rows_of(rig: Rig) -> dict[str, Check]:
     return {row.name: row for row in (*CHECKS.values(), *oracles)}
 
 
-def _ask(oracle: Oracle | SessionOracle, scene: Scene) -> Iterator[Breach]:
-    run = scene.run
-    message = oracle.of_session(run, scene.rig.parts, scene.monitors[-1].ledger) if _session_ends(scene) else ""
+def _ask(oracle: AnyOracle, scene: Scene) -> Iterator[Breach]:
+    if not _session_ends(scene):
+        return
+    before, after = (scene.monitors[at].ledger for at in (0, -1))
+    message = oracle.of_session(Ended(scene.state.memory, scene.run, scene.rig.parts, before, after))
     if message:
         yield Breach(oracle.name, scene.end, message)
 

@@ -32,7 +32,8 @@ def golden_chain(judge: Judge, root: State, options: Options, cover: Coverage, *
             if isinstance(entry, Event) and entry.name == REFUSED:
                 raise ScenarioError(f"the uncut update is refused: {entry.facts[0]}")
     if not cover.operations and not golden.breaches:
-        raise NothingToRun("the uncut update makes no flash operation: there is nothing to cut")
+        what = "update" if has_images else "session"
+        raise NothingToRun(f"the uncut {what} makes no flash operation: there is nothing to cut")
     expected = (NEW if options.keeps_new else OLD) if has_images else ""
     if not golden.breaches and (golden.outcome.kind, golden.outcome.image) != ("settled", expected):
         should = f"the {expected} image should run" if expected else "it should settle"

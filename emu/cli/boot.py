@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from emu.board_kind import is_elf_board
+from emu.cli.boot_storage import StorageWatch
 from emu.cli.chip_hint import better_chip
 from emu.cli.code import code_at
 from emu.cli.inputs import DEFAULT_APP, MAX_SEED, Inputs, make_elf_rig
@@ -38,7 +39,8 @@ def command(board: Path, seed: int) -> int:
     """Boot an ELF on BOARD, a board file with the key chip, until it settles; print what it does.
 
     Shows what it says on its ports, resets, flash operations, time, and registers nobody has modelled. Exits 0 when an
-    image shows that it works, 1 when it does not.
+    image shows that it works, 1 when it does not. With [storage], boots once more when it has settled, and shows what
+    the firmware owes and what the oracles say: 1 when one objects.
     """
     if not board.is_file():
         raise UsageError(f"{board}: cannot be read: no such file; give the path of a board file")
@@ -48,18 +50,24 @@ def command(board: Path, seed: int) -> int:
     rig.notes_stores = True
     click.echo(f"{printable(rig.name)} on {rig.board.chip.name}")
     state = rig.initial(1)
+    storage = StorageWatch(rig)
+    more = storage.has_more
     for number in range(1, rig.bounds.max_resets + 2):
         run = rig.run(state)
         click.echo(f"\nboot {number}, reset by {state.cause}: {run.end_us / 1000:,.1f} ms of device time")
         for line in _lines(rig, run):
             click.echo(f"  {line}")
-        if run.outcome.kind != "reset":
+        for line in storage.lines(state, run):
+            click.echo(f"  {line}")
+        if run.outcome.kind == "settled" and more:
+            more = False
+        elif run.outcome.kind != "reset":
             break
         state = run.end
     else:
         click.echo(f"\nit resets for ever: {number} boots in a row without settling")
     if run.outcome.kind == "settled":
-        return EXIT_SETTLED
+        return EXIT_NOT_SETTLED if storage.is_broken else EXIT_SETTLED
     hint = better_chip(board)
     if hint:
         click.echo(f"\nis it the right chip? {printable(hint)}")

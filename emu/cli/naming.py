@@ -44,6 +44,7 @@ def _of_elf(rig: ElfRig, inputs: Inputs) -> Asked:
         resolution=inputs.resolution,
         versions=("", ""),
         arguments=arguments(inputs),
+        updates=bool(rig.board.images),
     )
 
 

@@ -32,6 +32,7 @@ EXAMPLES = {
     "littlefs-files": "a file in littlefs on a partition: the old one or the new one, whenever power goes",
     "elf-bootloader": "a bare-metal ELF for an STM32F103, with its board file: a mistake, and it fixed",
     "elf-memories": "the same with a serial NOR flash and an I2C EEPROM beside the chip",
+    "elf-storage": "an ELF that keeps settings in a log, with its board and oracle: a mistake, and it fixed",
     "uart-bootloader": "the same, updated over its serial port: XMODEM, or a host of your own",
     "external-process": "a process behind a console and a power switch, to be swept",
 }

@@ -42,6 +42,10 @@ class ElfBench:
                 f"{rig.name} has memories beside the chip, and faults are tried on the chip's own flash alone: leave "
                 "--faults out"
             )
+        if not board.images:
+            raise ScenarioError(
+                f"{rig.name} has no [[image]], and faults are done to updates: cut its power alone, leave --faults out"
+            )
         if board.update is not None:
             raise ScenarioError(
                 f"{rig.name} is brought its update over a UART, and faults are tried on one that waits in flash: leave "

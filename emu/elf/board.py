@@ -26,8 +26,8 @@ Content travels: an `ElfBoard` is plain data. It knows no core.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
@@ -37,14 +37,16 @@ from emu.cpu.chip import Chip, bundled_chip, load_chip
 from emu.cpu.elf import check_machine
 from emu.cpu.wiring import MemoryEntry
 from emu.elf.blanks import check_filled
-from emu.elf.document import WAITING, ElfBoardFile
+from emu.elf.document import ORACLES, WAITING, ElfBoardFile, texts
 from emu.elf.factory import into_rows
 from emu.elf.fits import check_document, check_places
 from emu.elf.memories import check_memories, memories_of
+from emu.elf.oracle_file import oracle_source
 from emu.elf.placed import Placed
 from emu.elf.update import Update, check_update, host_source
 from emu.errors import BoardError
 from emu.events import UNKNOWN
+from emu.source import Source
 from flash.errors import ImageError
 from flash.files import read_file
 from flash.images import Image, format_name, load_image
@@ -60,7 +62,7 @@ class ElfBoard:
     """A board with everything it is made of. ``files``: what the factory programs, piece by piece; ``staged`` after
     it; ``older``: what is staged where an older image is delivered, b"" where the board names none. ``images`` by name.
     ``programs``: the files by name, for functions and lines. ``paths``: all that was read. ``memories``: beside the
-    chip. ``update``: what comes over a UART; None: nothing does."""
+    chip. ``update``: what comes over a UART; None: nothing does. ``oracles``: where they are, by key of [storage]."""
 
     name: str
     document: ElfBoardFile
@@ -73,6 +75,7 @@ class ElfBoard:
     older: bytes = b""
     memories: tuple[MemoryEntry, ...] = ()
     update: Update | None = None
+    oracles: Mapping[str, tuple[Source, ...]] = field(default_factory=dict)
 
     @property
     def digest(self) -> str:
@@ -126,9 +129,12 @@ def load_elf_board(path: Path) -> ElfBoard:
     beside = dict.fromkeys([*names, *filter(None, [*delivered, *described])])
     sent = () if document.update is None else (str(path.parent / document.update.send),)
     own = () if update is None or update.source is None else (update.source.path,)
-    paths = (where, *(str(path.parent / name) for name in beside), *sent, *own)
+    named = {} if document.storage is None else {key: texts(getattr(document.storage, key)) for key in ORACLES}
+    oracles = {key: tuple(oracle_source(text, path.parent, where) for text in named[key]) for key in named}
+    judges = dict.fromkeys(oracle.path for sources in oracles.values() for oracle in sources)
+    paths = (where, *(str(path.parent / name) for name in beside), *sent, *own, *judges)
     name = document.name or path.stem
-    return ElfBoard(name, document, chip, files, staged, images, programs, paths, older, memories, update)
+    return ElfBoard(name, document, chip, files, staged, images, programs, paths, older, memories, update, oracles)
 
 
 def _update(

@@ -129,6 +129,39 @@ class CounterEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     crc32: ChecksumEntry | None = None
 
 
+ORACLES = ("oracle", "after_cut")
+"""Keys of [storage] that name one."""
+Texts = str | tuple[str, ...]
+"""One, or several."""
+
+
+def texts(given: Texts) -> tuple[str, ...]:
+    """As several."""
+    return (given,) if isinstance(given, str) else given
+
+
+class WindowEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A range of flash by a name: where a storage keeps its records. Oracles look at it, in small units. ``memory``:
+    the one beside the chip that it is in, by addresses of its own; "": the chip's."""
+
+    name: Name
+    address: U32
+    size: Positive
+    memory: str = ""
+
+
+class StorageEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Values that the firmware keeps. ``storing``, ``stored``, ``read``: what it says on any port when it begins to
+    write one, when it has, and when it reads one back; `phrases` has the patterns. ``oracle``: FILE.py:NAME, what looks
+    at the windows when a session has ended; ``after_cut``: what looks at them as a boot finds them."""
+
+    storing: Texts = ()
+    stored: Texts = ()
+    read: Texts = ()
+    oracle: Texts = ()
+    after_cut: Texts = ()
+
+
 class LimitEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A session that has not settled when both are over hangs: virtual seconds, and a multiple of the longest session
     of the uncut update. A hang is tried once more with ``confirm_times`` of that."""
@@ -142,11 +175,11 @@ class ElfBoardFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The document. ``chip``: a bundled chip, or ``chip_file`` beside the board file. ``accept``: the images the device
     may settle with, once there is an update; `WAITING` among them where it may as well wait for the next attempt.
     ``moments``: texts on any port; when one has been said, a session can be interrupted there, as it can before,
-    inside and after every operation of flash."""
+    inside and after every operation of flash. Without an image nothing is updated: then there is a storage."""
 
     file: Annotated[tuple[FileEntry, ...], msgspec.Meta(min_length=1)]
-    slot: Annotated[tuple[SlotEntry, ...], msgspec.Meta(min_length=1)]
-    image: Annotated[tuple[ImageEntry, ...], msgspec.Meta(min_length=1)]
+    slot: tuple[SlotEntry, ...] = ()
+    image: tuple[ImageEntry, ...] = ()
     chip: str = ""
     chip_file: str = ""
     name: str = ""
@@ -159,6 +192,8 @@ class ElfBoardFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     commit: CommitEntry | None = None
     limits: LimitEntry = LimitEntry()
     counter: tuple[CounterEntry, ...] = ()
+    window: tuple[WindowEntry, ...] = ()
+    storage: StorageEntry | None = None
     checks: CheckEntry = CheckEntry()
 
     @property

@@ -12,6 +12,7 @@ from itertools import combinations
 from emu.cpu.chip import Chip
 from emu.elf.document import WAITING, ElfBoardFile, SlotEntry
 from emu.elf.placed import Placed
+from emu.elf.storage_fits import check_nothing_updated, check_storage
 from emu.errors import BoardError
 from emu.events import OLD
 from flash.part import Part, bundled_part
@@ -20,6 +21,10 @@ SP_ALIGNMENT = 4
 
 
 def check_document(document: ElfBoardFile, images: dict[str, bytes], where: str) -> None:
+    check_storage(document, where)
+    if not document.image:
+        check_nothing_updated(document, where)
+        return
     if OLD not in images:
         raise BoardError(f"{where}: [[image]]: one has to be called {OLD!r}: the image the factory shipped")
     for name in document.accept:
@@ -32,6 +37,8 @@ def check_document(document: ElfBoardFile, images: dict[str, bytes], where: str)
             f"{where}: no [[staged]] and no [update]: without an update that waits in flash, or comes over a UART, "
             "there is nothing to cut"
         )
+    if not document.slot:
+        raise BoardError(f"{where}: no [[slot]]: say where applications run")
     if not document.running_slots:
         raise BoardError(f"{where}: every [[slot]] is in a memory beside the chip; one has to be where the core runs")
     names = [slot.name for slot in document.slot]
@@ -104,6 +111,8 @@ def check_places(
             )
     loader = _check_vectors(content, chip, bases, where)
     _check_counters(document, offset, where)
+    for window in (each for each in document.window if not each.memory):
+        offset(f"window {window.name!r}", window.address, window.size)
     for each in staged:
         at = offset(f"staged {each.source}", each.address, len(each.data))
         _check_staged(each, at, slots, loader, where)

@@ -1,7 +1,8 @@
 """One session of a device that runs an ELF, watched from outside: which image runs, what it says, whether it stays up.
 
 Nothing is asked of the firmware. An image is entered when code runs inside a slot, and is named by comparing bytes at
-that moment; it works when it has said what the board expects and has run on for as long as the board asks.
+that moment; it works when it has said what the board expects and has run on for as long as the board asks. On a board
+without images it is the firmware itself that has to.
 
 Neighbours: `rig` makes one for every session; `emu.cpu` runs the code. Knows no campaign.
 """
@@ -18,7 +19,8 @@ from emu.cpu.machine import Machine
 from emu.cpu.session import CpuSession
 from emu.elf.attempt import Attempt
 from emu.elf.document import WAITING, ElfBoardFile
-from emu.events import COMMIT_BEGUN, COMMIT_RETURNED, HANDOVER, NEW, NOTE, UNKNOWN
+from emu.elf.phrases import Lines, Phrases
+from emu.events import COMMIT_BEGUN, COMMIT_RETURNED, HANDOVER, NEW, NOTE, SAID, UNKNOWN
 from emu.known_images import KnownImages
 from emu.rig import Outcome
 from emu.timers import EventLog
@@ -54,7 +56,8 @@ class Settled(Exception):
 
 class ElfLife:
     """``known`` names what stands in a slot. ``attempt``: who brings an update over a UART; None: nobody does.
-    ``notes_stores``: ``stores`` is filled, which costs a little."""
+    ``phrases``: what lines mean, where the board has a storage. ``notes_stores``: ``stores`` is filled, which costs
+    a little."""
 
     def __init__(
         self,
@@ -65,6 +68,7 @@ class ElfLife:
         log: EventLog,
         trace: Trace | None,
         attempt: Attempt | None = None,
+        phrases: Phrases | None = None,
         *,
         notes_stores: bool = False,
     ) -> None:
@@ -82,6 +86,8 @@ class ElfLife:
         self._trace = trace
         self._attempt = attempt
         self._notes_stores = notes_stores
+        self._phrases = phrases
+        self._lines = Lines()
         self._slot = -1
         self._refusals = 0
         self._refused: set[str] = set()
@@ -125,13 +131,16 @@ class ElfLife:
         """Bytes have left the chip: one, or by DMA as many as there were."""
         if self._attempt is not None:
             self._attempt.says(port, data)
+        if self._phrases is not None:
+            for line in self._lines.ended_by(port, data):
+                self._hears(self._phrases, port, line)
         said = self._said.setdefault(port, bytearray())
         del said[: -self._kept]
         said.extend(data)
         for moment in self._document.moments:
             if _has_come(said, len(data), moment.encode()):
                 self._log.note(NOTE, f"{port} has said {moment!r}")
-        if not self.image:
+        if not self.image and self._document.image:
             return
         alive, commit = self._document.alive.uart.encode(), self._document.commit
         on_trial = self.image == NEW and not self._committed
@@ -141,6 +150,12 @@ class ElfLife:
             self._log.note(COMMIT_RETURNED)
         if alive and not self._alive and _has_come(said, len(data), alive):
             self._lives()
+
+    def _hears(self, phrases: Phrases, port: str, line: str) -> None:
+        self._log.note(SAID, port, line)
+        meant = phrases.meaning(line)
+        if meant is not None:
+            self._log.note(meant.event, meant.key, meant.value)
 
     def touches_flash(self) -> None:
         """The controller is about to be given something: a commit may begin with it, and no earlier."""
@@ -205,7 +220,7 @@ class ElfLife:
         machine = self._machine
         machine.attend(self._attends)
         machine.on_sent, machine.before_flash, machine.on_refusal = self.says, self.touches_flash, self.is_refused
-        machine.on_reset = (lambda: None) if self._attempt is None else self._attempt.prepare
+        machine.on_reset = self._begins
         machine.on_ended = self.has_ended
         try:
             ending = session.run(cause, limit_us, journal=self._log.journal, trace=trace).ending
@@ -226,9 +241,16 @@ class ElfLife:
             return Outcome("cut")
         return self._settled()
 
+    def _begins(self) -> None:
+        """The reset is over. Firmware that nobody waits to hear from works from here on."""
+        if self._attempt is not None:
+            self._attempt.prepare()
+        if not self._document.image and not self._document.alive.uart:
+            self._lives()
+
     def _given_up(self) -> Outcome:
         after = f"goes on though {self._refusals:,} operations were refused{self._last_words}"
-        if not self.image:
+        if not self.image and self._document.image:
             return Outcome("halted", detail=f"no image runs; the bootloader {after}")
         return Outcome("hung", detail=f"{self._who} runs, and {after}")
 
@@ -257,19 +279,20 @@ class ElfLife:
         after = f" after {spent}" if ending.kind == "limit" else ""
         what = f"{_WORDS[ending.kind]}{after} at {ending.address:#010x}{where}{reason}{self._causes(ending)}"
         what += self._last_words
-        if not self.image:
+        if not self.image and self._document.image:
             if WAITING in self._document.accept and ending.kind != "lockup":
                 return Outcome("settled", committed=True, detail=f"no image runs; {self._waits(ending)}")
             return Outcome("halted", detail=f"no image runs; the bootloader {what}{self._hint(ending)}")
         if not self._alive:
             expected = self._document.alive.uart
             hint = f"; it never said {expected!r}, which alive.uart waits for" if expected else ""
-            return Outcome("hung", detail=f"{self._who} was entered and {what}{hint}")
+            entered = "was entered and " if self.image else ""
+            return Outcome("hung", detail=f"{self._who} {entered}{what}{hint}")
         return Outcome("hung", detail=f"{self._who} does not stay up: it {what}")
 
     @property
     def _who(self) -> str:
-        return f"the {self.image} image in slot {self._slots[self._slot].name!r}"
+        return f"the {self.image} image in slot {self._slots[self._slot].name!r}" if self.image else "the firmware"
 
     def _causes(self, ending: Ending) -> str:
         """What may be wrong: a fault on the way, a register that this chip does not have."""

@@ -74,6 +74,7 @@ def _named(document: ElfBoardFile) -> Iterable[tuple[str, str]]:
     yield from ((f"[[file]] {each.path}", each.memory) for each in document.file)
     yield from ((f"[[staged]] {each.path}", each.memory) for each in document.staged)
     yield from ((f"[[slot]] {each.name!r}", each.memory) for each in document.slot)
+    yield from ((f"[[window]] {each.name!r}", each.memory) for each in document.window)
 
 
 def check_memories(
@@ -83,6 +84,7 @@ def check_memories(
     sizes = {each.name: each.part.size for each in memories}
     spans = [(f"file {each.source}", each.memory, each.address, len(each.data)) for each in placed]
     spans += [(f"slot {each.name!r}", each.memory, each.address, each.size) for each in document.slot]
+    spans += [(f"window {each.name!r}", each.memory, each.address, each.size) for each in document.window]
     for what, name, address, size in spans:
         if name and address + size > sizes[name]:
             raise BoardError(

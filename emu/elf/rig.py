@@ -35,16 +35,18 @@ from emu.elf.attempt import Attempt
 from emu.elf.board import ElfBoard
 from emu.elf.conversation import BITS, SECOND
 from emu.elf.counters import Counters
+from emu.elf.document import WindowEntry
 from emu.elf.factory import program
 from emu.elf.grain import fine_blocks
 from emu.elf.life import UNRELIABLE, ElfLife
 from emu.elf.placed import Placed
+from emu.elf.storage import Storage
 from emu.elf.update import Update, manner_of
 from emu.elf.warm import Live, WarmResets, WatchedJournal, watchdog_of
 from emu.errors import ScenarioError
 from emu.events import COMMIT_TIMER, HANDOVER, HANG, NEW, NOTE, OLD, UNKNOWN
 from emu.known_images import KnownImages, Layout
-from emu.oracle import SessionOracle
+from emu.oracle import AnyOracle, SessionOracle
 from emu.rig import (
     NOBODY_IS_TOLD,
     Capabilities,
@@ -113,7 +115,8 @@ class ElfRig:
         self._bases = [base, *board.chip.flash.aliases]
         self._slots = [Partition(s.name, machine.flash, self._offset(s.address), s.size) for s in entry.running_slots]
         layouts = {image.name: Layout(image.offset, image.ignore) for image in entry.image}
-        self._known = KnownImages(board.images, max(slot.size for slot in self._slots), layouts)
+        self._known = KnownImages(board.images, max((slot.size for slot in self._slots), default=0), layouts)
+        self._storage = Storage(board, self._place_of, [oracle.name for oracle in self._of_images])
         self._program(board.files)
         self.shipped = DeviceState(tuple(device.snapshot() for device in machine.devices), "power", 0)
         """The device before an update waits in it."""
@@ -168,11 +171,13 @@ class ElfRig:
         timing, seed, resolution = self.drawn
         workload = f"{timing}|{seed}|{resolution}"
         update = b"".join(placed.data for placed in board.staged)
-        ways = [f"{len(update):,} bytes staged"] if board.staged else []
+        none = [] if board.images else ["no update: the firmware keeps values"]
+        ways = [f"{len(update):,} bytes staged"] if board.staged else none
         if board.update is not None:
             update += board.update.data + b"".join(source.digest.encode() for source in _sources(board.update))
             ways.append(board.update.how)
         return {
+            **self._storage.inputs,
             "board": Input(self.name, hashlib.sha256(board.digest.encode() + parts).hexdigest()),
             "from": Input("what the factory shipped", hashlib.sha256(shipped).hexdigest()),
             "to": Input(", ".join(ways), hashlib.sha256(images + update).hexdigest()),
@@ -205,14 +210,26 @@ class ElfRig:
             reasons["retries"] = "the update stands in flash when the device leaves the factory: nobody brings it again"
         elif not self.board.update.tells:
             reasons["truthful"] = "nobody asks the device whether it has the update: update.done is not given"
-        if self.board.document.commit is None:
+        board = self.board.document
+        if board.commit is None:
             never = "the board has no [commit]: nobody knows when an image is there to stay"
             reasons |= {"reverts": never, "durable": never}
+        if not board.image:
+            reasons |= dict.fromkeys(("whole", "reverts", "retries"), "the board has no [[image]]: nothing is updated")
+            reasons["durable"] = "[storage] has no patterns: nobody knows when a value is there to stay"
+        if self._storage.hears_values:
+            reasons.pop("durable", None)
         return reasons
 
     @cached_property
-    def oracles(self) -> Sequence[SessionOracle]:
+    def oracles(self) -> Sequence[AnyOracle]:
+        return (*self._of_images, *self._storage.oracles)
+
+    @property
+    def _of_images(self) -> Sequence[SessionOracle]:
         accepted = self.board.document.accept
+        if not self.board.document.image:
+            return ()
         promise = "error correction has nothing to say about an image that is entered"
         has_ecc = any(part.kind == "mcu-ecc" for part in self.parts)
         return (
@@ -236,11 +253,13 @@ class ElfRig:
     def regions(self) -> tuple[Region, ...]:
         found = [Region(self._machine.flash.name, slot.name, slot.address, slot.size) for slot in self._slots]
         found += [Region(s.memory, s.name, s.address, s.size) for s in self.board.document.slot if s.memory]
+        windows = self._storage.windows.items()
+        found += [Region(self.chip_names[at.chip], name, at.address, at.size) for name, at in windows]
         return tuple(sorted(found, key=lambda region: (self.chip_names.index(region.chip), region.address)))
 
     @property
     def keeps_new(self) -> bool:
-        return NEW in self.board.document.accept
+        return bool(self.board.images) and NEW in self.board.document.accept
 
     def bench_cells(self) -> list[Cells]:
         benches = [Cells(part) for part in self.parts]
@@ -324,6 +343,11 @@ class ElfRig:
         return self._machine
 
     @property
+    def storage(self) -> Storage:
+        """What the board says of values that are kept."""
+        return self._storage
+
+    @property
     def attempt(self) -> Attempt | None:
         """Who brought the update in the last session; None: nobody could."""
         return self._attempt
@@ -377,7 +401,7 @@ class ElfRig:
         log = EventLog(watched or Journal(interruption), machine.clock, machine.supply)
         attempt = self._attempt = self._attempt_in(state, log, trace)
         life = ElfLife(
-            machine, self.board.document, self._slots, self._known, log, trace, attempt,
+            machine, self.board.document, self._slots, self._known, log, trace, attempt, self._storage.phrases,
             notes_stores=self.notes_stores,
         )  # fmt: skip
         self._watched.life = life
@@ -389,6 +413,8 @@ class ElfRig:
         if attempt is not None:
             outcome = attempt.follows(outcome)
         machine.look_at_flash()
+        if trace is not None:
+            self._storage.consulted(machine.devices, trace)
         is_warm = outcome.kind == "reset" and outcome.cause != "power"
         end = DeviceState(
             tuple(device.snapshot() for device in machine.devices),
@@ -487,8 +513,19 @@ class ElfRig:
                 return address - base
         raise AssertionError(f"{address:#x} is not in flash: please report")
 
+    def _place_of(self, window: WindowEntry) -> Place:
+        if window.memory:
+            return Place(self.chip_names.index(window.memory), window.address, window.size)
+        return Place(0, self._offset(window.address), window.size)
+
+    def _blocks_apart(self, chip: int) -> set[int]:
+        """The blocks of a chip in which slots and windows are."""
+        cells = self._machine.devices[chip].cells
+        places = [place for place in (*self.places.slots, *self._storage.windows.values()) if place.chip == chip]
+        return {at for place in places for at in cells.blocks_in(place.address, place.size)}
+
     def _loader_extent(self) -> tuple[int, int]:
-        """The snapshot blocks of the piece that holds the boot vectors, as long as no slot begins in them."""
+        """The snapshot blocks of the piece that holds the boot vectors, as long as no slot or window begins in them."""
         boot = self._offset(self.board.chip.boot)
         block = self._machine.flash.cells.block_size
         holder = next(
@@ -498,11 +535,12 @@ class ElfRig:
         )
         start = self._offset(holder.address) // block * block
         end = -(-(self._offset(holder.address) + len(holder.data)) // block) * block
-        ahead = [slot.address for slot in self._slots if start <= slot.address < end]
+        apart = [place.address for place in (*self.places.slots, *self._storage.windows.values()) if not place.chip]
+        ahead = [address for address in apart if start <= address < end]
         return (start, max(start, min([end, *ahead])))
 
     def _measure(self) -> tuple[Grids, int]:
-        """The uncut life, as far as it goes: which pages it writes outside the slots, and its longest session."""
+        """The uncut life, as far as it goes: pages it writes outside slots and windows, and its longest session."""
         flash = self._machine.flash
         state, longest_us = self.initial(1), 0
         cells = {device.name: device.cells for device in self._machine.devices}
@@ -518,11 +556,14 @@ class ElfRig:
             state = run.end
         block = flash.cells.block_size
         self.records = _ranges(sorted(blocks[flash.name]), block, self._slots)
-        fine = fine_blocks(blocks[flash.name], self._slots, block, MAX_FINE // block)
+        slots = {at for slot in self._slots for at in flash.cells.blocks_in(slot.address, slot.size)}
+        kept = blocks[flash.name] | self._blocks_apart(0) - slots
+        fine = fine_blocks(kept, self._slots, block, MAX_FINE // block)
         grids = {device.name: Grid(device.part) for device in self._machine.devices}
         for memory in (each.device for each in self._machine.externals):
             size = memory.cells.block_size
-            small = sorted(blocks[memory.name])[: MAX_FINE // size]
+            written = blocks[memory.name] | self._blocks_apart(self.chip_names.index(memory.name))
+            small = sorted(written)[: MAX_FINE // size]
             grids[memory.name] = Grid(memory.part, [(at * size, size) for at in small], FINE_SIZE)
         grids[flash.name] = Grid(flash.part, [(at * block, block) for at in fine], FINE_SIZE)
         return grids, longest_us

@@ -7,6 +7,7 @@ Neighbours: commands ask before a campaign begins; `rig` lives it. What else can
 
 from __future__ import annotations
 
+from emu.elf.heard import check_heard
 from emu.elf.rig import ElfRig
 from emu.errors import ScenarioError
 from emu.events import HANDOVER, NEW, OLD, UNKNOWN
@@ -34,6 +35,7 @@ def check_uncut(rig: ElfRig) -> None:
             state = run.end
     finally:
         rig.notes_stores = False
+    check_heard(rig, where)
     is_kept = run.outcome.kind == "settled" and run.outcome.image == OLD
     if is_kept and not touched and NEW in rig.board.document.accept and NEW not in entered:
         raise ScenarioError(

@@ -19,13 +19,12 @@ from emu.elf.host import Host
 from emu.elf.raw import Raw
 from emu.elf.xmodem import LONG, SHORT, XmodemHost, YmodemHost
 from emu.errors import BoardError, ScenarioError
-from emu.own_firmware import load_module
+from emu.own_file import content_of, load_module
 from emu.source import Source
-from flash.files import read_bounded
 from flash.tomlfile import nearest
 
-MAX_HOST_SIZE = 1 << 22
 _SERIAL_MODELS = ("usart-v1", "usart-v2", "lpuart", "nrf-uart")
+_ADVICE = "give a file of Python"
 _OF_RAW = ("chunk", "ack", "pause_ms", "done")
 
 
@@ -87,7 +86,7 @@ def host_source(host: str, folder: Path, where: str) -> Source:
     if not colon or not name.isidentifier():
         raise BoardError(f"{where}: update.host: {host!r} is not FILE.py:NAME, the name of a class in a file")
     try:
-        source = Source(str(folder / path), name, hashlib.sha256(_content(folder / path)).hexdigest())
+        source = Source(str(folder / path), name, hashlib.sha256(content_of(str(folder / path), _ADVICE)).hexdigest())
         _host_class(source)
     except ScenarioError as wrong:
         raise BoardError(f"{where}: update.host: {wrong}") from None
@@ -125,7 +124,7 @@ def _made(host: type[Host], data: bytes, name: str) -> Host:
 
 
 def _host_class(source: Source) -> type[Host]:
-    raw = _content(Path(source.path))
+    raw = content_of(source.path, _ADVICE)
     if hashlib.sha256(raw).hexdigest() != source.digest:
         raise ScenarioError(f"{source.path}: has changed since the campaign began; run it again")
     found = vars(load_module(source.path, raw)).get(source.name)
@@ -133,10 +132,3 @@ def _host_class(source: Source) -> type[Host]:
         what = "nothing is called" if found is None else "no class derived from emu.elf.host.Host is"
         raise ScenarioError(f"{source.path}: {what} {source.name!r}; write class {source.name}(emu.elf.host.Host)")
     return found
-
-
-def _content(path: Path) -> bytes:
-    try:
-        return read_bounded(path, MAX_HOST_SIZE)
-    except OSError as wrong:
-        raise ScenarioError(f"{path}: cannot be read: {wrong.strerror or wrong}; give a file of Python") from None

@@ -18,7 +18,8 @@ from emu.rig import Input
 class Asked:
     """``inputs``: per role of a token, with labels in words. ``files``: per image, the path as it was given; None: it
     is bundled. ``versions``: old, new. ``arguments``: the input options `brownout replay` has to be given.
-    ``link``: who brings the update, and over what; "": it is handed to the device."""
+    ``link``: who brings the update, and over what; "": it is handed to the device. ``updates``: whether there is one;
+    otherwise values are stored."""
 
     inputs: Mapping[str, Input]
     files: Mapping[str, str | None]
@@ -29,6 +30,7 @@ class Asked:
     versions: tuple[str, str]
     arguments: tuple[str, ...] = ()
     link: str = ""
+    updates: bool = True
 
     def token(self, attempts: int, path: CutPath, readings: tuple[str, ...] = (), fault: str = "") -> str:
         return str(token_for(attempts, self.inputs, path, readings, fault))

@@ -31,6 +31,7 @@ def to_document(verdict: Verdict, asked: Asked, exposure: Exposure | None = None
         },
         "app": asked.app,
         **({"link": asked.link} if asked.link else {}),
+        **({} if asked.updates else {"updates": False}),
         "timing": asked.timing,
         "seed": asked.seed,
         "resolution": asked.resolution,

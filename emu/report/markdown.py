@@ -15,7 +15,7 @@ from emu.report.asked import Asked
 from emu.report.document import scenario_of
 from emu.report.exposure import per_million
 from emu.report.groups import Group, at_places, grouped
-from emu.report.summary import HEADLINES
+from emu.report.summary import headline
 from emu.words import counted, printable
 
 SIGNS = {"held": "✅", "findings": "❌", "inconclusive": "❔"}
@@ -29,7 +29,7 @@ def to_markdown(verdict: Verdict, asked: Asked, document: Mapping[str, Any]) -> 
     lines = [
         f"## {SIGNS[verdict.word]} brownout: {_text(scenario_of(verdict, asked))}",
         "",
-        f"**{HEADLINES[verdict.word]}**",
+        f"**{headline(verdict.word, updates=asked.updates)}**",
         "",
         *(f"- {_text(note)}" for note in (*verdict.notes, *verdict.fault_notes)),
         *([""] if verdict.notes else []),

@@ -28,8 +28,10 @@ from emu.events import (
     OUTSIDE,
     REFUSED,
     RETAINED,
+    SAID,
     TOLD,
 )  # fmt: skip
+from emu.ledger import shown
 from emu.words import counted
 from flash.journal import Entry, Event, Misuse, Operation
 
@@ -211,9 +213,11 @@ def event_words(name: str, facts: tuple[Any, ...]) -> str:
         case _ if name == NOTE:
             return str(facts[0])
         case _ if name == OFFERED:
-            return f"asked to keep {facts[0]} = {facts[1]!r}"
+            return f"asked to keep {facts[0]} = {shown(facts[1])}"
         case _ if name == TOLD:
-            return f"told: {facts[0]} = {facts[1]!r}"
+            return f"told: {facts[0]} = {shown(facts[1])}"
+        case _ if name == SAID:
+            return f"{facts[0]} says {facts[1]!r}"
         case _:
             return name
 

@@ -18,10 +18,15 @@ SHOWN_GROUPS, SHOWN_PLACES = 5, 6
 NOT_TRIED = ("tried  ", "edges  ", "       ", "states ")
 """Lines that speak of interruptions, of which a run without power cuts has none."""
 HEADLINES = {
-    "held": "HELD: no way to break the update was found",
-    "findings": "FINDINGS: the update can be broken",
+    "held": "HELD: no way to break {} was found",
+    "findings": "FINDINGS: {} can be broken",
     "inconclusive": "INCONCLUSIVE: the campaign did not finish",
 }
+
+
+def headline(word: str, *, updates: bool = True) -> str:
+    """The verdict in a sentence. ``updates``: as `Asked` has it."""
+    return HEADLINES[word].format("the update" if updates else "the storage")
 
 
 def summary(verdict: Verdict, asked: Asked, audit: Audit | None = None) -> str:
@@ -31,20 +36,21 @@ def summary(verdict: Verdict, asked: Asked, audit: Audit | None = None) -> str:
     cuts = {0: "any number of interruptions", 1: "one interruption"}.get(
         verdict.depth, f"up to {verdict.depth} interruptions"
     )
+    attempts = f" in {counted(verdict.attempts, 'update attempt')}" if asked.updates else ""
     recognised = f" ({cover.recognised / cover.boots:.1%})" if cover.boots else ""
     lines = [
-        HEADLINES[verdict.word],
+        headline(verdict.word, updates=asked.updates),
         "",
         f"board      {verdict.board}",
         *([f"firmware   {_input(asked, 'firmware')}"] if "firmware" in asked.inputs else []),
         *([f"library    {_input(asked, 'library')}"] if "library" in asked.inputs else []),
         f"from       {_input(asked, 'from')}",
-        f"to         {_input(asked, 'to')}",
-        f"update     {operations}",
+        *([f"to         {_input(asked, 'to')}"] if asked.updates else []),
+        *([f"oracle     {_input(asked, 'oracle')}"] if "oracle" in asked.inputs else []),
+        f"{'update' if asked.updates else 'flash':<10} {operations}",
         f"workload   app {asked.app}, timing {asked.timing}, seed {asked.seed}, weak bits read {_read(verdict, asked)}",
         *([f"link       {asked.link}"] if asked.link else []),
-        f"tried      {cuts} in {counted(verdict.attempts, 'update attempt')}, tears {verdict.tears}, "
-        f"events {', '.join(verdict.events) or 'none'}",
+        f"tried      {cuts}{attempts}, tears {verdict.tears}, events {', '.join(verdict.events) or 'none'}",
         f"edges      {cover.edges:,} in {verdict.seconds - verdict.fault_seconds:.1f} s: "
         f"{cover.edges_executed:,} executed, {_inherited(cover)}",
         f"           {_kinds(cover.edge_kinds)}",
@@ -137,7 +143,7 @@ def _check(result: CheckResult, verdict: Verdict) -> list[str]:
         "not exercised": "NOT EXERCISED",
         "inconclusive": "nothing so far",
     }
-    lines = [f"  {result.name:<12}{words.get(result.result, result.result):<16}{verdict.promise(result.name)}"]
+    lines = [f"  {result.name:<11} {words.get(result.result, result.result):<16}{verdict.promise(result.name)}"]
     if result.result == "not applicable":
         lines.append(f"{'':30}{result.reason}")
     return lines

@@ -20,7 +20,7 @@ from emu.report.html.flash_map import flash_map
 from emu.report.html.markup import Markup, element, section
 from emu.report.html.shell import in_shell
 from emu.report.html.timeline import timeline
-from emu.report.summary import HEADLINES
+from emu.report.summary import headline
 from emu.words import counted, lives_with_faults
 
 SIGNS = {"held": "✓", "findings": "✕", "inconclusive": "?"}
@@ -56,7 +56,7 @@ def to_html(
 
 def _header(document: Mapping[str, Any]) -> Markup:
     word = document["verdict"]
-    headline = HEADLINES[word].partition(": ")[2]
+    sentence = headline(word, updates=document.get("updates", True)).partition(": ")[2]
     return element(
         "div",
         element("p", f"{document['board']} · {_versions(document)}", class_="what"),
@@ -64,7 +64,7 @@ def _header(document: Mapping[str, Any]) -> Markup:
             "h1",
             element("span", SIGNS[word], class_="sign", aria_hidden="true"),
             element("span", word, class_="word"),
-            element("span", headline, class_="headline"),
+            element("span", sentence, class_="headline"),
         ),
         element("p", _sentence(document)),
         *(element("p", f"Note: {note}.", class_="note") for note in document["notes"]),

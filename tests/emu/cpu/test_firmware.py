@@ -57,7 +57,7 @@ def test_every_bootloader_has_seven_mistakes_and_every_build_is_there() -> None:
     expected |= {f"{chip}-uart-{build}.elf" for chip in ("stm32f1", "nrf52840") for build in ("right", *bugs)}
     expected |= {f"{chip}-uart-right.elf" for chip in ("stm32f4", "stm32l4")}
     expected -= {f"{chip}-{design}-bug{number}.elf" for chip, design, number in NOT_A_MISTAKE}
-    beside = {"nor": 4, "eep": 5}
+    beside = {"nor": 4, "eep": 5, "store": 3}
     expected |= {
         f"{chip}-{name}-{build}.elf"
         for chip in ("stm32f1", "stm32l4", "nrf52840")
