@@ -176,10 +176,13 @@ class Core:
     @property
     def next_event(self) -> int | None:
         """The cycle at which something will happen that is not the core's doing; None: nothing will."""
+        return self._next_event(ticks=True)
+
+    def _next_event(self, *, ticks: bool) -> int | None:
         times = [
             self.time.cycles_at(us) for us in (self.agenda.next_us, self.time.clock.next_alarm_us) if us is not None
         ]
-        if self.systick.next_tick is not None:
+        if ticks and self.systick.next_tick is not None:
             times.append(self.systick.next_tick)
         return min(times, default=None)
 
@@ -373,11 +376,12 @@ class Core:
             if reason:
                 raise AsleepForEver(reason)
 
-    def _pass_time(self, limit_us: int) -> bool:
-        """To the next event or the limit; whether it was the limit."""
-        event = self.next_event
-        assert event is not None, "time passes to an event that nobody expects: please report"
+    def _pass_time(self, limit_us: int, *, ticks: bool = True) -> bool:
+        """To the next event or the limit; whether it was the limit. ``ticks`` False: one of SysTick changes nothing."""
         end = self.time.cycles_at(limit_us)
+        event = self._next_event(ticks=ticks)
+        assert event is not None or not ticks, "time passes to an event that nobody expects: please report"
+        event = end + 1 if event is None else event
         self.time.advance_to(min(event, end))
         self.agenda.run_due(self.time.clock.now_us)
         self.systick.catch_up(self.time)
@@ -411,12 +415,13 @@ class Core:
         return code == _WIDE_BRANCH_TO_SELF or code.startswith(_BRANCH_TO_SELF)
 
     def _doze(self, limit_us: int) -> Ending | None:
-        """In an empty loop only an exception goes on."""
-        if self._handlers.is_called():
-            return None
-        if self.next_event is None:
-            return self._ending("spinning", "an empty loop, and no interrupt will come")
-        self._pass_time(limit_us)
+        """In an empty loop only an exception goes on: of NMI and HardFault, not even a tick."""
+        ticks = self._handlers.execution_priority() >= 0
+        while not self._handlers.is_called():
+            if self.next_event is None:
+                return self._ending("spinning", "an empty loop, and no interrupt will come")
+            if self._pass_time(limit_us, ticks=ticks):
+                break
         return None
 
     def pend(self, number: int) -> None:

@@ -9,6 +9,7 @@ Neighbours: `rig` makes one for every session; `emu.cpu` runs the code. Knows no
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from emu.cpu.contract import BusFault
@@ -41,6 +42,7 @@ UNRELIABLE = "the bytes are those of the {} image; error correction gives up und
 
 
 MOST_REFUSALS = 4096
+_ADDRESS = re.compile(r"0x[0-9a-f]+")
 """Of one session: one that goes on after that does not notice, and would do so for a long time."""
 
 
@@ -88,6 +90,7 @@ class ElfLife:
         self._lines = Lines()
         self._slot = -1
         self._refusals = 0
+        self._refused: set[str] = set()
         self._said: dict[str, bytearray] = {}
         commit = "" if document.commit is None else document.commit.uart
         self._kept = max(_KEPT, len(document.alive.uart.encode()), len(commit.encode()))
@@ -171,10 +174,14 @@ class ElfLife:
             self.stores[entry] = counter
 
     def is_refused(self, text: str) -> None:
-        """The controller has not done what it was asked for."""
-        self._log.strike_if_due()
-        flash, clock = self._machine.flash, self._machine.clock
-        self._log.journal.entries.append(Misuse(flash.name, 0, 0, REFUSED_RULE, text, clock.now_us))
+        """The controller has not done what it was asked for. A copy that goes wrong goes wrong at every address: the
+        first refusal of a kind is on record, the rest of it in this session is counted."""
+        kind = _ADDRESS.sub("", text)
+        if kind not in self._refused:
+            self._refused.add(kind)
+            self._log.strike_if_due()
+            flash, clock = self._machine.flash, self._machine.clock
+            self._log.journal.entries.append(Misuse(flash.name, 0, 0, REFUSED_RULE, text, clock.now_us))
         self._refusals += 1
         if self._refusals >= MOST_REFUSALS:
             raise _GivenUp

@@ -17,9 +17,10 @@ from emu.cpu.peripherals.nordic import ClockPower
 from emu.cpu.peripherals.nordic_serial import SerialBox
 from emu.cpu.peripherals.nordic_time import Rtc, Timer
 from emu.cpu.peripherals.nordic_uart import Uart
+from emu.cpu.peripherals.pins import NewGpio, NordicGpio, OldGpio
 from emu.cpu.peripherals.power import Power
 from emu.cpu.peripherals.serial import NewPort, OldPort
-from emu.cpu.peripherals.small import Crc, NewGpio, NordicGpio, NordicRandom, OldGpio, Random
+from emu.cpu.peripherals.small import Crc, NordicRandom, Random
 from emu.cpu.peripherals.spi import NewSpi, OldSpi
 from emu.cpu.peripherals.storage import Storage
 from emu.cpu.peripherals.timers import Tim

@@ -222,6 +222,26 @@ def test_the_new_crc_unit_reverses_and_takes_bytes(g0: Bench) -> None:
     assert g0.read("CRC", 0x0) == 0x29B1, "CRC-16/CCITT-FALSE"
 
 
+@pytest.mark.parametrize(
+    ("bits", "code", "polynomial"), [(32, 0, 0x1EDC_6F41), (16, 1, 0x8005), (8, 2, 0x07), (7, 3, 0x09)]
+)
+@pytest.mark.parametrize("size", [1, 2, 4])
+def test_the_crc_unit_takes_any_polynomial_bit_by_bit(
+    g0: Bench, bits: int, code: int, polynomial: int, size: int
+) -> None:
+    g0.write("CRC", 0x14, polynomial)
+    g0.write("CRC", 0x10, 0x5A5A_5A5A & (1 << bits) - 1)
+    g0.write("CRC", 0x08, code << 3 | 1)
+    state = 0x5A5A_5A5A & (1 << bits) - 1
+    for word in (0x1234_5678, 0xFFFF_0000, 0x0000_0001, 0x89AB_CDEF):
+        value = word & (1 << 8 * size) - 1
+        g0.write("CRC", 0x00, value, size)
+        for at in reversed(range(8 * size)):
+            top = (state >> bits - 1) ^ (value >> at & 1)
+            state = (state << 1 & (1 << bits) - 1) ^ (polynomial if top & 1 else 0)
+        assert g0.read("CRC", 0x00) == state
+
+
 def test_a_port_sets_clears_and_reads_back_pins(f1: Bench, g0: Bench, nrf: Bench) -> None:
     f1.write("GPIOA", 0x00, 0x0330_0000)
     f1.write("GPIOA", 0x10, 1 << 5 | 1 << 6)

@@ -6,15 +6,15 @@ import pytest
 
 pytest.importorskip("unicorn", reason="unicorn is not installed: pip install 'brownout[cpu]'")
 
+from emu.cpu.clock import CoreClock
 from emu.cpu.engine import Engine
 from emu.cpu.session import SessionReport
 from emu.cpu.steady import Search
 from tests.emu.cpu.chips import run, session, words
 from tests.emu.cpu.test_session import MORE
 
-FEEDING, TOGGLING, COUNTING, REMEMBERING, TALKING, STARVING, WAITING, POLITE, TICKING, DELAYING, DROWSY, NERVOUS = (
-    range(12)
-)
+FEEDING, TOGGLING, COUNTING, REMEMBERING, TALKING, STARVING = range(6)
+WAITING, POLITE, TICKING, DELAYING, DROWSY, NERVOUS, DEAF = range(6, 13)
 MINUTE_US = 60_000_000
 
 
@@ -115,3 +115,17 @@ def test_an_interrupt_that_pends_and_is_disabled_ends_no_wait_for_an_event(choic
     assert 20 * 9_000 <= report.time_us < 20 * 9_000 + 100
     assert words(one, 1, 0x2000_0404)[0] in range(20, 43)
     assert sum(blocks) < 10_000
+
+
+def test_a_fault_handler_that_loops_for_ever_hears_no_ticks(monkeypatch: pytest.MonkeyPatch) -> None:
+    moves: list[int] = []
+    advance_to = CoreClock.advance_to
+
+    def counted(self: CoreClock, cycles: int) -> None:
+        moves.append(cycles)
+        advance_to(self, cycles)
+
+    monkeypatch.setattr(CoreClock, "advance_to", counted)
+    report = rounds(DEAF)
+    assert (report.ending.kind, report.ending.handler, report.time_us) == ("limit", "HardFault", MINUTE_US)
+    assert len(moves) < 10, "of 60,000 ticks"

@@ -14,7 +14,7 @@ function start
     str r3, [r6]
     bx r2
 .align 2
-table: .word feeding, toggling, counting, remembering, talking, starving, waiting, polite, ticking, delaying, drowsy, nervous
+table: .word feeding, toggling, counting, remembering, talking, starving, waiting, polite, ticking, delaying, drowsy, nervous, deaf
 @ A watchdog of 8 ms is fed for ever.
 function feeding
     bl watch
@@ -108,6 +108,11 @@ function delaying
     blo 3b
     set STCTRL, 0
     b done
+@ A fault while SysTick runs: its handler is an empty loop, which a tick cannot interrupt.
+function deaf
+    set STLOAD, 7999
+    set STCTRL, 7
+    udf #0
 @ Waits for events, while an interrupt pends that is disabled; counts how often it wakes until 20 ticks are over.
 function nervous
     set SCR, 0x10
