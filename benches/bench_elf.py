@@ -80,7 +80,7 @@ def large_rig(folder: Path) -> ElfRig:
 
 
 def explore(made: ElfRig, tears: str, jobs: int = 1):
-    engine = make_engine("workers", jobs, runner_spec(rig_spec(made), made)) if jobs > 1 else None
+    engine = make_engine("workers", runner_spec(rig_spec(made), made), jobs) if jobs > 1 else None
     try:
         verdict = Closure(made, made.bounds, Options(tears=TEAR_SETS[tears]), engine=engine).explore()
     finally:
@@ -88,6 +88,12 @@ def explore(made: ElfRig, tears: str, jobs: int = 1):
             engine.close()
     assert verdict.word == "held"
     return verdict
+
+
+def on_purpose(benchmark):
+    """What takes half a minute is left out where no figure is taken."""
+    if benchmark.disabled:
+        pytest.skip("a long campaign, for its figure alone")
 
 
 def record(benchmark, verdict):
@@ -122,22 +128,21 @@ def test_a_copy_at_any_depth(benchmark, tmp_path):
     record(benchmark, benchmark.pedantic(lambda: explore(rig(tmp_path), "none"), rounds=3))
 
 
-@pytest.mark.slow
 def test_a_copy_at_any_depth_torn(benchmark, tmp_path):
     """Goal: 20 s."""
+    on_purpose(benchmark)
     record(benchmark, benchmark.pedantic(lambda: explore(rig(tmp_path), "T1-coarse"), rounds=1))
 
 
-@pytest.mark.slow
 def test_a_large_swap_at_any_depth(benchmark, tmp_path):
     """Clean cuts. Goal: 60 s."""
     record(benchmark, benchmark.pedantic(lambda: explore(large_rig(tmp_path), "none"), rounds=1))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_copy_with_workers(benchmark, tmp_path, jobs):
     """Goal: two 1.7 times as fast as one."""
+    on_purpose(benchmark)
     record(benchmark, benchmark.pedantic(lambda: explore(rig(tmp_path), "T1-coarse", jobs), rounds=1))
 
 
