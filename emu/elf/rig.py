@@ -16,12 +16,9 @@ sees this file. There are no waypoints: a stretch is a whole session.
 from __future__ import annotations
 
 import copy
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property, partial
-
-import msgspec
+from functools import cached_property
 
 from emu.board import CheckEntry
 from emu.cpu.elf import Code
@@ -38,17 +35,18 @@ from emu.elf.counters import Counters
 from emu.elf.document import WindowEntry
 from emu.elf.factory import program
 from emu.elf.grain import fine_blocks
-from emu.elf.life import UNRELIABLE, ElfLife
+from emu.elf.inputs import inputs_of
+from emu.elf.life import ElfLife
 from emu.elf.placed import Placed
+from emu.elf.promises import lacks_of, oracles_of_images
 from emu.elf.storage import Storage
-from emu.elf.update import Update, manner_of
+from emu.elf.update import manner_of
 from emu.elf.warm import Live, WarmResets, WatchedJournal, watchdog_of
 from emu.errors import ScenarioError
-from emu.events import COMMIT_TIMER, HANDOVER, HANG, NEW, NOTE, OLD, UNKNOWN
+from emu.events import COMMIT_TIMER, HANG, NEW
 from emu.known_images import KnownImages, Layout
-from emu.oracle import AnyOracle, SessionOracle
+from emu.oracle import AnyOracle
 from emu.rig import (
-    NOBODY_IS_TOLD,
     Capabilities,
     Detour,
     DeviceState,
@@ -60,12 +58,11 @@ from emu.rig import (
     Region,
     Run,
 )  # fmt: skip
-from emu.source import Source
 from emu.timers import EventLog
 from flash.cells import Cells
 from flash.defects import Defects
 from flash.grid import Grid, Grids
-from flash.journal import Event, Interruption, Journal, Operation
+from flash.journal import Interruption, Journal, Operation
 from flash.part import Part
 from flash.partition import Partition
 from flash.snapshot import Snapshot
@@ -116,7 +113,7 @@ class ElfRig:
         self._slots = [Partition(s.name, machine.flash, self._offset(s.address), s.size) for s in entry.running_slots]
         layouts = {image.name: Layout(image.offset, image.ignore) for image in entry.image}
         self._known = KnownImages(board.images, max((slot.size for slot in self._slots), default=0), layouts)
-        self._storage = Storage(board, self._place_of, [oracle.name for oracle in self._of_images])
+        self._storage = Storage(board, self._place_of, [oracle.name for oracle in oracles_of_images(entry, self.parts)])
         self._program(board.files)
         self.shipped = DeviceState(tuple(device.snapshot() for device in machine.devices), "power", 0)
         """The device before an update waits in it."""
@@ -164,25 +161,8 @@ class ElfRig:
 
     @cached_property
     def inputs(self) -> Mapping[str, Input]:
-        board = self.board
-        shipped = b"".join(snapshot.key for snapshot in self._shipped.memory)
-        images = b"".join(name.encode() + hashlib.sha256(data).digest() for name, data in board.images.items())
-        parts = b"".join(msgspec.json.encode(part) for part in self.parts)
-        timing, seed, resolution = self.drawn
-        workload = f"{timing}|{seed}|{resolution}"
-        update = b"".join(placed.data for placed in board.staged)
-        none = [] if board.images else ["no update: the firmware keeps values"]
-        ways = [f"{len(update):,} bytes staged"] if board.staged else none
-        if board.update is not None:
-            update += board.update.data + b"".join(source.digest.encode() for source in _sources(board.update))
-            ways.append(board.update.how)
-        return {
-            **self._storage.inputs,
-            "board": Input(self.name, hashlib.sha256(board.digest.encode() + parts).hexdigest()),
-            "from": Input("what the factory shipped", hashlib.sha256(shipped).hexdigest()),
-            "to": Input(", ".join(ways), hashlib.sha256(images + update).hexdigest()),
-            "workload": Input(workload, hashlib.sha256(workload.encode()).hexdigest()),
-        }
+        found = inputs_of(self.board, self.parts, self._shipped.memory, self.drawn)
+        return {**self._storage.inputs, **found}
 
     @property
     def parts(self) -> Sequence[Part]:
@@ -202,44 +182,11 @@ class ElfRig:
 
     @property
     def lacks(self) -> Mapping[str, str]:
-        reasons = {
-            "keeps-files": "nobody knows a filesystem of the firmware",
-        }
-        if self.board.update is None:
-            reasons["truthful"] = NOBODY_IS_TOLD
-            reasons["retries"] = "the update stands in flash when the device leaves the factory: nobody brings it again"
-        elif not self.board.update.tells:
-            reasons["truthful"] = "nobody asks the device whether it has the update: update.done is not given"
-        board = self.board.document
-        if board.commit is None:
-            never = "the board has no [commit]: nobody knows when an image is there to stay"
-            reasons |= {"reverts": never, "durable": never}
-        if not board.image:
-            reasons |= dict.fromkeys(("whole", "reverts", "retries"), "the board has no [[image]]: nothing is updated")
-            reasons["durable"] = "[storage] has no patterns: nobody knows when a value is there to stay"
-        if self._storage.hears_values:
-            reasons.pop("durable", None)
-        return reasons
+        return lacks_of(self.board, hears_values=self._storage.hears_values)
 
     @cached_property
     def oracles(self) -> Sequence[AnyOracle]:
-        return (*self._of_images, *self._storage.oracles)
-
-    @property
-    def _of_images(self) -> Sequence[SessionOracle]:
-        accepted = self.board.document.accept
-        if not self.board.document.image:
-            return ()
-        promise = "error correction has nothing to say about an image that is entered"
-        has_ecc = any(part.kind == "mcu-ecc" for part in self.parts)
-        return (
-            SessionOracle(
-                "accepts", f"the device settles with an image the board accepts: {' or '.join(accepted)}",
-                partial(_not_accepted, accepted),
-            ),
-            SessionOracle("stays-up", "an image that was entered stays up, or resets", _falls),
-            *([SessionOracle("sound", promise, _unreliable)] if has_ecc else []),
-        )  # fmt: skip
+        return (*oracles_of_images(self.board.document, self.parts), *self._storage.oracles)
 
     @property
     def watchdog_us(self) -> int:
@@ -596,28 +543,3 @@ def _ranges(blocks: Sequence[int], size: int, slots: Sequence[Partition]) -> tup
         else:
             found.append((at, size))
     return tuple(found)
-
-
-def _not_accepted(accepted: Sequence[str], run: Run) -> str:
-    """What a session breaks of what the board accepts, or ""."""
-    for entry in run.entries:
-        if isinstance(entry, Event) and entry.name == HANDOVER and entry.facts[1] not in (OLD, NEW, UNKNOWN, *accepted):
-            return f"the {entry.facts[1]} image runs"
-    if run.outcome.kind == "settled" and run.outcome.image not in (UNKNOWN, "", *accepted):
-        return f"the device settles with the {run.outcome.image} image"
-    return ""
-
-
-def _sources(update: Update) -> list[Source]:
-    return [] if update.source is None else [update.source]
-
-
-def _unreliable(run: Run) -> str:
-    """Right bytes over cells that error correction gives up on."""
-    known = UNRELIABLE.partition("{}")[0]
-    notes = [entry.facts[0] for entry in run.entries if isinstance(entry, Event) and entry.name == NOTE]
-    return next((str(note) for note in notes if note.startswith(known)), "")
-
-
-def _falls(run: Run) -> str:
-    return str(run.outcome) if run.outcome.kind == "hung" else ""
