@@ -190,7 +190,7 @@ def mistakes() -> list[object]:
     rows = [line.strip("| ").split(" | ") for line in (FIRMWARE / "README.md").read_text(encoding="utf-8").splitlines()]
     rows = [row for row in rows if len(row) == 7 and row[0] in ("nor", "eep")]
     assert len(rows) == 9
-    slow = {("nor", "4"), ("eep", "4"), ("eep", "3"), ("eep", "5")}
+    slow = {("nor", "3"), ("nor", "4"), ("eep", "4"), ("eep", "3"), ("eep", "5")}
     return [
         pytest.param(*row[:2], *row[3:], id=f"{row[0]}{row[1]}", marks=[pytest.mark.slow] * (tuple(row[:2]) in slow))
         for row in rows
