@@ -35,7 +35,8 @@ class Capabilities:
     """``snapshot``: states can be taken and restored. ``tears``: interrupted operations can be made exactly.
     ``deterministic``: the same state runs the same way. ``virtual_time``: time costs nothing. ``is_ours``: what runs in
     it is brownout's, so what is not the same twice is brownout's mistake. ``resets``: a session says what a reset
-    without a loss of power finds at each of its points, in its events or in `Run.kept`."""
+    without a loss of power finds at each of its points, in its events or in `Run.kept`. ``update_waits``: the factory
+    state has an update in it, so that the first session is at work on it."""
 
     snapshot: bool
     tears: bool
@@ -43,6 +44,7 @@ class Capabilities:
     virtual_time: bool
     is_ours: bool = True
     resets: bool = True
+    update_waits: bool = False
 
 
 Plan = tuple[tuple[int, str], ...]

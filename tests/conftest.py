@@ -5,12 +5,17 @@ Slow campaigns are left out unless asked for with ``-m slow``; that is a selecti
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 
 import pytest
 
+from emu.memory import resident_mb
+
 ALLOWED = Path(__file__).with_name("allowed_skips.txt")
 _skipped: dict[str, str] = {}
+COLLECT_EVERY_MB = 500
+_collected_at = 0.0
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -20,6 +25,14 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if slow:
         config.hook.pytest_deselected(items=slow)
         items[:] = [item for item in items if "slow" not in item.keywords]
+
+
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    """Emulated cores of earlier tests hold tens of MB each, and cycles of hooks hold them."""
+    global _collected_at  # one worker process, one heap
+    if resident_mb() > _collected_at + COLLECT_EVERY_MB:
+        gc.collect()
+        _collected_at = resident_mb()
 
 
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:

@@ -125,7 +125,7 @@ class Closure:
 
     def _uncut_life(self, root: State) -> Chain:
         """The life that is cut."""
-        return golden_chain(self.judge, root, self.options, self.cover, has_images="whole" not in self.rig.lacks)
+        return golden_chain(self.judge, root, self.options, self.cover, self.rig)
 
     @property
     def unfinished(self) -> Iterator[Node]:
@@ -141,7 +141,7 @@ class Closure:
         root = self._root
         self._meet(self.graph.add(root.device, root.monitor, "cut", self.space.print_of(root.device.memory), None))
         self._run_layer(0)
-        if reason := why_no_cuts(golden, self.options):
+        if reason := why_no_cuts(golden, self.options, self.rig):
             raise BudgetSpent(reason)
         while self._open:
             for node in [node for node in self._open if node.cuts <= self.layer]:

@@ -78,7 +78,7 @@ class Explorer:
             self._report((), (), breach.check, breach.message, str(golden.outcome))
         complete = True
         try:
-            if reason := why_no_cuts(golden, self._options):
+            if reason := why_no_cuts(golden, self._options, self._rig):
                 raise BudgetSpent(reason)
             for layer in range(1, self._options.depth + 1):
                 self._walk(golden, layer)
@@ -94,7 +94,7 @@ class Explorer:
 
     def _uncut_life(self, root: State) -> Chain:
         """The life that is cut."""
-        return golden_chain(self.judge, root, self._options, self._cover, has_images="whole" not in self._rig.lacks)
+        return golden_chain(self.judge, root, self._options, self._cover, self._rig)
 
     # -- layers --------------------------------------------------------------------------------------------
 

@@ -10,20 +10,23 @@ from emu.campaign.options import Options
 from emu.campaign.verdict import Coverage
 from emu.errors import NothingToRun, ScenarioError
 from emu.events import DECIDED, MERGE_FAILED, NEW, OLD, REFUSED
+from emu.rig import Rig
 from flash.journal import Event, Misuse, Operation
 
 
-def golden_chain(judge: Judge, root: State, options: Options, cover: Coverage, *, has_images: bool) -> Chain:
-    """The uncut life from the factory state; counts its operations in ``cover``. ``has_images``: whether the rig knows
-    images, one of which has to run in the end.
+def golden_chain(judge: Judge, root: State, options: Options, cover: Coverage, rig: Rig) -> Chain:
+    """The uncut life from the factory state; counts its operations in ``cover``. Where the rig knows images, one of
+    them has to run in the end.
 
-    Raises ScenarioError when the device does not run before it has written anything, or the update does not end as it
-    should, though no check is broken; NothingToRun when there is no flash operation to cut and nothing broken either.
+    Raises ScenarioError when the device does not run, if it is not an update that waits in it that ends it, or the
+    update does not end as it should, though no check is broken; NothingToRun when there is no flash operation to cut
+    and nothing broken either.
     """
+    has_images = "whole" not in rig.lacks
     golden = judge.chain(root)
     first = golden.sessions[0].run.outcome
     wrote = any(isinstance(entry, Operation | Misuse) for entry in golden.sessions[0].run.entries)
-    if first.kind in ("halted", "hung") and not wrote:
+    if first.kind in ("halted", "hung") and not (wrote and rig.capabilities.update_waits):
         raise ScenarioError(f"the device as shipped does not run: {first}")
     for judged in golden.sessions:
         for entry in judged.run.entries:
@@ -42,9 +45,9 @@ def golden_chain(judge: Judge, root: State, options: Options, cover: Coverage, *
     return golden
 
 
-def why_no_cuts(golden: Chain, options: Options) -> str:
+def why_no_cuts(golden: Chain, options: Options, rig: Rig) -> str:
     """Why nothing is cut: an update that ends the device by itself leaves nothing to be found; "" where it does not."""
-    if options.keep_going or golden.outcome.kind not in ("halted", "hung"):
+    if options.keep_going or not rig.capabilities.update_waits or golden.outcome.kind not in ("halted", "hung"):
         return ""
     return "nothing was cut: the update ends the device by itself (--keep-going cuts it all the same)"
 

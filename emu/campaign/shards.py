@@ -103,8 +103,7 @@ class ShardWorker(Explorer):
     def __init__(self, rig: Rig, bounds: CheckEntry, options: Options) -> None:
         super().__init__(rig, bounds, options)
         root = State(rig.initial(options.attempts), Monitor())
-        has_images = "whole" not in rig.lacks
-        self._golden = golden_chain(self.judge, root, self._options, self._cover, has_images=has_images)
+        self._golden = golden_chain(self.judge, root, self._options, self._cover, rig)
         self._below: dict[StateKey, tuple[Position, tuple[Counts, ...]]] = {}
         self._at: Position = (0, 0, 0)
         self._parents: _Parents

@@ -156,7 +156,13 @@ class ElfRig:
     @property
     def capabilities(self) -> Capabilities:
         return Capabilities(
-            snapshot=True, tears=True, deterministic=True, virtual_time=True, is_ours=False, resets=self.resets[0]
+            snapshot=True,
+            tears=True,
+            deterministic=True,
+            virtual_time=True,
+            is_ours=False,
+            resets=self.resets[0],
+            update_waits=bool(self.board.staged),
         )
 
     @cached_property

@@ -72,8 +72,7 @@ class Ground:
     def golden(self) -> Chain:
         """The uncut life without a fault. Raises ScenarioError when it does not end as it should."""
         root = State(self.specimen.rig.initial(1), Monitor())
-        has_images = "whole" not in self.specimen.rig.lacks
-        return golden_chain(self.judge, root, self.options, self.cover, has_images=has_images)
+        return golden_chain(self.judge, root, self.options, self.cover, self.specimen.rig)
 
     @cached_property
     def end(self) -> DeviceState:

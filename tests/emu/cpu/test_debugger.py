@@ -148,7 +148,7 @@ def test_looking_at_registers_changes_nothing() -> None:
     debugger = Debugger(machine, lambda _stop: Go(), lambda: False)
     port = machine.peripherals["USART1"]
     machine.bus.write(0x4001_3800, 4, 0xD)
-    port.receive(b"ab")  # type: ignore[attr-defined]
+    port.arrives(ord("a"))  # type: ignore[attr-defined]
     machine.core.systick.write(4, 999, machine.core.time)
     machine.core.systick.write(0, 5, machine.core.time)
     machine.clock.advance(1_000)
