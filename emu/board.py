@@ -175,8 +175,8 @@ def load_board(name: str) -> Board:
     if path.suffix or path.name != name:
         if is_elf_board(path):
             raise BoardError(
-                f"{path}: a board for an ELF, with the key `chip`: `boot`, `run` and `replay` take it; this needs a "
-                "board with [[flash]] and [[partition]]"
+                f"{path}: a board for an ELF, with the key `chip`: `boot`, `run`, `replay` and `serve` take it; this "
+                "needs a board with [[flash]] and [[partition]]"
             )
         return make_board(read_toml(path, BoardFile, error=BoardError), path.parent, str(path))
     raise BoardError(f"no board named {name!r}{nearest(name, board_names())}; a board file is given by its path")

@@ -127,6 +127,10 @@ class Closure:
         """The life that is cut."""
         return golden_chain(self.judge, root, self.options, self.cover, self.rig)
 
+    def _why_no_cuts(self, golden: Chain) -> str:
+        """Why the uncut life leaves nothing to be found; "" where it does not."""
+        return why_no_cuts(golden, self.options, self.rig)
+
     @property
     def unfinished(self) -> Iterator[Node]:
         """States whose edges were not all made."""
@@ -141,7 +145,7 @@ class Closure:
         root = self._root
         self._meet(self.graph.add(root.device, root.monitor, "cut", self.space.print_of(root.device.memory), None))
         self._run_layer(0)
-        if reason := why_no_cuts(golden, self.options, self.rig):
+        if reason := self._why_no_cuts(golden):
             raise BudgetSpent(reason)
         while self._open:
             for node in [node for node in self._open if node.cuts <= self.layer]:

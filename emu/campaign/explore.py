@@ -78,7 +78,7 @@ class Explorer:
             self._report((), (), breach.check, breach.message, str(golden.outcome))
         complete = True
         try:
-            if reason := why_no_cuts(golden, self._options, self._rig):
+            if reason := self._why_no_cuts(golden):
                 raise BudgetSpent(reason)
             for layer in range(1, self._options.depth + 1):
                 self._walk(golden, layer)
@@ -95,6 +95,10 @@ class Explorer:
     def _uncut_life(self, root: State) -> Chain:
         """The life that is cut."""
         return golden_chain(self.judge, root, self._options, self._cover, self._rig)
+
+    def _why_no_cuts(self, golden: Chain) -> str:
+        """Why the uncut life leaves nothing to be found; "" where it does not."""
+        return why_no_cuts(golden, self._options, self._rig)
 
     # -- layers --------------------------------------------------------------------------------------------
 

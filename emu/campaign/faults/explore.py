@@ -1,8 +1,8 @@
 """A life with a fault in it, cut: once at every operation, or any number of times.
 
-The explorer of depth 1 and the closure as they are, but for three things: the uncut life need not end well; what it
-breaks without a cut is not reported again for every cut; and findings are counted by fault, check and outcome instead
-of by place.
+The explorer of depth 1 and the closure as they are, but for three things: the uncut life need not end well, and is cut
+then too; what it breaks without a cut is not reported again for every cut; and findings are counted by fault, check and
+outcome instead of by place.
 
 Neighbours: `campaign` runs one for each fault that is cut; its kind has the rig and the judge.
 """
@@ -40,6 +40,9 @@ class FaultExplorer(Explorer):
         self._broken_uncut = {breach.check for breach in self.uncut.breaches}
         return self.uncut
 
+    def _why_no_cuts(self, golden: Chain) -> str:
+        return ""
+
     def _report(self, path: CutPath, kinds: tuple[str, ...], check: str, message: str, outcome: str) -> None:
         if check not in self.checks or (path and check in self._broken_uncut):
             return
@@ -66,6 +69,9 @@ class FaultClosure(Closure):
     def _uncut_life(self, root: State) -> Chain:
         self.uncut = self.judge.chain(root)
         return self.uncut
+
+    def _why_no_cuts(self, golden: Chain) -> str:
+        return ""
 
     def counted(self) -> None:
         """Count what was run and judged in the campaign's own counts. To be called once."""

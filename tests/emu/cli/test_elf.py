@@ -177,4 +177,4 @@ def test_what_takes_no_elf_says_what_does(brownout: Brownout, tmp_path: Path, as
     path = board(tmp_path, *RIGHT)
     ran = brownout(*asked, "--board", str(path), *([str(path)] if asked == ("inspect",) else []))
     assert ran.code == 2
-    assert "a board for an ELF, with the key `chip`: `boot`, `run` and `replay` take it" in ran.err
+    assert "a board for an ELF, with the key `chip`: `boot`, `run`, `replay` and `serve` take it" in ran.err

@@ -53,7 +53,9 @@ def kind_on(specimen: ElfBench, name: str) -> FaultKind:
 
 def report_on(specimen: ElfBench, kind: str, only: str = "") -> FaultReport:
     options = ground_on(specimen).options
-    return FaultCampaign(specimen, specimen.rig.bounds, options, [kind], only=only).run()
+    report = FaultCampaign(specimen, specimen.rig.bounds, options, [kind], only=only).run()
+    assert not report.stopped, "a campaign without a budget comes to its end"
+    return report
 
 
 def words(report: FaultReport) -> dict[str, dict[str, int]]:
