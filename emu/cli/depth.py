@@ -89,7 +89,7 @@ def depth_options(function: F) -> F:
                          help="At any depth: run every state that differs in anything, recognise none by what its "
                               "future looks at. For small boards."),
             click.option("--keep-going", is_flag=True,
-                         help="At any depth: do not stop at the depth of the first finding."),
+                         help="Do not stop at the depth of the first finding, nor at an update that ends the device uncut."),
             click.option("--budget", default="", metavar="TIME",
                          help="Stop after this long, e.g. 60s or 5m, and say what was not reached."),
             click.option("--memory", type=click.IntRange(1), metavar="MB",
@@ -116,7 +116,7 @@ def _choice(
 ) -> DepthChoice:
     number = ANY if depth == "any" else int(depth)
     if number != ANY:
-        asked = {"--exhaustive": exhaustive, "--keep-going": keep_going, "--audit": audit, "--memory": memory}
+        asked = {"--exhaustive": exhaustive, "--audit": audit, "--memory": memory}
         for option, given in asked.items():
             if given:
                 raise UsageError(f"{option} is for --depth any; at depth {depth} every edge is tried as it is")

@@ -260,7 +260,6 @@ def test_a_resolution_that_is_named_is_the_only_one(brownout: Brownout, tmp_path
     [
         (("--depth", "1", "--audit", "1%"), "--audit is for --depth any; at depth 1 every edge is tried as it is"),
         (("--depth", "2", "--exhaustive"), "--exhaustive is for --depth any; at depth 2"),
-        (("--depth", "1", "--keep-going"), "--keep-going is for --depth any; at depth 1"),
         (("--depth", "2", "--memory", "100"), "--memory is for --depth any; at depth 2"),
         (("--depth", "1", "--certificate", "c.json"), "--certificate is for --depth any: what is tried at depth 1"),
         (("--no-cache",), "--no-cache is for --depth 1 and 2; at any depth --exhaustive executes every state"),

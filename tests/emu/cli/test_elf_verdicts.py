@@ -142,3 +142,29 @@ def test_workers_audit_and_certificate_know_resets(brownout: Brownout, tmp_path:
     assert "dropped states run for real: every one agreed" in alone.out
     verified = brownout("verify", str(certificate), "--board", path)
     assert (verified.code, verified.err) == (0, "")
+
+
+def test_an_update_that_ends_the_device_by_itself_is_told_before_anything_is_cut(
+    brownout: Brownout, tmp_path: Path
+) -> None:
+    board = written(tmp_path, "copy-right", "sick")
+    ran = brownout("run", "--board", board, *CLEAN)
+    assert ran.code == 1
+    assert "nothing was cut: the update ends the device by itself (--keep-going cuts it all the same)" in ran.out
+    assert "\nedges      0 in " in ran.out
+    assert "[uncut]" in section(ran.out, "stays-up")[1]
+    cut = brownout("run", "--board", board, *CLEAN, "--keep-going")
+    assert cut.code == 1
+    assert "nothing was cut" not in cut.out
+    assert "\nedges      0 in " not in cut.out
+
+
+def test_an_update_that_ends_the_device_in_its_first_session_is_no_wrong_board(
+    brownout: Brownout, tmp_path: Path
+) -> None:
+    """The request stands beside the image, so the first boot installs it; without both the device runs."""
+    (tmp_path / "request.bin").write_bytes(b"PEND\xaf\xba\xb1\xbb")
+    request = '[[staged]]\npath = "request.bin"\naddress = 0x0800_1000\n[alive]'
+    ran = brownout("run", "--board", written(tmp_path, "copy-right", "sick", ("[alive]", request)), *CLEAN)
+    assert (ran.code, ran.err) == (1, "")
+    assert "when nothing comes in its way: stays-up\n" in ran.out

@@ -405,3 +405,22 @@ def test_what_an_image_never_says_is_not_found_across_its_lines(tmp_path: Path) 
     rig = line_by_dma(tmp_path, "works !", "works!")
     run = rig.run(rig.initial(1))
     assert "it last said 'works!'; it never said 'works !', which alive.uart waits for" in str(run.outcome)
+
+
+def test_a_session_that_is_refused_too_much_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rig = ElfRig(load_elf_board(board(tmp_path, "stm32f1", "ab-bug6", "new")))
+    state, kinds = rig.initial(1), []
+    while not kinds or kinds[-1] == "reset":
+        run = rig.run(state)
+        kinds.append(run.outcome.kind)
+        state = run.end
+    monkeypatch.setattr("emu.elf.life.MOST_REFUSALS", 1)
+    given_up, state = [], rig.initial(1)
+    for _ in kinds:
+        run = rig.run(state)
+        given_up.append("goes on though 1 operations were refused" in run.outcome.detail)
+        state = run.end
+        if given_up[-1]:
+            break
+    assert given_up[-1]
+    assert run.outcome.kind in ("halted", "hung")
