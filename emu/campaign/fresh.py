@@ -16,13 +16,13 @@ import os
 import pickle
 import subprocess
 import sys
-import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import cast
 
 from emu.campaign.engines import WorkSpec
+from emu.campaign.engines.child import forked
 from emu.errors import ScenarioError
 from emu.rig import DeviceState, Rig, Run
 from flash.journal import Entry, Event, Misuse, Operation
@@ -170,13 +170,6 @@ def in_a_child(session: Callable[[], Run]) -> Record | str:
         return "the firmware ends its process"
     record: Record | str = pickle.loads(said)
     return record
-
-
-def forked() -> int:
-    """fork(), also from a process with threads, as test runners are: a child of ours takes no lock of theirs."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        return os.fork()
 
 
 def main() -> None:

@@ -21,7 +21,8 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
-from emu.campaign.fresh import Record, forked, in_a_child
+from emu.campaign.engines.child import forked
+from emu.campaign.fresh import Record, in_a_child
 from emu.errors import ScenarioError
 from emu.rig import DeviceState, Rig
 

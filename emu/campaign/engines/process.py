@@ -8,7 +8,8 @@ A worker lives no longer than its coordinator, however that one ends: a thread o
 and then leaves at once. It is in a session of its own, so Ctrl-C strikes the coordinator alone. What it prints goes to
 stderr: stdout has the results of the command.
 
-Neighbours: `workers` decides who gets what and who is to blame. Knows no campaign. POSIX.
+Neighbours: `child` is the process itself; `workers` decides who gets what and who is to blame. Knows no campaign.
+POSIX.
 """
 
 from __future__ import annotations
@@ -21,19 +22,18 @@ import signal
 import socket
 import struct
 import subprocess
-import sys
 import threading
 import traceback
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from emu.campaign.engines import WorkSpec
+from emu.campaign.engines.child import start
 
 EXIT_OUT_OF_MEMORY = 77
 _LENGTH = struct.Struct("<Q")
 _PIECE = 1 << 20
 _PATIENCE_S = 5.0
-_BOOT = "import sys; sys.path[:] = {path}; from emu.campaign.engines.process import serve; serve({descriptor})"
 
 
 class WorkRaised(Exception):
@@ -55,11 +55,7 @@ class WorkerProcess:
         self._pipe.setblocking(False)
         self._incoming, self._outgoing = bytearray(), bytearray()
         with theirs:
-            boot = _BOOT.format(path=ascii(sys.path), descriptor=theirs.fileno())
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-c", boot], pass_fds=(theirs.fileno(),), stdin=subprocess.DEVNULL,
-                stdout=_stderr(), start_new_session=True,
-            )  # fmt: skip
+            self._process = start(serve, theirs.fileno())
         self._push(spec)
 
     @property
@@ -145,15 +141,6 @@ def _signal_name(number: int) -> str:
         return signal.Signals(number).name
     except ValueError:  # a real-time signal
         return str(number)
-
-
-def _stderr() -> int:
-    """Where a worker may print; nowhere when this process was started without stderr."""
-    try:
-        os.fstat(2)
-    except OSError:
-        return subprocess.DEVNULL
-    return 2
 
 
 # -- in the worker ---------------------------------------------------------------------------------------
