@@ -1,8 +1,8 @@
 """One worker process: both ends of its pipe, and what is said over it.
 
 Frames of a length and a pickle. The coordinator says once what to make (a pickled `WorkSpec`) and then sends shards,
-lists of (index, pickled item). The worker answers ``("ready",)``, then for each item as it is made
-``("done", index, result)`` or ``("raised", exception, traceback)``.
+lists of (number, pickled item). The worker answers ``("ready",)``, then for each item as it is made
+``("done", number, result, seconds)`` or ``("raised", exception, traceback)``.
 
 A worker lives no longer than its coordinator, however that one ends: a thread of its own waits for the pipe to close,
 and then leaves at once. It is in a session of its own, so Ctrl-C strikes the coordinator alone. What it prints goes to
@@ -29,18 +29,12 @@ from typing import Any
 
 from emu.campaign.engines import WorkSpec
 from emu.campaign.engines.child import start
+from emu.clock import Stopwatch
 
 EXIT_OUT_OF_MEMORY = 77
 _LENGTH = struct.Struct("<Q")
 _PIECE = 1 << 20
 _PATIENCE_S = 5.0
-
-
-class WorkRaised(Exception):
-    """The cause of an exception that came from a worker: its traceback there, as text."""
-
-    def __str__(self) -> str:
-        return f"\n{self.args[0]}"
 
 
 class WorkFailed(Exception):
@@ -162,9 +156,10 @@ def serve(descriptor: int) -> None:
         return
     _say(pipe, pickle.dumps(("ready",)))
     while True:
-        for index, item in pickle.loads(messages.get()):
+        for number, item in pickle.loads(messages.get()):
+            watch = Stopwatch()
             try:
-                answer = pickle.dumps(("done", index, work(pickle.loads(item))))
+                answer = pickle.dumps(("done", number, work(pickle.loads(item)), watch.seconds))
             except MemoryError:
                 os._exit(EXIT_OUT_OF_MEMORY)
             except BaseException as wrong:
