@@ -22,10 +22,12 @@ from emu.campaign.cache import RunCache
 from emu.campaign.engines import Died, Engine, Listener, Raised
 from emu.campaign.parcels import Lacks
 from emu.campaign.post import Post
+from emu.clock import Stopwatch
 from emu.rig import DeviceState, Rig, Run
 
 PER_JOB = 12
 """Stretches under way, for each worker: enough that none waits while the campaign does something else."""
+LOOK_EVERY_S = 0.002
 KEPT_PER_JOB = 64
 """Runs nobody has asked for that are kept, for each worker."""
 
@@ -78,13 +80,13 @@ class Ahead:
         self._post = Post(rig, engine.jobs, is_whole=not cache.is_enabled)
         self._most = PER_JOB * engine.jobs
         self._kept = KEPT_PER_JOB * engine.jobs
-        self._jobs = engine.jobs
         self._numbers: dict[int, _Sent] = {}
         self._sent: dict[_Key, _Sent] = {}
         self._deadly: dict[_Key, str] = {}
         self._gates: dict[Gate, deque[_Track]] = {}
         self._ready: deque[_Track] = deque()
         self._batch: deque[_Track] = deque()
+        self._since = Stopwatch()
         self._reach = engine.jobs
         self._unused = 0
         self.foresee: Callable[[], Asked | None] = lambda: None
@@ -122,8 +124,10 @@ class Ahead:
         return sent.run
 
     def go_on(self) -> None:
-        """Take in what is done, and give workers more. Never waits."""
-        self._go_on(None)
+        """Take in what is done, and give workers more. Never waits; asked too often, it does nothing."""
+        if self._since.seconds > LOOK_EVERY_S:
+            self._since = Stopwatch()
+            self._go_on(None)
 
     def close(self) -> None:
         """Nobody asks any more."""

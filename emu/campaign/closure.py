@@ -32,7 +32,7 @@ from emu.campaign.tally import Tally
 from emu.campaign.verdict import IN_FLIGHT_NOTE, KILLED_NOTE, Coverage, Verdict, unfollowed
 from emu.campaign.walk import Walker
 from emu.clock import Stopwatch
-from emu.memory import resident_mb
+from emu.memory import collecting_rarely, resident_mb
 from emu.rig import DeviceState, Rig
 from emu.words import counted
 from flash.tears import LEAKS_TIER, WEAK_TIER
@@ -102,6 +102,7 @@ class Closure:
         self.interrupted = False
         self.tally: Tally | None = None
 
+    @collecting_rarely()
     def explore(self) -> Verdict:
         """Run the campaign. Ctrl-C and the budget end it early; what is known is kept and ``complete`` is False."""
         golden = self._uncut_life(self._root)

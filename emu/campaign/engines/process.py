@@ -33,7 +33,7 @@ from emu.clock import Stopwatch
 
 EXIT_OUT_OF_MEMORY = 77
 _LENGTH = struct.Struct("<Q")
-_PIECE = 1 << 20
+_PIECE = 1 << 16
 _PATIENCE_S = 5.0
 
 
@@ -83,15 +83,17 @@ class WorkerProcess:
         """The whole messages that have come, and whether the worker is still there. A last message that its death
         cut short is none."""
         ended = self._process.poll() is not None  # asked first: what it said before it ended is still read
-        is_open = self._drain()
+        is_open = self._drain(to_the_end=ended)
         messages = [pickle.loads(frame) for frame in _frames_in(self._incoming)]
         return messages, is_open and not ended
 
-    def _drain(self) -> bool:
+    def _drain(self, *, to_the_end: bool) -> bool:
         """Read what is there; whether more can come."""
         try:
             while piece := self._pipe.recv(_PIECE):
                 self._incoming += piece
+                if len(piece) < _PIECE and not to_the_end:
+                    return True
         except BlockingIOError:
             return True
         except ConnectionResetError:
