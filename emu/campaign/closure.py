@@ -89,7 +89,7 @@ class Closure:
         self.graph = Graph(self.space, merges=merges)
         self.lives = Lives(self.judge, bounds)
         self.walker = Walker(rig, self.graph, self.space, options.tears, options.events, self._meet)
-        self._foresight = Foresight(self.walker.bench, self.walker.renaming.of)
+        self._foresight = Foresight(self.walker.bench, self.walker.outline, self.walker.renaming.of)
         self._runner.foresee(self._guess)
         self._pending: dict[Node, None] = {}
         self._open: dict[Node, None] = {}
