@@ -116,7 +116,8 @@ class Ahead:
         while sent.run is None:
             self._go_on(listener)
         sent.was_used = True
-        self._drop(sent)
+        if self._sent.get(key) is sent:  # it may just have been the oldest
+            self._drop(sent)
         if isinstance(sent.run, Raised):
             sent.run.again()
         if isinstance(sent.run, Died):
@@ -160,8 +161,10 @@ class Ahead:
             self._advance(track)
 
     def _next(self) -> _Track | None:
-        if self._ready:
-            return self._ready.popleft()
+        while self._ready:
+            track = self._ready.popleft()
+            if not track.is_over:
+                return track
         while self._batch and self._batch[0].is_over:
             self._batch.popleft()
         if self._batch and self._unused < self._reach:
@@ -209,7 +212,9 @@ class Ahead:
             self._gates[gate] = deque()
         self._post_it(sent, is_urgent=is_urgent)
         if len(self._sent) > self._kept:
-            self._drop(next(each for each in self._sent.values() if each.run is not None))
+            oldest = next((each for each in self._sent.values() if each.run is not None), None)
+            if oldest is not None:
+                self._drop(oldest)
         return sent
 
     def _post_it(self, sent: _Sent, *, is_urgent: bool, plain: bool = False) -> None:

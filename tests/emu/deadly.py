@@ -14,7 +14,6 @@ from bootloader.image import HEADER_SIZE
 from emu.device import Session
 from emu.firmware import ModelFirmware
 
-
 HERE = os.getpid()
 
 
