@@ -253,7 +253,8 @@ def test_a_worker_that_has_forgotten_is_sent_everything(monkeypatch: pytest.Monk
     assert_same(closure(one, attempts=1, exhaustive=True), made)
     lacking = [number for number, answer in enumerate(engine.answers) if isinstance(answer, Lacks)]
     assert lacking
-    assert len(engine.answers) - len(lacking) == sum(len(node.sessions) for node in made.graph.nodes)
+    sessions = sum(len(node.sessions) for node in made.graph.nodes)
+    assert sessions <= len(engine.answers) - len(lacking) < 1.05 * sessions  # a guess may be in vain
 
 
 @pytest.mark.parametrize("board", ["demo", "stm32l476", "stm32f103"])

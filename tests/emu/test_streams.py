@@ -100,8 +100,41 @@ def test_short_items_are_queued_at_their_worker(tmp_path: Path) -> None:
         all_of(stream, 20)
         for item in range(100, 104):
             stream.put(item)
-        assert stream.collect() == []
+        stream.collect()
         assert until(lambda: len(list(tmp_path.glob("begun-10*"))) >= 3)
+
+
+def primed(stream: Stream, go: Path) -> None:
+    """By now it is known how short the items are; from here on they wait."""
+    go.touch()
+    for item in range(20):
+        stream.put(item)
+    all_of(stream, 20)
+    go.unlink()
+
+
+def test_a_worker_that_is_busy_is_given_more(tmp_path: Path) -> None:
+    go = tmp_path / "go"
+    with engine_of("workers", "waits_for", str(go), jobs=1) as engine, closing(engine.stream()) as stream:
+        primed(stream, go)
+        for item in (100, 101, 102):
+            stream.put(item)
+            stream.collect()
+        (worker,) = engine._workers  # type: ignore[attr-defined]
+        assert [item.content for item in worker.shard] == [100, 101, 102]
+
+
+def test_an_item_is_not_blamed_for_a_death_it_had_company_in(tmp_path: Path) -> None:
+    go, begun = tmp_path / "go", tmp_path / "begun-100"
+    with engine_of("workers", "waits_for", str(go), jobs=1) as engine, closing(engine.stream()) as stream:
+        primed(stream, go)
+        numbers = {stream.put(item): item for item in (100, 101, 102)}
+        for _ in range(2):
+            assert until(lambda: stream.collect() == [] and begun.exists())
+            begun.unlink()
+            os.kill(engine.pids[0], 9)  # type: ignore[attr-defined]
+        go.touch()
+        assert all_of(stream, 3) == numbers
 
 
 def test_long_items_are_not_kept_from_a_worker_that_has_nothing(tmp_path: Path) -> None:

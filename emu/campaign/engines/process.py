@@ -60,6 +60,11 @@ class WorkerProcess:
         return self._pipe.fileno()
 
     @property
+    def is_there(self) -> bool:
+        """Whether it has not ended yet."""
+        return self._process.poll() is None
+
+    @property
     def is_sending(self) -> bool:
         return bool(self._outgoing)
 
@@ -82,7 +87,7 @@ class WorkerProcess:
     def receive(self) -> tuple[list[tuple[Any, ...]], bool]:
         """The whole messages that have come, and whether the worker is still there. A last message that its death
         cut short is none."""
-        ended = self._process.poll() is not None  # asked first: what it said before it ended is still read
+        ended = not self.is_there  # asked first: what it said before it ended is still read
         is_open = self._drain(to_the_end=ended)
         messages = [pickle.loads(frame) for frame in _frames_in(self._incoming)]
         return messages, is_open and not ended

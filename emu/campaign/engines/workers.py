@@ -121,7 +121,7 @@ class WorkersEngine:
             return
         queued = max(1, min(MOST_QUEUED, int(QUEUED_S / self._pace_s))) if self._pace_s else MOST_QUEUED
         for worker in sorted(self._workers, key=lambda worker: len(worker.shard)):
-            if worker.is_idle and self._waiting:
+            if worker.is_idle and self._waiting and worker.process.is_there:  # nobody is blamed for an earlier death
                 items = self._waiting.shard(queued)
                 worker.has_suspect = any(item.deaths for item in items)
                 worker.is_alone = len(items) == 1
