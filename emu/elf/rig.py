@@ -139,15 +139,16 @@ class ElfRig:
         )  # fmt: skip
         machine.memory.looked = self._reads
         self._warm = WarmResets(machine, live)
-        self._traced = False
         self._manner = None if board.update is None else manner_of(board.update)
         self._attempt: Attempt | None = None
         self._limit_us = round(entry.limits.session_s * 1_000_000) + self._transfer_us
         self._units: dict[tuple[int, int], tuple[UnitAddress, ...]] = {}
-        self._grids: Grids = {}
+        self._grids: Grids = {device.name: Grid(device.part) for device in machine.devices}
+        self._traced = True
         self.records: tuple[tuple[int, int], ...] = ()
         """What the uncut update writes outside the slots, as (address in the array, bytes)."""
         self._grids, longest_us = self._measure()
+        self._units.clear()
         self._limit_us = max(self._limit_us, entry.limits.times_uncut * longest_us)
         self._traced = traced
 
@@ -498,12 +499,15 @@ class ElfRig:
         state, longest_us = self.initial(1), 0
         cells = {device.name: device.cells for device in self._machine.devices}
         blocks = {name: set[int]() for name in cells}
+        read: set[int] = set()
         for _ in range(self.bounds.max_resets + 1):
             run, is_over = self._run(state, None, self._limit_us)
             longest_us = longest_us if is_over else max(longest_us, run.end_us)
             for entry in run.entries:
                 if isinstance(entry, Operation):
                     blocks[entry.device].update(cells[entry.device].blocks_in(entry.address, entry.length))
+            assert run.trace is not None, "a session left no trace: please report"
+            read.update(unit for name, unit in run.trace.consulted_units if name == flash.name)
             if run.outcome.kind != "reset":
                 break
             state = run.end
@@ -511,7 +515,9 @@ class ElfRig:
         self.records = _ranges(sorted(blocks[flash.name]), block, self._slots)
         slots = {at for slot in self._slots for at in flash.cells.blocks_in(slot.address, slot.size)}
         kept = blocks[flash.name] | self._blocks_apart(0) - slots
-        fine = fine_blocks(kept, self._slots, block, MAX_FINE // block)
+        start, end = self._loader
+        read -= set(range(start // block, end // block))
+        fine = fine_blocks(kept, read, self._slots, block, MAX_FINE // block)
         grids = {device.name: Grid(device.part) for device in self._machine.devices}
         for memory in (each.device for each in self._machine.externals):
             size = memory.cells.block_size
