@@ -13,7 +13,6 @@ from collections.abc import Iterable, Sequence
 
 from flash.partition import Partition
 
-
 MOST_OF_A_RECORD = 4
 """Blocks beside each other that may be records; more are an image."""
 
