@@ -19,6 +19,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from flash.blank import blank_array
 from flash.defects import Defects
 from flash.geometry import Geometry
 from flash.part import Part
@@ -44,7 +45,7 @@ class Cells:
         self.erased = geometry.erased
         self.block_size = block_size_of(geometry)
         self.size = geometry.size + annex_blocks(part) * self.block_size
-        self.data: NDArray[np.uint8] = np.full(self.size, geometry.erased, np.uint8)
+        self.data: NDArray[np.uint8] = blank_array(self.size, geometry.erased)
         units = self.size // geometry.unit
         self.uses: NDArray[np.uint8] | None = np.zeros(units, np.uint8) if part.program.max_per_erase else None
         self.broken: NDArray[np.uint8] | None = np.zeros(units, np.uint8) if part.kind == "mcu-ecc" else None
