@@ -65,14 +65,17 @@ class Trace:
         """An erase was completed."""
         grid = self._grids.get(device)
         size = cells.block_size
-        for index in self._units_in(device, cells, address, length):
+        units = self._units_in(device, cells, address, length)
+        for index in units:
             unit = (device, index)
-            at, extent = (index * size, size) if grid is None else grid.extent(index)
             self.written.add(unit)
-            if address <= at and at + extent <= address + length:
-                self.determined.add(unit)
-            elif unit not in self.determined:
-                self.consulted_units.setdefault(unit, None)
+            if index in (units[0], units[-1]):  # the others, in the order of addresses, lie inside
+                at, extent = (index * size, size) if grid is None else grid.extent(index)
+                if not (address <= at and at + extent <= address + length):
+                    if unit not in self.determined:
+                        self.consulted_units.setdefault(unit, None)
+                    continue
+            self.determined.add(unit)
 
     def _units_in(self, device: str, cells: Cells, address: int, length: int) -> Sequence[int]:
         grid = self._grids.get(device)

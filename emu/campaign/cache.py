@@ -224,21 +224,21 @@ class RunCache:
 
     def _insert(self, node: _Node, state: DeviceState, run: Run, trace: Trace) -> Known:
         asks = state.attempts_left > 0 if ATTEMPTS in trace.consulted_units else None
-        chips = tuple(self._chip_share(number, state, run, trace) for number in range(len(state.memory)))
-        known = Known(run, state.attempts_left - run.end.attempts_left, asks, chips)
         asked = tuple(trace.consulted_units)
+        held = {unit: self._digest(state, unit) for unit in asked}
+        chips = tuple(self._chip_share(number, state, run, held) for number in range(len(state.memory)))
+        known = Known(run, state.attempts_left - run.end.attempts_left, asks, chips)
         at = 0
         while True:
             if node.known is not None:
                 assert at < len(asked) and node.asked, ENDED_AND_WENT_ON
                 self._open(node)
             if node.unit is None:
-                held = tuple(self._digest(state, unit) for unit in asked[at:])
-                node.known, node.asked, node.held = known, asked[at:], held
+                node.known, node.asked, node.held = known, asked[at:], tuple(held.values())[at:]
                 return known
             assert at < len(asked), ENDED_AND_WENT_ON
             assert node.unit == asked[at], "two stretches with one past consult different units: please report"
-            node = node.children.setdefault(self._digest(state, asked[at]), _Node())
+            node = node.children.setdefault(held[asked[at]], _Node())
             at += 1
 
     @staticmethod
@@ -248,14 +248,15 @@ class RunCache:
         leaf.unit, leaf.children = leaf.asked[0], {leaf.held[0]: further}
         leaf.known, leaf.asked, leaf.held = None, (), ()
 
-    def _chip_share(self, number: int, state: DeviceState, run: Run, trace: Trace) -> _Chip:
+    def _chip_share(self, number: int, state: DeviceState, run: Run, held: dict[UnitAddress, bytes]) -> _Chip:
+        """What a stretch needs of one chip and leaves in it. ``held``: all it consulted."""
+        assert run.trace is not None, "a stretch without a footprint is learned: please report"
         grid, name = self._grids[number], self._rig.chip_names[number]
-        needs = [unit for chip, unit in trace.consulted_units if chip == name]
         tree, after = state.memory[number].tree, run.end.memory[number].tree
-        footing = tree.part([unit for unit in needs if unit < grid.block_count])
-        fine = tuple((unit, grid.held(tree, unit)) for unit in needs if unit >= grid.block_count)
+        footing = tree.part([unit for chip, unit in held if chip == name and unit < grid.block_count])
+        fine = tuple((unit, was) for (chip, unit), was in held.items() if chip == name and unit >= grid.block_count)
         by_block: dict[int, list[int]] = {}
-        for chip, unit in trace.written:
+        for chip, unit in run.trace.written:
             if chip == name:
                 by_block.setdefault(grid.block_of(unit), []).append(unit)
         left: dict[int, Block] = {}

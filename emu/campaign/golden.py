@@ -9,8 +9,9 @@ from emu.campaign.judge import Chain, Judge, State
 from emu.campaign.options import Options
 from emu.campaign.verdict import Coverage
 from emu.errors import NothingToRun, ScenarioError
-from emu.events import DECIDED, MERGE_FAILED, NEW, OLD, REFUSED
+from emu.events import DECIDED, HANDOVER, MERGE_FAILED, NEW, OLD, REFUSED
 from emu.rig import Rig
+from emu.words import counted
 from flash.journal import Event, Misuse, Operation
 
 
@@ -41,8 +42,22 @@ def golden_chain(judge: Judge, root: State, options: Options, cover: Coverage, r
     if not golden.breaches and (golden.outcome.kind, golden.outcome.image) != ("settled", expected):
         should = f"the {expected} image should run" if expected else "it should settle"
         told = "; ".join(_decisions(golden))
-        raise ScenarioError(f"the uncut update ends with: {golden.outcome}; {should}{f' ({told})' if told else ''}")
+        ends = f"the uncut update ends with: {golden.outcome}; {should}{f' ({told})' if told else ''}"
+        raise ScenarioError(ends + (_kept(golden, cover) if rig.capabilities.update_waits else ""))
     return golden
+
+
+def _kept(golden: Chain, cover: Coverage) -> str:
+    """Where to look when an update that waits in flash leaves the old image, and breaks nothing."""
+    if (golden.outcome.kind, golden.outcome.image) != ("settled", OLD):
+        return ""
+    entries = [entry for judged in golden.sessions for entry in judged.run.entries]
+    if any(isinstance(entry, Event) and entry.name == HANDOVER and entry.facts[1] == NEW for entry in entries):
+        seen = "the new image was entered, and taken back: should it have confirmed itself?"
+    else:
+        count = counted(sum(cover.operations.values()), "operation")
+        seen = f"it was refused after {count} on flash: is it signed for this bootloader, and no older than what runs?"
+    return f'; {seen} Where that is right, accept = ["{OLD}"]; `brownout boot` shows what the bootloader does'
 
 
 def why_no_cuts(golden: Chain, options: Options, rig: Rig) -> str:

@@ -40,7 +40,8 @@ class Surveyor:
 
     def survey(self, operation: Operation) -> tuple[Units, Units, Units]:
         """(reach, inputs, kills). Reach: every unit the operation, or a tear of it, may change; inputs: every unit that
-        determines what it leaves; kills: units that are settled once it is complete, whatever was there."""
+        determines what a tear leaves in another one; kills: units that are settled once it is complete, whatever was
+        there."""
         key = (operation.device, operation.kind, operation.address, operation.length)
         found = self._known.get(key)
         if found is None or operation.tear is not None:
@@ -52,7 +53,7 @@ class Surveyor:
     def _look(self, operation: Operation) -> tuple[Units, Units, Units]:
         name, cells, space = operation.device, self._cells[operation.device], self._space
         own = [(operation.address, operation.length)]
-        reach = inputs = space.touched(name, own)
+        reach, inputs = space.touched(name, own), 0
         rows = list(rows_of(self._parts[name], operation, self._tears))
         if operation.tear is not None:
             rows.append(operation.tear.row)

@@ -89,7 +89,7 @@ def depth_options(function: F) -> F:
                          help="At any depth: run every state that differs in anything, recognise none by what its "
                               "future looks at. For small boards."),
             click.option("--keep-going", is_flag=True,
-                         help="Do not stop at the depth of the first finding, nor at an update that ends the device uncut."),
+                         help="Do not stop at the depth of the first finding, nor at an update that ends the device."),
             click.option("--budget", default="", metavar="TIME",
                          help="Stop after this long, e.g. 60s or 5m, and say what was not reached."),
             click.option("--memory", type=click.IntRange(1), metavar="MB",

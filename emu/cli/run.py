@@ -151,6 +151,7 @@ def command(inputs: Inputs, tears: str, depth: DepthChoice, events: str, json_fi
         uncut = list(dict.fromkeys(each.key.check for each in verdict.findings if not (each.path or each.fault)))
         if is_elf(rig) and uncut:
             click.echo(f"\nuncut      the update fails when nothing comes in its way: {', '.join(uncut)}")
+            click.echo("           `brownout boot` shows what comes of it, and where an image differs")
         if is_elf(rig) and not is_stopped:
             count = check_live_cuts(rig, chosen, options.attempts, rig.bounds.max_resets, options.events)
             click.echo(f"\nlive cuts  {count} all over the uncut update: each leaves what replaying its journal leaves")

@@ -12,6 +12,8 @@ the device shares: reset timers ring in it, to the microsecond.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from emu.clock import VirtualClock
 
 MICROSECONDS = 1_000_000
@@ -39,6 +41,22 @@ class CoreClock:
         if self._part >= self.hz:
             passed, self._part = divmod(self._part, self.hz)
             self.clock.advance(passed)
+
+    def charge_each(self, lengths: Iterable[int], pause_us: int) -> list[int]:
+        """``lengths`` bytes of code have run, and behind each of them the core has stood for ``pause_us``. When every
+        pause began, in microseconds. Nothing rings before the end."""
+        now_us, part, hz = self.clock.now_us, self._part, self.hz
+        began = []
+        for length in lengths:
+            part += length * (MICROSECONDS // BYTES_PER_CYCLE)
+            if part >= hz:
+                passed, part = divmod(part, hz)
+                now_us += passed
+            began.append(now_us)
+            now_us += pause_us
+        self._part = part
+        self.clock.advance(now_us - self.clock.now_us)
+        return began
 
     def advance_to(self, cycles: int) -> None:
         """Nothing runs until the counter shows ``cycles`` at least."""

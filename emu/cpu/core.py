@@ -10,7 +10,7 @@ it reads. `session` runs it. Knows no chip and no flash.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from emu.clock import VirtualClock
 from emu.cpu.agenda import Agenda
@@ -154,6 +154,15 @@ class Core:
         if executed > self.charged:
             passed, self.charged = executed - self.charged, executed
             self.time.charge(passed)
+
+    def charge_to_each(self, executed: Sequence[int], pause_us: int) -> list[int]:
+        """As `charge_to` each of ``executed``, with a pause behind it; see `CoreClock.charge_each`."""
+        charged, lengths = self.charged, []
+        for each in executed:
+            lengths.append(max(0, each - charged))
+            charged = max(charged, each)
+        self.charged = charged
+        return self.time.charge_each(lengths, pause_us)
 
     def _charge_slice(self) -> None:
         """A slice has ended; one that ended inside a block that was charged whole owes the rest to the next."""

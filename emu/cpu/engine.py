@@ -175,12 +175,12 @@ class Engine:
         self._handle = self._uc._uch
         self._value = ctypes.c_uint64()
         self._value_at = ctypes.byref(self._value)
-        self._watching: list[int] = []
         self._memory: list[tuple[int, NDArray[np.uint8]]] = []
         self._told: list[Any] = []
         self._forgotten = 0
         self._stop: Stop | None = None
         self._kept: BaseException | None = None
+        self._follower: mmap.mmap | None = None
         self._ram_follower: mmap.mmap | None = None
         self._state = (ctypes.c_uint64 * WORDS)()
         self._state[FOLD] = 0xFFFF_FFFF
@@ -278,17 +278,6 @@ class Engine:
         )  # fmt: skip
         assert not failed, f"the engine maps no registers ({failed}): please report"
 
-    def watch(self, ranges: Sequence[tuple[int, int]], sensed: Sensed) -> None:
-        """From now on ``sensed(address, size)`` is called before the core reads or executes in one of ``ranges``, of
-        (address, length); those of an earlier call are forgotten. Not inside callbacks: all code is translated anew."""
-        had_any = bool(self._watching)
-        for number in self._watching:
-            self.unhook(number)
-        self._watching = [self.on_read(address, length, sensed) for address, length in ranges]
-        self._watching += [self.on_code(address, length, sensed) for address, length in ranges]
-        if had_any or ranges:
-            self.translate_anew()
-
     # Hooks for who looks at single accesses. What they are told of has not been done yet, and they may raise `Halted`.
 
     def on_read(self, address: int, length: int, sensed: Sensed) -> int:
@@ -340,7 +329,7 @@ class Engine:
 
         def read_hook(_uc: Any, _access: int, address: int, size: int, _value: int, _data: Any) -> None:
             status = self.get(Register.XPSR)
-            if status & _IT:  # as in `watch`
+            if status & _IT:  # as in `on_read`
                 self.put(Register.XPSR, status & ~_IT)
             if touch.is_new(address, size):
                 self._call_sensed(read, address, size)
@@ -352,7 +341,8 @@ class Engine:
         def last_hook(_uc: Any, address: int, _size: int, _data: Any) -> None:
             self._call_sensed(executed, address, 4)
 
-        self._follower = native_code(CODE) if self._native is not None else None
+        if self._native is not None and self._follower is None:
+            self._follower = native_code(CODE)
         for address, length in ranges:
             last = address + length - 1
             before = max(0, address - 4)  # an access or an instruction that begins before the range and reaches into it
@@ -377,7 +367,7 @@ class Engine:
 
         def access_hook(_uc: Any, access: int, address: int, size: int, _value: int, _data: Any) -> None:
             status = self.get(Register.XPSR)
-            if status & _IT:  # as in `watch`
+            if status & _IT:  # as in `on_read`
                 self.put(Register.XPSR, status & ~_IT)
             touch.note(address, size, ram_touch.WRITTEN if access == ram_touch.STORE else ram_touch.READ)
 

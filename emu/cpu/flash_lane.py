@@ -119,13 +119,12 @@ class FlashLane:
         state, core = self.state, self._core
         count = state[code.PENDING]
         state[code.PENDING] = state[code.SPENT] = 0
-        clock, duration_us = core.time.clock, self._duration_us
-        programs = []
-        for address, value, length, executed in self._ring[:count].tolist():
-            core.charge_to(executed)
-            start = clock.now_us
-            clock.advance(duration_us)
-            programs.append((address, value.to_bytes(length, "little"), start))
+        ring, duration_us = self._ring[:count].tolist(), self._duration_us
+        began = core.charge_to_each([executed for _, _, _, executed in ring], duration_us)
+        programs = [
+            (address, value.to_bytes(length, "little"), start_us)
+            for (address, value, length, _), start_us in zip(ring, began, strict=True)
+        ]
         self._device.programmed(programs, duration_us)
         self._caught_up()
         self.expect()

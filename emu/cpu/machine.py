@@ -38,6 +38,7 @@ from emu.cpu.faces import (
 )
 from emu.cpu.fittings import AlarmClock, Constants, OnTime, Paged, Row, Watched
 from emu.cpu.flash_lane import ACCOMPANIED, ATTENDED, WATCHED, FlashLane
+from emu.cpu.marks import Marks
 from emu.cpu.memory import AddressSpace, Ram
 from emu.cpu.models import MODELS as CORE_MODELS
 from emu.cpu.peripherals import MODELS
@@ -107,8 +108,7 @@ class Machine:
         self.unknown = UnknownRegisters()
         self.supply = supply or Supply()
         self._left_us: dict[str, int] = {}
-        self._watched: list[int] = []
-        self._marks_changed = False
+        self._marks: Marks | None = None
         self._journal = journal if journal is not None else Journal()
         self._seen_entries = 0
         self.rams: list[tuple[int, NDArray[np.uint8], NDArray[np.uint8]]] = []
@@ -133,6 +133,8 @@ class Machine:
         self.retaining = [(at.name, at.peripheral) for at in self.bus.places if isinstance(at.peripheral, Retains)]
         self.keeping = self.controller if isinstance(self.controller, Keeps) else None
         self._senses = self.controller if isinstance(self.controller, Senses) else None
+        if self._senses is not None and self.flash.cells.broken is not None:
+            self._marks = Marks(self.engine, (chip.flash.address, *chip.flash.aliases), self.flash.cells, self.sensed)
         self._powered = [each.peripheral for each in self.bus.places if isinstance(each.peripheral, KnowsPower)]
         search = Search(
             model,
@@ -169,7 +171,8 @@ class Machine:
         if cause == "power":
             self._lose_ram()
         self.look_at_flash()
-        self._watch_granules()
+        if self._marks is not None:
+            self._marks.look()
         self.core.reset(self.clock, self.chip.clock_hz, self.chip.boot)
         if cause == "power":
             for peripheral in self._powered:
@@ -218,19 +221,6 @@ class Machine:
 
     # -- error correction -------------------------------------------------------------------------------------
 
-    def _watch_granules(self) -> None:
-        """Reads of what error correction has marked are told to the controller, and of nothing else."""
-        self._marks_changed = False
-        cells, geometry = self.flash.cells, self.flash.geometry
-        marked = cells.ecc_states(0, geometry.size) if self._senses is not None else []
-        addresses = [at for at, _ in marked]
-        if addresses == self._watched:
-            return
-        self._watched = addresses
-        entry = self.chip.flash
-        bases = (entry.address, *entry.aliases)
-        self.engine.watch([(base + at, geometry.unit) for base in bases for at in addresses], self.sensed)
-
     def sensed(self, address: int, size: int) -> None:
         """The core has read flash, at any of its addresses, or a row beside it."""
         if self._senses is None:
@@ -252,8 +242,6 @@ class Machine:
     def _before_slice(self) -> None:
         if self.lane is not None:
             self.lane.expect()
-        if self._marks_changed:
-            self._watch_granules()
 
     def _request_reset(self, cause: str) -> NoReturn:
         raise ResetAsserted(cause)
@@ -316,9 +304,8 @@ class Machine:
         for entry in entries[self._seen_entries :]:
             if isinstance(entry, Operation) and entry.device == self.flash.name:
                 self.engine.changed(self.chip.flash.address + entry.address, entry.length)
-                if self.flash.cells.broken is not None and self.flash.cells.ecc_states(entry.address, entry.length):
-                    self._marks_changed = True
-                    self.engine.end_slice()
+                if self._marks is not None:
+                    self._marks.look_at(entry.address, entry.length)
         self._seen_entries = len(entries)
         self.core.look_at_time()
 

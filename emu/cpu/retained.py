@@ -66,12 +66,12 @@ def _live(
 def retain(machine: Machine, state: Retained) -> None:
     """The machine becomes one that held ``state`` (b"" of everything: power has just come); a reset is to follow."""
     entries = dict(state)
+    pieces = {int(name[4:], 16): held for name, held in state if name.startswith("RAM ")}
     for address, content, pattern in machine.rams:
         content[:] = pattern
-        for at in range(address, address + content.size, PIECE):
-            piece = entries.get(f"RAM {at:#010x}")
-            if piece is not None:
-                content[at - address : at - address + PIECE] = np.frombuffer(piece.to_bytes(PIECE, "little"), np.uint8)
+        for at, held in pieces.items():
+            if address <= at < address + content.size:
+                content[at - address : at - address + PIECE] = np.frombuffer(held.to_bytes(PIECE, "little"), np.uint8)
         machine.engine.forget(address, content.size)
     for ram in machine.chip.ram:
         for alias in ram.aliases:

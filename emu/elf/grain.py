@@ -13,18 +13,26 @@ from collections.abc import Iterable, Sequence
 
 from flash.partition import Partition
 
+MOST_OF_A_RECORD = 4
+"""Blocks beside each other that may be records; more are an image."""
 
-def fine_blocks(written: Iterable[int], slots: Sequence[Partition], block: int, limit: int) -> list[int]:
+
+def fine_blocks(
+    written: Iterable[int], read: Iterable[int], slots: Sequence[Partition], block: int, limit: int
+) -> list[int]:
     """Blocks, by number, that are to have small units: at most ``limit``, and the ends of slots in any case.
 
-    ``written``: those an update writes, ``block`` bytes each. Short ranges of them come first, which are records, then
-    the ends of long ones, then the rest from below; slots last, and only if all of them still fit.
+    ``written``: those an update writes, ``block`` bytes each. Short ranges of them come first, which are records, and
+    the ends of long ones; then short ranges of ``read``, which it looks at: records it writes another time; then the
+    rest from below; slots last, and only if all of them still fit.
     """
     inside = {at for slot in slots for at in range(slot.address // block, -(-(slot.address + slot.size) // block))}
     ends = {at for slot in slots for at in (slot.address // block, (slot.address + slot.size - 1) // block)}
-    ranges = _ranges(sorted(set(written) - inside))
-    wanted = [at for each in sorted(ranges, key=len) for at in (each[0], each[-1])]
-    wanted += [at for each in sorted(ranges, key=len) for at in each[1:-1]]
+    ranges = sorted(_ranges(sorted(set(written) - inside)), key=len)
+    wanted = [at for each in ranges for at in (each[0], each[-1])]
+    for each in _ranges(sorted(set(read) - set(written) - inside)):
+        wanted += each if len(each) <= MOST_OF_A_RECORD else ()
+    wanted += [at for each in ranges for at in each[1:-1]]
     found = list(dict.fromkeys(wanted))[:limit]
     if len(found) + len(inside) <= limit:
         return sorted({*found, *inside})

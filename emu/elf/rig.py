@@ -139,15 +139,16 @@ class ElfRig:
         )  # fmt: skip
         machine.memory.looked = self._reads
         self._warm = WarmResets(machine, live)
-        self._traced = False
         self._manner = None if board.update is None else manner_of(board.update)
         self._attempt: Attempt | None = None
         self._limit_us = round(entry.limits.session_s * 1_000_000) + self._transfer_us
-        self._units: dict[tuple[int, int], tuple[UnitAddress, ...]] = {}
-        self._grids: Grids = {}
+        self._units: dict[tuple[int, int], tuple[tuple[UnitAddress, ...], int, int]] = {}
+        self._grids: Grids = {device.name: Grid(device.part) for device in machine.devices}
+        self._traced = True
         self.records: tuple[tuple[int, int], ...] = ()
         """What the uncut update writes outside the slots, as (address in the array, bytes)."""
         self._grids, longest_us = self._measure()
+        self._units.clear()
         self._limit_us = max(self._limit_us, entry.limits.times_uncut * longest_us)
         self._traced = traced
 
@@ -424,17 +425,19 @@ class ElfRig:
         """The core, or what enters its exceptions, looks at flash."""
         offset = self._offset(address)
         length = min(size, self._machine.flash.geometry.size - offset)
+        units, at, extent = self._units_of(offset // PIECE, -(-(offset + length) // PIECE))
         if self._watched.trace is not None:
-            self._watched.trace.consulted_each(self._units_of(offset // PIECE, -(-(offset + length) // PIECE)))
-        self._touch.touch(offset, length)
+            self._watched.trace.consulted_each(units)
+        self._touch.touch(at, extent)
 
-    def _units_of(self, first: int, stop: int) -> tuple[UnitAddress, ...]:
-        """The units of the grid in some pieces of flash."""
+    def _units_of(self, first: int, stop: int) -> tuple[tuple[UnitAddress, ...], int, int]:
+        """The units of the grid in some pieces of flash, where the first of them begins, and how long they are."""
         found = self._units.get((first, stop))
         if found is None:
-            name = self._machine.flash.name
-            units = self._grids[name].units_in(first * PIECE, (stop - first) * PIECE)
-            found = self._units[first, stop] = tuple((name, unit) for unit in units)
+            grid, name = self._grids[self._machine.flash.name], self._machine.flash.name
+            units = grid.units_in(first * PIECE, (stop - first) * PIECE)
+            (low, _), (high, last) = grid.extent(units[0]), grid.extent(units[-1])
+            found = self._units[first, stop] = (tuple((name, unit) for unit in units), low, high + last - low)
         return found
 
     def _executes(self, address: int, size: int) -> None:
@@ -498,12 +501,15 @@ class ElfRig:
         state, longest_us = self.initial(1), 0
         cells = {device.name: device.cells for device in self._machine.devices}
         blocks = {name: set[int]() for name in cells}
+        read: set[int] = set()
         for _ in range(self.bounds.max_resets + 1):
             run, is_over = self._run(state, None, self._limit_us)
             longest_us = longest_us if is_over else max(longest_us, run.end_us)
             for entry in run.entries:
                 if isinstance(entry, Operation):
                     blocks[entry.device].update(cells[entry.device].blocks_in(entry.address, entry.length))
+            assert run.trace is not None, "a session left no trace: please report"
+            read.update(unit for name, unit in run.trace.consulted_units if name == flash.name)
             if run.outcome.kind != "reset":
                 break
             state = run.end
@@ -511,7 +517,12 @@ class ElfRig:
         self.records = _ranges(sorted(blocks[flash.name]), block, self._slots)
         slots = {at for slot in self._slots for at in flash.cells.blocks_in(slot.address, slot.size)}
         kept = blocks[flash.name] | self._blocks_apart(0) - slots
-        fine = fine_blocks(kept, self._slots, block, MAX_FINE // block)
+        start, end = self._loader
+        read -= set(range(start // block, end // block))
+        for placed in self.board.staged:
+            if not placed.memory:
+                read -= set(flash.cells.blocks_in(self._offset(placed.address), len(placed.data)))
+        fine = fine_blocks(kept, read, self._slots, block, MAX_FINE // block)
         grids = {device.name: Grid(device.part) for device in self._machine.devices}
         for memory in (each.device for each in self._machine.externals):
             size = memory.cells.block_size

@@ -12,8 +12,10 @@ from emu.elf.rig import ElfRig
 from emu.errors import ScenarioError
 from emu.events import HANDOVER, NEW, OLD, UNKNOWN
 from emu.rig import Run
-from emu.words import counted
+from emu.words import counted, printable
 from flash.journal import Event, Misuse, Operation
+
+_SHOWN = 60
 
 
 def check_uncut(rig: ElfRig) -> None:
@@ -33,6 +35,8 @@ def check_uncut(rig: ElfRig) -> None:
             if run.outcome.kind != "reset":
                 break
             state = run.end
+        if run.outcome.kind == "reset" and not entered:
+            _check_runs(rig, where)
     finally:
         rig.notes_stores = False
     check_heard(rig, where)
@@ -56,9 +60,25 @@ def _where_to_look(rig: ElfRig) -> str:
 
 def _check_runs(rig: ElfRig, where: str) -> None:
     """Without the update that waits, the device runs: so it is the update that ends it."""
-    outcome = rig.run(rig.shipped).outcome
-    if outcome.kind in ("halted", "hung"):
-        raise ScenarioError(f"{where}: the device as shipped does not run: {outcome}")
+    state = rig.shipped
+    for _ in range(rig.bounds.max_resets + 1):
+        run = rig.run(state)
+        if run.outcome.kind != "reset" or _entered(run):
+            break
+        state = run.end
+    else:
+        again = f"no image is entered, and it resets again and again, by {run.outcome.cause}{_last_words(rig)}"
+        raise ScenarioError(f"{where}: the device as shipped does not run: {again}")
+    if run.outcome.kind in ("halted", "hung"):
+        raise ScenarioError(f"{where}: the device as shipped does not run: {run.outcome}")
+
+
+def _last_words(rig: ElfRig) -> str:
+    """What was said in the session before, on the port that spoke last."""
+    port = rig.machine.sent[-1][1] if rig.machine.sent else ""
+    text = b"".join(data for _, name, data in rig.machine.sent if name == port).decode("latin-1")
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return f"; it last said {printable(lines[-1])[:_SHOWN]!r}" if lines else "; it said nothing on any port"
 
 
 def _check_shipped(rig: ElfRig, run: Run, where: str) -> None:

@@ -32,7 +32,7 @@ def headline(word: str, *, updates: bool = True) -> str:
 def summary(verdict: Verdict, asked: Asked, audit: Audit | None = None) -> str:
     """Headline, what was tried, what was checked, what was found."""
     cover = verdict.coverage
-    operations = ", ".join(counted(count, kind) for kind, count in sorted(cover.operations.items()))
+    operations = ", ".join(counted(count, kind) for kind, count in sorted(cover.operations.items())) or "no operation"
     cuts = {0: "any number of interruptions", 1: "one interruption"}.get(
         verdict.depth, f"up to {verdict.depth} interruptions"
     )

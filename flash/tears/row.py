@@ -44,7 +44,9 @@ class TearRow:
     ``points`` lists the arguments worth cutting at for one operation (``coarse``: a short list of them), given the
     cells it meets and the seed of the campaign, which rows that draw put into the argument: a name says everything.
     ``apply`` makes the cells what the tear leaves, the same each time. ``reach``: every range the tear may change;
-    ``inputs``: every range that determines what it leaves.
+    ``inputs``: every range that determines whether there is such a tear, and what it leaves in granules other than its
+    own. What it leaves in a granule may always depend on what that one holds; where it depends on no other, there are
+    none.
     """
 
     name: str

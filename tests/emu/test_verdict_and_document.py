@@ -18,6 +18,7 @@ from emu.campaign.checks import CHECKS
 from emu.campaign.token import parse_token
 from emu.campaign.verdict import Finding, FindingKey, Step, Verdict, killed_by
 from emu.report.document import scenario_of, to_document, to_junit
+from emu.report.summary import summary
 from emu.rig import Input
 from tests.emu.broken import EagerLoader
 from tests.emu.helpers import NONE, campaign, explorer_on, rig_on
@@ -202,6 +203,13 @@ def test_a_campaign_knows_what_it_left_out_and_counts_every_session() -> None:
 def test_what_does_not_apply_is_no_part_of_the_digest() -> None:
     """`checks` is: it has what applies."""
     assert without_retries().digest == verdict().digest
+
+
+def test_an_update_that_writes_nothing_is_said_to() -> None:
+    tried = verdict(finding(5))
+    silent = replace(tried, coverage=replace(tried.coverage, operations=Counter()))
+    assert "\nupdate     1 erase, 3 programs\n" in summary(tried, ASKED)
+    assert "\nupdate     no operation\n" in summary(silent, ASKED)
 
 
 def test_the_document_says_which_files_and_which_workload_were_tried() -> None:

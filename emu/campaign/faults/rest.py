@@ -20,6 +20,7 @@ from functools import cached_property
 from emu.campaign.faults.fault import Fault, no_such
 from emu.campaign.faults.kind import COARSE, FaultJudge, FaultKind, Ground
 from emu.campaign.faults.specimen import Held, VariedRig
+from emu.campaign.faults.staged import is_entered
 from emu.campaign.judge import Chain, State
 from emu.campaign.monitor import Monitor
 from emu.events import HANDOVER, UNKNOWN
@@ -176,12 +177,14 @@ class RestFaults(FaultKind):
         return self._plain.chain(State(state, Monitor()))
 
     def amended(self, fault: Fault, state: State, chain: Chain) -> Chain:
-        """Where no slot holds a whole image any more, nothing need run; what does is whole, brought from elsewhere."""
+        """Where no slot holds a whole image any more, nothing need run: the bootloader stops, or its watchdog has it
+        look again and again. What does run is whole, brought from elsewhere."""
         if self._has_whole(state.device):
             return self.broken(chain)
         rest = [breach for breach in chain.breaches if breach.check != "boots"]
         is_repaired = chain.outcome.kind == "settled" and chain.outcome.image != UNKNOWN
-        if chain.outcome.kind == "halted" or is_repaired:
+        is_over = chain.outcome.kind == "halted" or (chain.outcome.kind == "reset" and not is_entered(chain))
+        if is_over or is_repaired:
             return self.broken(replace(chain, breaches=rest))
         return self.broken(replace(chain, breaches=rest), f"no whole image is left, and still: {chain.outcome}")
 

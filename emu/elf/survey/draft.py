@@ -17,13 +17,16 @@ _WIDTH = 118
 
 @dataclass(frozen=True)
 class FileLine:
-    """``path`` None: nobody has given it. ``address``: of a raw binary, or where an update waits."""
+    """``path`` None: nobody has given it. ``address``: of a raw binary, or where an update waits. ``padding``: [from,
+    to) of an image, which is compared all the same unless ``ignores`` it."""
 
     path: Path | None
     why: str
     address: int | None = None
     address_why: str = ""
     name: str = ""
+    padding: tuple[int, int] | None = None
+    ignores: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,12 @@ def _lines(draft: Draft, named: Callable[[Path], str]) -> Iterator[str]:
         yield _line("[[image]]", "what may stand at the beginning of a slot, byte for byte")
         yield _line(f"name = {_text(image.name)}", _IMAGE_WORDS[image.name])
         yield _line(f"path = {_path(image, named)}", image.why)
+        if image.ignores and image.padding is not None:
+            start, end = image.padding
+            yield _line(
+                f"ignore = [[{start:#x}, {end:#x}]]",
+                "tried: blank flash and flags behind the image, which the device sets itself; not compared",
+            )
     for staged in draft.staged:
         yield ""
         yield _line("[[staged]]", "the update, as it waits in flash; one more for each flag or trailer it needs")

@@ -55,6 +55,10 @@ class Layout:
         self._part = bundled_part(chip.flash.part)
         self._geometry: Geometry = self._part.geometry
 
+    @property
+    def erased(self) -> int:
+        return self._part.erased
+
     # -- applications -----------------------------------------------------------------------------------------
 
     def loader(self) -> FirmwareFile:
@@ -65,6 +69,14 @@ class Layout:
             for segment in file.image.segments if any(segment.address <= at < segment.end for at in home)
         )  # fmt: skip
 
+    def _loader_alone(self) -> range:
+        """Addresses of the bootloader, where no application can begin; none if it shares its file with one."""
+        if not any(file.table is not None for file in self._evidence.files if file is not self.loader()):
+            return range(0)
+        loader, base = self.loader().image, self._base(self._evidence.extent[0])
+        first = min(segment.address for segment in loader.segments if segment.address >= base)
+        return range(first, max(segment.end for segment in loader.segments))
+
     def application(self, file: FirmwareFile) -> Application:
         """All of ``file``, which is an application: at its own address, or where its vectors point to."""
         data = file.image.flatten(fill=self._part.erased)
@@ -73,10 +85,11 @@ class Layout:
         table = file.table
         if table is None:
             return Application(file, 0, data, "")
-        lowest = table.lowest_code
+        lowest, loader = table.lowest_code, self._loader_alone()
         known = [
-            at for at in self._boundaries(self._evidence.values) if lowest - len(data) < at <= lowest - table.offset
-        ]
+            at for at in self._boundaries(self._evidence.values)
+            if lowest - len(data) < at <= lowest - table.offset and at not in loader
+        ]  # fmt: skip
         if known:
             return Application(
                 file, max(known), data, f"code loads that address, and the vectors of {file.name} point behind it"

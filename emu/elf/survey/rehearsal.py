@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from emu.elf.board import load_elf_board
-from emu.events import HANDOVER, NEW
+from emu.events import HANDOVER, NEW, UNKNOWN
 from emu.rig import Outcome
 from flash.journal import Event, Operation
 
@@ -33,6 +33,11 @@ class Rehearsal:
     @property
     def installs(self) -> bool:
         return self.settles and self.outcome.image == NEW
+
+    @property
+    def runs_a_stranger(self) -> bool:
+        """What runs is none of the images, byte for byte."""
+        return self.settles and self.outcome.image == UNKNOWN
 
 
 def rehearse(path: Path, *, with_update: bool = True) -> Rehearsal:

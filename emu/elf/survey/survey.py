@@ -20,6 +20,7 @@ from emu.elf.survey.choice import Choice, choose
 from emu.elf.survey.draft import Draft, FileLine, SlotLine
 from emu.elf.survey.evidence import Evidence, FirmwareFile, read_firmware
 from emu.elf.survey.layout import Application, Layout, Spot
+from emu.elf.survey.padding import padding
 from emu.elf.survey.request import Request
 from emu.elf.survey.speech import spoken_lines
 from emu.elf.survey.trial import Trial, tried_out
@@ -164,12 +165,15 @@ class _Parts:
             slots=tuple(SlotLine(n, s.address, s.size, s.why) for n, s in zip(names, self.slots, strict=False)),
             images=(
                 FileLine(self._old_path, old_why, name=OLD),
-                FileLine(new_path, new_why, name=NEW),
+                FileLine(new_path, new_why, name=NEW, padding=self._padding()),
             ),
             staged=(FileLine(new_path, new_why, place.address, f"a guess: {place.why}"),),
             chip_notes=tuple(choice.notes()),
             alive_notes=tuple(notes),
         )
+
+    def _padding(self) -> tuple[int, int] | None:
+        return None if self.new is None else padding(self.new.data, self._layout.erased)
 
     def _raw_address(self, file: FirmwareFile) -> int | None:
         if not file.is_raw:

@@ -41,12 +41,9 @@ def tried_out(draft: Draft, places: Sequence[Spot], write: Callable[[Draft], Pat
     if not alone.settles:
         return draft, Trial(False, False, f"what the factory ships does not come to life: {alone.outcome}.")
     seen, draft = _with_place(draft, places, write)
-    if seen is None:
-        shown = ", ".join(f"{spot.address:#x}" for spot in places)
+    if seen is None or not seen.installs:
         return replace(draft, alive_notes=(*draft.alive_notes, *_heard(alone))), Trial(
-            False, True,
-            f"the old image runs; but with the update at {shown} the device does not install it. A flag or trailer may "
-            "belong to it, or it waits elsewhere, or it comes over a wire.",
+            False, True, _not_installed(draft, places, seen)
         )  # fmt: skip
     draft = _with_text(draft, alone, seen)
     last = rehearse(write(draft))
@@ -60,19 +57,52 @@ def tried_out(draft: Draft, places: Sequence[Spot], write: Callable[[Draft], Pat
     )  # fmt: skip
 
 
+def _not_installed(draft: Draft, places: Sequence[Spot], seen: Rehearsal | None) -> str:
+    if seen is not None:
+        at = draft.staged[0].address
+        return (
+            f"with the update at {at:#x} an image runs that is neither the old nor the new one, byte for byte; "
+            "`brownout boot` says where it differs. Is the file of [[image]] the very build that waits, signed once? "
+            "Bytes that the device sets itself belong into `ignore`."
+        )
+    shown = ", ".join(f"{spot.address:#x}" for spot in places)
+    return (
+        f"the old image runs; but with the update at {shown} the device does not install it. A flag or trailer may "
+        "belong to it, or it waits elsewhere, or it comes over a wire."
+    )
+
+
 def _with_place(draft: Draft, places: Sequence[Spot], write: Callable[[Draft], Path]) -> tuple[Rehearsal | None, Draft]:
+    """The first place the update is installed from. None where nothing came of any; a rehearsal that does not install
+    where some image ran that nobody knows."""
+    strange: tuple[Rehearsal | None, Draft] = None, draft
     for spot in places:
         line = replace(
             draft.staged[0], address=spot.address, address_why=f"tried: the device installs it from there; {spot.why}"
         )
         tried = replace(draft, staged=(line,))
-        try:
-            seen = rehearse(write(tried))
-        except BoardError:
-            continue
-        if seen.installs:
-            return seen, tried
-    return None, draft
+        for variant in (tried, *_without_padding(tried)):
+            try:
+                seen = rehearse(write(variant))
+            except BoardError:
+                break
+            if seen.installs:
+                return seen, variant
+            if not seen.runs_a_stranger:
+                break
+            strange = strange if strange[0] is not None else (seen, _called_a_guess(tried, spot))
+    return strange
+
+
+def _called_a_guess(tried: Draft, spot: Spot) -> Draft:
+    why = f"tried: an image of unknown bytes runs when the update is there; {spot.why}"
+    return replace(tried, staged=(replace(tried.staged[0], address_why=why),))
+
+
+def _without_padding(draft: Draft) -> list[Draft]:
+    """``draft`` with the end of a padded image not compared, if one is padded."""
+    images = tuple(replace(line, ignores=line.padding is not None) for line in draft.images)
+    return [replace(draft, images=images)] if any(line.ignores for line in images) else []
 
 
 def _with_text(draft: Draft, alone: Rehearsal, seen: Rehearsal) -> Draft:

@@ -73,7 +73,7 @@ def _header(document: Mapping[str, Any]) -> Markup:
 
 
 def _versions(document: Mapping[str, Any]) -> str:
-    images = (document["inputs"][role]["label"].split(",")[0] for role in ("from", "to"))
+    images = (document["inputs"][role]["label"].split(", ")[0] for role in ("from", "to"))
     versions = (document["versions"][role] for role in ("from", "to"))
     return " → ".join(f"{image} {version}" for image, version in zip(images, versions, strict=True))
 

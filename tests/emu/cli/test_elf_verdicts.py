@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import struct
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,59 @@ def test_as_shipped_it_does_not_boot(brownout: Brownout, tmp_path: Path) -> None
     assert (ran.code, ran.out) == (2, "")
     assert "stm32f1-copy-right-new.toml: the device as shipped does not run: bricked: no image runs; the " in ran.err
     assert ran.err.count("\n") == 1
+
+
+RESETS_AT_ONCE = struct.pack("<4I", 0x2000_5000, 0x0800_0011, 0, 0) + struct.pack(
+    "<4H2I", 0x4801, 0x4902, 0x6001, 0xE7FE, 0xE000_ED0C, 0x05FA_0004
+)
+"""Vectors; ldr r0, =AIRCR; ldr r1, =SYSRESETREQ; str r1, [r0]; b ."""
+
+ERASES_THE_UPDATE = bytes.fromhex(
+    "0d4b0e4a5a6002f188325a6002221a610b4a5a6142221a61da68d207fcd480221a614ff0e022074bc2f8083d1a685b68"
+    "82f30888184700bf00200240230167450030000800200008"
+)
+"""Unlocks the flash, erases the page at 0x0800_3000, and enters the image at 0x0800_2000."""
+
+
+REFUSING = """
+chip = "STM32F103xB"
+accept = ["old", "new"]
+file = [{ path = "boot.bin", address = 0x0800_0000 }, { path = "old.bin", address = 0x0800_2000 }]
+slot = [{ name = "a", address = 0x0800_2000, size = 0x800 }]
+image = [{ name = "old", path = "old.bin" }, { name = "new", path = "new.bin" }]
+staged = [{ path = "new.bin", address = 0x0800_3000 }]
+alive = { stays_s = 0.01 }
+"""
+
+
+def test_as_shipped_it_resets_for_ever(brownout: Brownout, tmp_path: Path) -> None:
+    """As one whose watchdog bites while it stands still with nothing to run."""
+    (tmp_path / "boot.bin").write_bytes(RESETS_AT_ONCE)
+    loader = f'path = "{ELF / "stm32f1-copy-right.elf"}"'
+    path = written(tmp_path, "copy-right", "new", (loader, 'path = "boot.bin"\naddress = 0x0800_0000'))
+    ran = brownout("run", "--board", path, *CLEAN)
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err.endswith(
+        "the device as shipped does not run: no image is entered, and it resets again and again, by software; it said "
+        "nothing on any port\n"
+    )
+
+
+def test_an_update_that_was_taken_back_is_told_from_one_that_was_refused(brownout: Brownout, tmp_path: Path) -> None:
+    path = written(tmp_path, "ab-right", "sick", ("accept = ['old']", "accept = ['old', 'new']"))
+    line = brownout.refused("run", "--board", path, *CLEAN)
+    assert "ends with: old image runs, committed; the new image should run; the new image was entered, and" in line
+    assert 'Where that is right, accept = ["old"]; `brownout boot` shows what the bootloader does' in line
+
+
+def test_an_update_that_was_refused_leaves_the_old_image(brownout: Brownout, tmp_path: Path) -> None:
+    (tmp_path / "boot.bin").write_bytes(struct.pack("<4I", 0x2000_5000, 0x0800_0011, 0, 0) + ERASES_THE_UPDATE)
+    for name in ("old", "new"):
+        stays = struct.pack("<4IH", 0x2000_5000, 0x0800_2011, 0, 0, 0xE7FE) + name.encode()
+        (tmp_path / f"{name}.bin").write_bytes(stays)
+    (tmp_path / "board.toml").write_text(REFUSING)
+    line = brownout.refused("run", "--board", tmp_path / "board.toml", *CLEAN)
+    assert "; it was refused after 1 operation on flash: is it signed for this bootloader" in line
 
 
 def test_the_uncut_update_fails(brownout: Brownout, tmp_path: Path) -> None:

@@ -148,6 +148,35 @@ def test_an_update_that_is_never_applied_is_said_to_be(brownout: Brownout, tmp_p
     assert "the uncut update does not install the new image: after 1 session the old one runs" in line
 
 
+def padded(path: Path) -> Path:
+    """The update with blank flash and flags behind it, of which the bootloader copies none."""
+    content = load_image(ELF / "stm32f1-app-new-a.elf").flatten(fill=0xFF)
+    path.write_bytes(content.ljust(0x1000 - 16, b"\xff") + b"sixteen of flags")
+    return path
+
+
+def test_the_padding_of_an_update_is_not_part_of_the_image(brownout: Brownout, tmp_path: Path) -> None:
+    made = brownout("new", tmp_path / "n", *files("stm32f1", "copy")[:4], "--new", padded(tmp_path / "new.bin"))
+    assert (made.code, made.err) == (0, "")
+    assert "on flash the new image runs in a slot." in made.out
+    board = document(tmp_path / "n")
+    content = len(load_image(ELF / "stm32f1-app-new-a.elf").flatten(fill=0xFF).rstrip(b"\xff"))
+    assert [image.get("ignore") for image in board["image"]] == [None, [[content, 0x1000]]]
+    assert "guessed    how large the slot is" in made.out
+    assert brownout("boot", tmp_path / "n" / "board.toml").out.splitlines()[-1].endswith("new image runs, committed")
+
+
+def test_an_image_that_is_neither_is_said_to_run(brownout: Brownout, tmp_path: Path) -> None:
+    """As when the file given and the one that waits were signed one after the other."""
+    content = load_image(ELF / "stm32f1-app-new-a.elf").flatten(fill=0xFF)
+    (tmp_path / "new.bin").write_bytes(content.ljust(0x1000, b"\x01"))
+    made = brownout("new", tmp_path / "n", *files("stm32f1", "copy")[:4], "--new", tmp_path / "new.bin")
+    assert (made.code, made.err) == (0, "")
+    assert "with the update at 0x8003000 an image runs that is neither the old nor the new one" in made.out
+    assert "guessed    where the update waits; how large the slot is" in made.out
+    assert document(tmp_path / "n")["staged"][0]["address"] == 0x0800_3000
+
+
 @pytest.mark.parametrize(
     ("given", "says"),
     [

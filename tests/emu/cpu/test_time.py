@@ -24,6 +24,23 @@ def test_cycles_are_half_words_and_none_is_lost(hz: int, parts: list[int]) -> No
     assert time.clock.now_us == sum(parts) * 1_000_000 // hz
 
 
+@given(
+    hz=st.integers(32_768, 200_000_000), parts=st.lists(st.integers(0, 5000), max_size=40), pause_us=st.integers(0, 90)
+)
+def test_pauses_between_stretches_of_code_come_when_they_would_one_by_one(
+    hz: int, parts: list[int], pause_us: int
+) -> None:
+    time, at_once, began = CoreClock(VirtualClock(), hz), CoreClock(VirtualClock(), hz), []
+    for part in parts:
+        time.charge(part)
+        began.append(time.clock.now_us)
+        time.clock.advance(pause_us)
+    assert at_once.charge_each(parts, pause_us) == began
+    for each in (time, at_once):
+        each.charge(1)
+    assert (at_once.clock.now_us, at_once.cycles) == (time.clock.now_us, time.cycles)
+
+
 @given(first=st.integers(1, 10**6), second=st.integers(1, 10**6))
 def test_the_count_goes_on_when_the_frequency_changes(first: int, second: int) -> None:
     time = CoreClock(VirtualClock(), 8_000_000)

@@ -30,10 +30,11 @@ def board(folder: Path, chip: str, loader: str, staged: str, *, more: str = "") 
         content[TAIL[chip] + 1] ^= 4
         waiting = folder / "damaged.bin"
         waiting.write_bytes(content)
-    accept = {"copy": {"new": ["new"]}, "ab": {"new": ["old", "new"]}, "swap": {"new": ["old", "new"]}}
+    either = ["old", "new"]
+    accept = {"copy": {"new": ["new"], "brief": ["new"]}, "ab": {"new": either}, "swap": {"new": either}}
     accepted = accept[design].get(staged, ["old"])
     images = {"old": ELF / f"{chip}-app-old-a.elf", staged: waiting}
-    if staged in ("sick",):
+    if staged in ("sick", "brief"):
         images = {"old": images["old"], "new": waiting}
     slots = {"a": SLOT_A[chip]} if design == "copy" else {"a": SLOT_A[chip], "b": SLOT_B[chip]}
     slots = slots if design != "swap" else {"a": SLOT_A[chip]}

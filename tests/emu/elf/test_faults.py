@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -13,8 +15,11 @@ from emu.campaign.faults.campaign import FaultCampaign, FaultReport
 from emu.campaign.faults.fault import parse_fault
 from emu.campaign.faults.kind import FaultKind, Ground
 from emu.campaign.faults.kinds import kind_named
+from emu.campaign.faults.rest import RestFaults
 from emu.campaign.faults.retrace import follow_fault
 from emu.campaign.faults.staged import BLOCK, HEAD, StagedFaults
+from emu.campaign.judge import State
+from emu.campaign.monitor import Monitor
 from emu.campaign.options import Options
 from emu.campaign.token import token_for
 from emu.campaign.verdict import Step
@@ -22,6 +27,9 @@ from emu.elf.bench import ElfBench
 from emu.elf.board import load_elf_board
 from emu.elf.rig import ElfRig
 from emu.errors import ScenarioError, TokenError
+from emu.events import HANDOVER, UNKNOWN
+from emu.rig import Outcome
+from flash.journal import Event
 from flash.peek import read_snapshot
 from flash.tears import TEAR_SETS
 from tests.emu.elf.boards import ELF, board
@@ -186,6 +194,19 @@ def test_a_damaged_slot_is_made_again_and_where_nothing_is_left_nothing_has_to_r
     report = report_on(copying, "rest", "rest.0.a+0x1")
     assert (report.findings, set(words(report)["0.a"])) == ([], {"nothing runs, and no whole image is left"})
     assert any("durable" in note or "accepts" in note for note in report.notes)
+
+
+def test_a_bootloader_with_nothing_to_run_may_be_reset_by_its_watchdog_for_ever(copying: ElfBench) -> None:
+    """Only one that runs nothing: an image that is not whole, entered again and again, is a finding."""
+    kind, fault = kind_on(copying, "rest"), parse_fault("rest.0.a+0x1.xor01")
+    assert isinstance(kind, RestFaults)
+    stopped = kind.chain(fault)
+    start = State(replace(kind.rig(fault).initial(1), attempts_left=kind.attempts), Monitor())
+    again = replace(stopped, outcome=Outcome("reset", cause="watchdog"))
+    assert kind.amended(fault, start, again).breaches == []
+    entered = SimpleNamespace(run=SimpleNamespace(entries=[Event(HANDOVER, 0, ("a", UNKNOWN))]))
+    strange = replace(again, sessions=[entered])  # type: ignore[list-item]
+    assert [breach.check for breach in kind.amended(fault, start, strange).breaches] == ["stands"]
 
 
 def test_the_only_record_of_a_factory_is_a_single_point_of_failure(tmp_path: Path) -> None:

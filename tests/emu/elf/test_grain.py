@@ -24,20 +24,43 @@ def slot(address: int, size: int) -> Partition:
 
 
 def test_everything_is_fine_where_there_is_room() -> None:
-    assert fine_blocks([9, 3], [slot(0x1000, 0x2000)], BLOCK, 16) == [1, 2, 3, 9]
+    assert fine_blocks([9, 3], [], [slot(0x1000, 0x2000)], BLOCK, 16) == [1, 2, 3, 9]
 
 
 def test_of_a_large_slot_the_ends_are_fine() -> None:
-    assert fine_blocks([], [slot(0x10000, 0x20000)], BLOCK, 16) == [0x10, 0x2F]
+    assert fine_blocks([], [], [slot(0x10000, 0x20000)], BLOCK, 16) == [0x10, 0x2F]
 
 
 def test_a_record_behind_a_large_update_is_fine_and_so_are_the_ends_of_the_update() -> None:
-    found = fine_blocks([*range(0x30, 0x60), 0x7E, 0x7F], [slot(0x10000, 0x20000)], BLOCK, 8)
+    found = fine_blocks([*range(0x30, 0x60), 0x7E, 0x7F], [], [slot(0x10000, 0x20000)], BLOCK, 8)
     assert found == [0x10, 0x2F, 0x30, 0x31, 0x32, 0x33, 0x34, 0x5F, 0x7E, 0x7F]
 
 
 def test_what_is_written_into_slots_counts_as_theirs() -> None:
-    assert fine_blocks([0x10, 0x11, 0x12], [slot(0x10000, 0x20000)], BLOCK, 4) == [0x10, 0x2F]
+    assert fine_blocks([0x10, 0x11, 0x12], [], [slot(0x10000, 0x20000)], BLOCK, 4) == [0x10, 0x2F]
+
+
+def test_a_record_that_is_looked_at_and_not_written_comes_before_the_rest_of_what_is() -> None:
+    written, one = [*range(0x30, 0x38)], [slot(0x10000, 0x20000)]
+    assert fine_blocks(written, [5, 0x30], one, BLOCK, 4) == [5, 0x10, 0x2F, 0x30, 0x31, 0x37]
+    assert fine_blocks(written, [5, 0x11], one, BLOCK, 3) == [5, 0x10, 0x2F, 0x30, 0x37]
+
+
+def test_an_image_that_is_looked_at_and_not_written_is_no_record() -> None:
+    assert fine_blocks([], range(0x40, 0x44), [slot(0x1000, 0x1000)], BLOCK, 16) == [1, 0x40, 0x41, 0x42, 0x43]
+    assert fine_blocks([], range(0x40, 0x45), [slot(0x1000, 0x1000)], BLOCK, 16) == [1]
+
+
+def test_the_record_that_an_uncut_update_does_not_write_is_fine(tmp_path: Path) -> None:
+    """The bootloader has two configs and writes the older one: each of them has small units."""
+    rig = ElfRig(load_elf_board(board(tmp_path, "nrf52840", "ab-right", "new")))
+    grid, written = rig.grids["flash"], {at // BLOCK for at, _ in rig.records}
+    run = rig.run(rig.initial(1))
+    read = {
+        at // BLOCK for at, size in (grid.extent(unit) for _, unit in run.trace.consulted_units) if size == FINE_SIZE
+    }
+    assert written
+    assert read - written, "nothing is small but what is written"
 
 
 def test_a_slot_too_large_to_be_fine_has_small_units_at_both_ends(

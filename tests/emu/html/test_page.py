@@ -42,6 +42,15 @@ NAMES = ("held", "findings", "two cuts", "inconclusive", "no map")
 # -- the file --------------------------------------------------------------------------------------------
 
 
+def test_the_title_has_the_whole_name_of_an_update_without_a_version() -> None:
+    """What waits in flash is called by its size, which has a comma of its own."""
+    document = deepcopy(to_document(verdict(), ASKED))
+    document["inputs"]["to"]["label"] = "65,536 bytes staged"
+    document["inputs"]["from"]["label"] = "app-1.bin, build 7"
+    (title,) = (e.text for e in Page(to_html(document)).elements if e.name == "title")
+    assert re.search(r"app-1\.bin \S* ?→ 65,536 bytes staged", title)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_page_is_well_formed_and_every_reference_in_it_leads_somewhere(name: str) -> None:
     page = Page(pages()[name])
