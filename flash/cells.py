@@ -16,6 +16,8 @@ security register. They are flash as well, so they are torn, snapshotted and com
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -339,8 +341,13 @@ class Cells:
             self.weak.restore_block(low, low + size, content[at:])
 
     def _blank_snapshot(self) -> Snapshot:
-        count = self.size // self.block_size
-        return Snapshot(SnapshotTree.uniform(self._block(0), count), self.wear.tobytes())
+        return Snapshot(_uniform_tree(self._block(0).content, self.size // self.block_size), self.wear.tobytes())
+
+
+@lru_cache(maxsize=64)
+def _uniform_tree(content: bytes, count: int) -> SnapshotTree:
+    """One for all arrays that are alike: what one has written is all that another has to restore."""
+    return SnapshotTree.uniform(Block(content), count)
 
 
 def block_size_of(geometry: Geometry) -> int:
