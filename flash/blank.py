@@ -27,10 +27,13 @@ def blank_array(size: int, value: int) -> NDArray[np.uint8]:
         return np.zeros(size, np.uint8)
     if size < SHARED_FROM:
         return np.full(size, value, np.uint8)
-    file = _file_of(value)
-    while (there := os.fstat(file).st_size) < size:
-        os.pwrite(file, bytes([value]) * _CHUNK, there)
-    memory = mmap.mmap(file, size, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_WRITE)
+    try:
+        file = _file_of(value)
+        while (there := os.fstat(file).st_size) < size:
+            os.pwrite(file, bytes([value]) * _CHUNK, there)
+        memory = mmap.mmap(file, size, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_WRITE)
+    except OSError:  # a process that may write no such file, or has too many open: the same bytes, all its own
+        return np.full(size, value, np.uint8)
     return np.frombuffer(memory, np.uint8)
 
 

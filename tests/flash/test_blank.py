@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +51,16 @@ def test_what_a_child_process_writes_is_in_no_other() -> None:
     assert os.waitpid(child, 0)[1] == 0
     assert array.tobytes() == b"\xff" * SHARED_FROM
     assert blank_array(3 * SHARED_FROM, 0xFF).tobytes() == b"\xff" * (3 * SHARED_FROM)
+
+
+@pytest.mark.parametrize(("limit", "most"), [(resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_NOFILE, 3)])
+def test_a_process_that_may_open_or_write_no_file_has_them_too(limit: int, most: int) -> None:
+    child = os.fork()
+    if not child:
+        resource.setrlimit(limit, (most, most))
+        size = 9 * SHARED_FROM
+        os._exit(int(blank_array(size, 0xA5).tobytes() != b"\xa5" * size))
+    assert os.waitpid(child, 0)[1] == 0
 
 
 def test_many_large_ones_take_no_room() -> None:
