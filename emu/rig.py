@@ -35,8 +35,9 @@ class Capabilities:
     """``snapshot``: states can be taken and restored. ``tears``: interrupted operations can be made exactly.
     ``deterministic``: the same state runs the same way. ``virtual_time``: time costs nothing. ``is_ours``: what runs in
     it is brownout's, so what is not the same twice is brownout's mistake. ``resets``: a session says what a reset
-    without a loss of power finds at each of its points, in its events or in `Run.kept`. ``update_waits``: the factory
-    state has an update in it, so that the first session is at work on it."""
+    without a loss of power finds at each of its points, in its events or in `Run.kept`. ``ends_with``: the image
+    that the uncut update has to end with, where whoever begins a campaign sees first that the device runs without it:
+    then one that fails by itself is a finding."""
 
     snapshot: bool
     tears: bool
@@ -44,7 +45,7 @@ class Capabilities:
     virtual_time: bool
     is_ours: bool = True
     resets: bool = True
-    update_waits: bool = False
+    ends_with: str = ""
 
 
 Plan = tuple[tuple[int, str], ...]

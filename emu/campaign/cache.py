@@ -19,6 +19,8 @@ from emu.rig import DeviceState, Outcome, Place, Rig, Run
 from flash.snapshot import Block, Snapshot, TreePart
 from flash.trace import ATTEMPTS, Trace, UnitAddress
 
+Execute = Callable[[DeviceState, str | None], Run]
+"""Makes happen what happens from a state, and what weak cells read as."""
 Consults = Callable[[Run, bool], Iterable[Place]]
 """Places whose content at the beginning of a stretch the checks look at; the flag says that it begins at a reset."""
 
@@ -127,48 +129,29 @@ class RunCache:
         self.hits = 0
         self.misses = 0
 
-    def session(self, state: DeviceState, resolution: str | None = None) -> Session:
-        """The session from ``state``: executed, or recognised."""
+    def session(self, state: DeviceState, resolution: str | None = None, execute: Execute | None = None) -> Session:
+        """The session from ``state``: executed, or recognised. ``execute`` None: by the rig, in this process; it is
+        asked for stretches, or for whole sessions where nothing can be recognised. What it raises is passed on."""
+        run = execute or self._run
         if not self.is_enabled:
-            return self.unshared(state, self._rig.run(state, resolution=resolution))
+            return self._unshared(state, run(state, resolution))
         pieces: list[Piece] = []
         offset = 0
         while True:
-            piece = self.recognise(state, offset, resolution) or self._execute(state, offset, resolution)
+            piece = self._recognise(state, offset, resolution)
+            if piece is None:
+                piece = self._learn(state, run(state, resolution), offset, resolution)
             pieces.append(piece)
             state = self.end_of(piece)
             offset += len(piece.run.entries)
             if piece.run.outcome.kind != "waypoint":
                 return Session(tuple(pieces), state)
 
-    def unshared(self, state: DeviceState, run: Run) -> Session:
-        """A whole session from ``state``, which stands for no other: what is made of a run when nothing is cached."""
-        self.misses += 1
-        return Session((Piece(run, state, 0, True, None),), run.end)
-
-    def recognise(self, state: DeviceState, offset: int, resolution: str | None = None) -> Piece | None:
-        """The stretch from ``state``, if it needs no run."""
-        tree = self._tree(state, resolution)
-        known = tree.last if tree.last is not None and self._fits(tree.last, state) else self._find(tree.root, state)
-        if known is None:
-            return None
-        self.hits += 1
-        tree.last = known
-        return Piece(known.run, state, offset, False, known)
-
-    def learn(self, state: DeviceState, run: Run, offset: int, resolution: str | None = None) -> Piece:
-        """``run`` is what happened from ``state``."""
-        self.misses += 1
-        if run.trace is None:
-            return Piece(run, state, offset, True, None)
-        trace = run.trace
-        for place in self._consults(run, not state.volatile):
-            name = self._rig.chip_names[place.chip]
-            for unit in self._grids[place.chip].units_in(place.address, place.size):
-                trace.consulted_units.setdefault((name, unit))
-        tree = self._tree(state, resolution)
-        tree.last = self._insert(tree.root, state, run, trace)
-        return Piece(run, state, offset, True, tree.last)
+    def foreseen(self, state: DeviceState, resolution: str | None = None) -> Piece | None:
+        """The stretch from ``state``, as far as is known by now. Whoever asks has not come there yet: it counts as
+        nothing, and later something else may be found that is the same."""
+        found = self._find_in(self._tree(state, resolution), state) if self.is_enabled else None
+        return None if found is None else Piece(found.run, state, 0, False, found)
 
     def end_of(self, piece: Piece) -> DeviceState:
         """The state a stretch leaves: every unit it wrote, and all others as they were."""
@@ -183,8 +166,41 @@ class RunCache:
 
     # -- inside --------------------------------------------------------------------------------------------
 
-    def _execute(self, state: DeviceState, offset: int, resolution: str | None) -> Piece:
-        return self.learn(state, self._rig.stretch(state, resolution=resolution), offset, resolution)
+    def _run(self, state: DeviceState, resolution: str | None) -> Run:
+        do = self._rig.stretch if self.is_enabled else self._rig.run
+        return do(state, resolution=resolution)
+
+    def _unshared(self, state: DeviceState, run: Run) -> Session:
+        """A whole session from ``state``, which stands for no other: what is made of a run when nothing is cached."""
+        self.misses += 1
+        return Session((Piece(run, state, 0, True, None),), run.end)
+
+    def _recognise(self, state: DeviceState, offset: int, resolution: str | None) -> Piece | None:
+        """The stretch from ``state``, if it needs no run."""
+        tree = self._tree(state, resolution)
+        known = self._find_in(tree, state)
+        if known is None:
+            return None
+        self.hits += 1
+        tree.last = known
+        return Piece(known.run, state, offset, False, known)
+
+    def _find_in(self, tree: _Tree, state: DeviceState) -> Known | None:
+        return tree.last if tree.last is not None and self._fits(tree.last, state) else self._find(tree.root, state)
+
+    def _learn(self, state: DeviceState, run: Run, offset: int, resolution: str | None) -> Piece:
+        """``run`` is what happened from ``state``."""
+        self.misses += 1
+        if run.trace is None:
+            return Piece(run, state, offset, True, None)
+        trace = run.trace
+        for place in self._consults(run, not state.volatile):
+            name = self._rig.chip_names[place.chip]
+            for unit in self._grids[place.chip].units_in(place.address, place.size):
+                trace.consulted_units.setdefault((name, unit))
+        tree = self._tree(state, resolution)
+        tree.last = self._insert(tree.root, state, run, trace)
+        return Piece(run, state, offset, True, tree.last)
 
     def _tree(self, state: DeviceState, resolution: str | None) -> _Tree:
         return self._trees.setdefault(

@@ -14,10 +14,12 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 
 from emu.board import CheckEntry
+from emu.campaign.ahead import Asked
 from emu.campaign.applicable import chosen_checks
 from emu.campaign.cache import Session
 from emu.campaign.checks import Check
 from emu.campaign.engines import Died, Engine
+from emu.campaign.foresight import Foresight
 from emu.campaign.golden import golden_chain, why_no_cuts
 from emu.campaign.graph import Birth, Graph, Link, Node, Stop
 from emu.campaign.judge import Chain, Judge, Judged, State
@@ -30,7 +32,7 @@ from emu.campaign.tally import Tally
 from emu.campaign.verdict import IN_FLIGHT_NOTE, KILLED_NOTE, Coverage, Verdict, unfollowed
 from emu.campaign.walk import Walker
 from emu.clock import Stopwatch
-from emu.memory import resident_mb
+from emu.memory import collecting_rarely, resident_mb
 from emu.rig import DeviceState, Rig
 from emu.words import counted
 from flash.tears import LEAKS_TIER, WEAK_TIER
@@ -87,6 +89,8 @@ class Closure:
         self.graph = Graph(self.space, merges=merges)
         self.lives = Lives(self.judge, bounds)
         self.walker = Walker(rig, self.graph, self.space, options.tears, options.events, self._meet)
+        self._foresight = Foresight(self.walker.bench, self.walker.outline, self.walker.renaming.of)
+        self._runner.foresee(self._guess)
         self._pending: dict[Node, None] = {}
         self._open: dict[Node, None] = {}
         self._walking: dict[Stop, Iterator[Node]] = {}
@@ -98,6 +102,7 @@ class Closure:
         self.interrupted = False
         self.tally: Tally | None = None
 
+    @collecting_rarely()
     def explore(self) -> Verdict:
         """Run the campaign. Ctrl-C and the budget end it early; what is known is kept and ``complete`` is False."""
         golden = self._uncut_life(self._root)
@@ -108,6 +113,8 @@ class Closure:
             complete = False
             self.interrupted = isinstance(stop, KeyboardInterrupt)
             self.notes.append("stopped by the user" if self.interrupted else str(stop))
+        finally:
+            self._runner.close()
         if complete and self.options.events and self.walker.meets_flights:
             complete = False
             self.notes.append(IN_FLIGHT_NOTE)
@@ -191,11 +198,13 @@ class Closure:
             waited_for: dict[Node, None] = {}
             for stop, walk in list(self._walking.items()):
                 self._check_limits()
+                self._runner.go_on()
                 node = next((node for node in walk if not node.was_run), None)
                 if node is None:
                     del self._walking[stop]
                 else:
                     waited_for[node] = None
+            self._foresight.wait(self._walking)
             self._run(waited_for)
 
     def _take_up(self) -> None:
@@ -249,7 +258,13 @@ class Closure:
                 elif len(sessions) == len(self.options.resolutions) or (sessions and not sessions[-1].met_weak):
                     self._was_run(node, sessions)
 
+    def _guess(self) -> Asked | None:
+        """A state that may have to be run soon."""
+        state = self._foresight.next_state()
+        return None if state is None else (state, self.options.resolutions[0])
+
     def _was_run(self, node: Node, sessions: list[Session]) -> None:
+        self._runner.go_on()
         self._pending.pop(node, None)
         state = State(node.state, node.monitor)
         looked: Units = 0

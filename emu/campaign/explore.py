@@ -24,6 +24,7 @@ from emu.campaign.options import BudgetSpent, Options, Progress
 from emu.campaign.update_map import Place, UpdateMap, map_of
 from emu.campaign.verdict import Coverage, CutPath, Finding, FindingKey, Step, Verdict, unfollowed
 from emu.clock import Stopwatch
+from emu.memory import collecting_rarely
 from emu.rig import Outcome, Region, Rig
 from flash.tears import LEAKS_TIER, TEAR_SETS
 
@@ -69,6 +70,7 @@ class Explorer:
 
     # -- the campaign --------------------------------------------------------------------------------------
 
+    @collecting_rarely()
     def explore(self) -> Verdict:
         """Run the campaign. Ctrl-C and the budget end it early; what is known is kept and ``complete`` is False."""
         root = State(self._rig.initial(self._options.attempts), Monitor())

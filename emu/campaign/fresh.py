@@ -19,7 +19,6 @@ import selectors
 import subprocess
 import sys
 import tempfile
-import warnings
 from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -27,6 +26,7 @@ from functools import partial
 from typing import BinaryIO, cast
 
 from emu.campaign.engines import WorkSpec
+from emu.campaign.engines.child import forked
 from emu.errors import ScenarioError
 from emu.rig import DeviceState, Rig, Run
 from flash.journal import Entry, Event, Misuse, Operation
@@ -212,13 +212,6 @@ def in_a_child(session: Callable[[], Run]) -> Record | str:
         return "the firmware ends its process"
     record: Record | str = pickle.loads(said)
     return record
-
-
-def forked() -> int:
-    """fork(), also from a process with threads, as test runners are: a child of ours takes no lock of theirs."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)
-        return os.fork()
 
 
 def main() -> None:

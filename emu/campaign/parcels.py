@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from operator import attrgetter
+from typing import Any
 
 from bootloader.decision import ResetCause
 from emu.rig import DeviceState, Kept, Outcome, Plan, Run
 from flash.grid import Grids
-from flash.journal import Entry
+from flash.journal import Entry, Operation
 from flash.snapshot import Block, Snapshot
 from flash.trace import Trace, UnitAddress
 
@@ -69,6 +71,32 @@ class Lacks:
     """The answer to an item of whose blocks some are not known here: it must be sent with all of their contents."""
 
 
+_fields_of = attrgetter(*(field.name for field in fields(Operation)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Entries:
+    """A journal, its operations in columns: a third of the bytes and a quarter of the time of pickled entries.
+    ``others``: what is no operation, by its place."""
+
+    columns: tuple[tuple[Any, ...], ...]
+    others: tuple[tuple[int, Entry], ...]
+
+    @classmethod
+    def of(cls, entries: Sequence[Entry]) -> _Entries:
+        operations = [entry for entry in entries if isinstance(entry, Operation)]
+        others = [(at, entry) for at, entry in enumerate(entries) if not isinstance(entry, Operation)]
+        return cls(tuple(zip(*map(_fields_of, operations), strict=True)), tuple(others))
+
+    def unpacked(self) -> list[Entry]:
+        operations: list[Entry] = list(map(Operation, *self.columns)) if self.columns else []
+        if not self.others:
+            return operations
+        others, following = dict(self.others), iter(operations)
+        count = len(operations) + len(others)
+        return [others[at] if at in others else next(following) for at in range(count)]
+
+
 @dataclass(frozen=True, slots=True)
 class _Trace:
     consulted: tuple[UnitAddress, ...]
@@ -80,7 +108,7 @@ class _Trace:
 class PackedRun:
     """What happened in a stretch. ``end`` differs from the state it began in."""
 
-    entries: list[Entry]
+    entries: _Entries
     outcome: Outcome
     end: PackedState
     end_us: int
@@ -100,7 +128,9 @@ class PackedRun:
             trace.consulted_units = dict.fromkeys(self.trace.consulted)
             trace.determined, trace.written = set(self.trace.determined), set(self.trace.written)
         end = self.end.unpacked(start.memory, blocks)
-        return Run(self.entries, self.outcome, end, self.end_us, trace, self.met_weak, self.kept, self.missed)
+        return Run(
+            self.entries.unpacked(), self.outcome, end, self.end_us, trace, self.met_weak, self.kept, self.missed
+        )
 
 
 def packed_state(state: DeviceState, base: Sequence[Snapshot], used: Blocks) -> PackedState:
@@ -121,7 +151,8 @@ def packed_run(run: Run, start: DeviceState, known: Mapping[bytes, Block]) -> Pa
         else _Trace(tuple(trace.consulted_units), _sorted(trace.determined), _sorted(trace.written))
     )
     kept = tuple(run.kept)
-    return PackedRun(run.entries, run.outcome, end, run.end_us, units, run.met_weak, kept, run.missed, contents)
+    entries = _Entries.of(run.entries)
+    return PackedRun(entries, run.outcome, end, run.end_us, units, run.met_weak, kept, run.missed, contents)
 
 
 def blocks_of(memory: Sequence[Snapshot]) -> Blocks:

@@ -20,7 +20,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
-from emu.campaign.fresh import Record, answer_all, forked
+from emu.campaign.engines.child import forked
+from emu.campaign.fresh import Record, answer_all
 from emu.errors import ScenarioError
 from emu.rig import DeviceState, Rig
 

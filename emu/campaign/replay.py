@@ -17,6 +17,7 @@ from emu.campaign.breach import Breach
 from emu.campaign.checks import at_once
 from emu.campaign.config_watch import ConfigWatch
 from emu.campaign.edges import EVENT_NAMES, TIMER, EdgeWalker, tears_in, time_at
+from emu.campaign.golden import failures
 from emu.campaign.judge import Judge, State
 from emu.campaign.monitor import Monitor
 from emu.campaign.token import Token
@@ -134,6 +135,8 @@ def follow(rig: Rig, judge: Judge, token: Token, seed: int = 0) -> Story:
             if check in judge.checks:
                 breaches.append(Breach(check, step.entry, message))
     chain = judge.chain(state, readings)
+    if not token.path:
+        breaches += failures(chain, rig)
     for judged in chain.sessions:
         sessions.append(Session(judged.state.device, judged.run, _configs(rig, judged.state.device)))
     return Story(sessions, chain.outcome, breaches + chain.breaches)

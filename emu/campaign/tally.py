@@ -231,10 +231,18 @@ class Tally:
         else:
             self._find_on(self._plain, weak=False)
             self._find_on(self.paths, weak=True)
+        self._find_in_golden()
         for about, finding in self._findings.items():
             finding.count = self._edges_to([about])
         for check in self.closure.checks:
             self._cover.broken[check] = self._edges_to(about for about in self._findings if about[0] == check)
+
+    def _find_in_golden(self) -> None:
+        """What only the uncut update as a whole breaks."""
+        told = {finding.key.check for finding in self._findings.values() if not finding.path}
+        for breach in self.golden.breaches:
+            if breach.check not in told:
+                self._report((), (), (), breach.check, breach.message, str(self.golden.outcome), weak=None)
 
     def _find_on(self, paths: Paths, *, weak: bool | None) -> None:
         for node in paths.arrivals:

@@ -25,7 +25,10 @@ def better_chip(board: Path) -> str:
         if not document.chip:
             return ""
         named = bundled_chip(document.chip).name
-        choice = choose(Evidence(tuple(read_firmware(board.parent / file.path) for file in document.file)))
+        evidence = Evidence(tuple(read_firmware(board.parent / file.path) for file in document.file))
+        if not evidence.placed:
+            return ""  # raw binaries, each of which may begin the memory the others do
+        choice = choose(evidence)
     except (UsageError, FlashError):
         return ""
     if choice.is_doubtful or named in (choice.name, *(each.chip.name for each in choice.equal)):

@@ -78,7 +78,8 @@ def depth_options(function: F) -> F:
     for option in reversed(
         [
             click.option("--depth", type=click.Choice(["any", "1", "2"]), default="any", show_default=True,
-                         help="How many interruptions in a row; 1 and 2: every edge by brute force."),
+                         help="How many interruptions in a row; 1 and 2: every edge by brute force, which takes longer "
+                              "than any where there are thousands."),
             click.option("--attempts", type=click.IntRange(1, MAX_ATTEMPTS),
                          help=f"How many update attempts the workload has. [default: {ATTEMPTS_AT_ANY_DEPTH} at any "
                               "depth, else 1]"),
@@ -89,7 +90,7 @@ def depth_options(function: F) -> F:
                          help="At any depth: run every state that differs in anything, recognise none by what its "
                               "future looks at. For small boards."),
             click.option("--keep-going", is_flag=True,
-                         help="Do not stop at the depth of the first finding, nor at an update that ends the device."),
+                         help="Do not stop at the depth of the first finding, nor at an update that fails uncut."),
             click.option("--budget", default="", metavar="TIME",
                          help="Stop after this long, e.g. 60s or 5m, and say what was not reached."),
             click.option("--memory", type=click.IntRange(1), metavar="MB",

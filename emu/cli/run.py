@@ -35,6 +35,7 @@ from emu.cli.resets import Resettable, resettable, with_all_that_is_kept
 from emu.cli.step_summary import append_summary, wants_summary
 from emu.cli.store import StoreChoice, opened, store_options
 from emu.cli.stories import Teller, tellable
+from emu.cli.uncut import uncut_lines
 from emu.errors import UsageError
 from emu.report.asked import Asked
 from emu.report.document import to_document, to_junit
@@ -148,10 +149,8 @@ def command(inputs: Inputs, tears: str, depth: DepthChoice, events: str, json_fi
     _clear_progress()
     if not owns_stdout(*(target for _, target in outputs)):
         _show(verdict, request, campaign, document, trials is not None, tried)
-        uncut = list(dict.fromkeys(each.key.check for each in verdict.findings if not (each.path or each.fault)))
-        if is_elf(rig) and uncut:
-            click.echo(f"\nuncut      the update fails when nothing comes in its way: {', '.join(uncut)}")
-            click.echo("           `brownout boot` shows what comes of it, and where an image differs")
+        for number, line in enumerate(uncut_lines(rig, verdict, Path(inputs.board))):
+            click.echo(line if number else f"\n{line}")
         if is_elf(rig) and not is_stopped:
             count = check_live_cuts(rig, chosen, options.attempts, rig.bounds.max_resets, options.events)
             click.echo(f"\nlive cuts  {count} all over the uncut update: each leaves what replaying its journal leaves")

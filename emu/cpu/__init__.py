@@ -15,11 +15,12 @@ What is not modelled, so that nobody takes silence for proof:
 - Every bus fault is precise. LDRD, STRD, LDM and STM never fault for alignment, UNALIGN_TRP and DIV_0_TRP do nothing. A
   fault inside an IT block loses the rest of it when its handler returns to it.
 - SEV is not seen: a WFE with nothing to come returns at once.
-- Caches, DMA of STM32, ADCs, radios, USB: their registers keep what is written, and are counted. Timers count; they
-  capture nothing and drive no pin. An input that nobody drives reads what its own resistor makes of it.
+- Caches, ADCs, radios, USB: their registers keep what is written, and are counted. DMA of STM32 serves serial ports and
+  copies memory, at once; that of the H5 does nothing. Timers count; they capture nothing and drive no pin. An input
+  that nobody drives reads what its own resistor makes of it.
 - A debugger is never attached: BKPT is a HardFault.
 - A loop longer than 256 blocks of code, or one that also counts, is not recognised as waiting (`steady`): it runs to
-  the limit of its session.
+  the limit of its session. Where it does nothing but count, its rounds are worked out (`counting`).
 
 unicorn is imported in `engine` alone; it is the extra ``cpu``. Importing a module of this room without it raises
 MissingExtra.

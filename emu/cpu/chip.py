@@ -123,6 +123,12 @@ class PeripheralEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     low_power: LowPower | None = None
     hse_hz: Positive = 8_000_000
     lsi_hz: Positive = 32_000
+    requests: tuple[tuple[int, int, str], ...] = ()
+    """[channel or stream (-1: any), selection, who asks]: of a DMA, the port and _TX or _RX."""
+    lines: tuple[int, ...] = ()
+    """The interrupts of its channels, in order."""
+    mux: str = ""
+    """The peripheral that selects requests for it."""
 
 
 class Chip(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

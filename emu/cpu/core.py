@@ -17,6 +17,7 @@ from emu.cpu.agenda import Agenda
 from emu.cpu.bus import Bus
 from emu.cpu.clock import BYTES_PER_CYCLE, MICROSECONDS, CoreClock
 from emu.cpu.contract import BusFault
+from emu.cpu.counting import Counting
 from emu.cpu.ending import Ending, EndingKind
 from emu.cpu.engine import S0, Engine, Register
 from emu.cpu.exceptions import BUS_FAULT, HARD_FAULT, SVCALL, SYSTICK, USAGE_FAULT, Exceptions, name_of
@@ -43,6 +44,8 @@ from emu.cpu.systick import SysTick
 _FIRST_SLICE, _LONGEST_SLICE = 1 << 12, 1 << 18
 """Bytes of code. Slices grow, so that a short session is told its time well and a long one runs fast."""
 _WATCHING = 256
+_LONG_ENOUGH = 1 << 13
+"""Bytes of code of a slice after which it is asked whether a loop only counts: that takes as long as 50,000 of them."""
 _FIRST_ACCESSES, _FIRST_QUIET = 256, 1 << 20
 """Accesses to registers, and bytes of code, after which the core asks itself whether it goes round in a
 circle; twice as many each time it did not, since looking costs as much as a million instructions."""
@@ -98,6 +101,8 @@ class Core:
         self._quiet, self._quiet_due = 0, _FIRST_QUIET
         self._period = 0
         """Bytes of code of the circle that was found last; 0: it was left for good."""
+        self._polled: list[int] = []
+        """The registers that are read in it."""
         self._failed = 0
         self._slice_end_us = 0
         self._event_waits = 0
@@ -115,6 +120,7 @@ class Core:
         self.agenda.clear()
         self.charged, self._event_waits = 0, 0
         self._period = self._failed = 0
+        self._polled = []
         self._pended = set()
         self._calm()
         put = self.engine.put
@@ -208,7 +214,7 @@ class Core:
                     self._is_called = False
                     self.attendant()
                 if self.time.clock.now_us >= limit_us:
-                    return self._ending("limit", f"still running after {limit_us:,} us")
+                    return self._still_runs(limit_us)
                 ended = self._slice(limit_us, masked)
                 if ended is not None:
                     return ended
@@ -233,6 +239,8 @@ class Core:
             return self._stopped(stop, limit_us)
         if self._spins():
             return self._doze(limit_us)
+        if self.engine.executed >= _LONG_ENOUGH and self._leaves_out(limit_us):
+            return None
         if looks and self._period:
             return self._look_again(limit_us)
         if self._bus.count >= self._bus.due:
@@ -271,9 +279,20 @@ class Core:
 
     # -- going round in a circle --------------------------------------------------------------------------------
 
-    def looks_with(self, bus: Bus, search: Search) -> None:
-        """How it finds out whether a loop waits."""
-        self._bus, self._search = bus, search
+    def looks_with(self, bus: Bus, search: Search, counting: Counting) -> None:
+        """How it finds out whether a loop waits, or only counts."""
+        self._bus, self._search, self._counting = bus, search, counting
+
+    def _leaves_out(self, limit_us: int) -> bool:
+        """Whether rounds of a loop that only counts were left out, short of the next event. Whoever stands by would
+        miss them."""
+        if self.charged or self.attendant is not None:
+            return False
+        event, end = self.next_event, self.time.cycles_at(limit_us)
+        room = ((min(end, event) if event is not None else end) - self.time.cycles) * BYTES_PER_CYCLE
+        passed = self._counting.skip(room)
+        self.time.charge(passed)
+        return passed > 0
 
     def _calm(self) -> None:
         """Something has happened: looking begins anew."""
@@ -332,6 +351,7 @@ class Core:
     def _go_round(self, circle: Circle, limit_us: int) -> Ending | None:
         """Time goes on to the next event."""
         clock = self.time.clock
+        self._polled = [address for kind, address, _ in circle.accesses if kind == "read"]
         alarms = dict(clock.settings()[1])
         for name in circle.moved:
             clock.clear_alarm(name)
@@ -362,14 +382,21 @@ class Core:
         read = [address for kind, address, _ in circle.accesses if kind == "read"]
         if not read:
             return self._ending("spinning", "a loop that waits for nothing, and no interrupt will come")
-        where = ", ".join(f"{address:#010x}" for address in sorted(set(read)))
-        return self._ending("stalled", f"it polls {where} for ever, and nothing will change it", read[-1])
+        return self._ending("stalled", f"it polls {_listed(read)} for ever, and nothing will change it", read[-1])
+
+    def _still_runs(self, limit_us: int) -> Ending:
+        """At the limit; in a circle that is only left for interrupts, with what it polls."""
+        if not (self._period and self._polled):
+            return self._ending("limit", f"still running after {limit_us:,} us")
+        polls = f"it polls {_listed(self._polled)}, and no interrupt has changed that"
+        return self._ending("limit", polls, self._polled[-1])
 
     # -- sleep ------------------------------------------------------------------------------------------------
 
     def _sleep(self, limit_us: int) -> Ending | None:
         """WFI. PRIMASK does not keep it asleep; an exception of too low a priority does. Who sleeps does not poll."""
         self.news()
+        self._polled = []
         self._may_sleep_deeply()
         while not self._handlers.wakes():
             if self.next_event is None:
@@ -425,7 +452,7 @@ class Core:
 
     def _doze(self, limit_us: int) -> Ending | None:
         """In an empty loop only an exception goes on: of NMI and HardFault, not even a tick."""
-        ticks = self._handlers.execution_priority() >= 0
+        ticks, self._polled = self._handlers.execution_priority() >= 0, []
         while not self._handlers.is_called():
             if self.next_event is None:
                 return self._ending("spinning", "an empty loop, and no interrupt will come")
@@ -457,3 +484,7 @@ class Core:
 
     def _ending(self, kind: EndingKind, reason: str, register: int = 0) -> Ending:
         return Ending(kind, reason, self.engine.get(Register.PC), self.handler, register)
+
+
+def _listed(addresses: list[int]) -> str:
+    return ", ".join(f"{address:#010x}" for address in sorted(set(addresses)))

@@ -19,6 +19,7 @@ from emu.cpu.bus import ALIAS_SIZE, PERIPHERAL_ALIAS, RAM_ALIAS, Bus, RamBits
 from emu.cpu.chip import Chip
 from emu.cpu.contract import FlashController, Peripheral, Surroundings, World
 from emu.cpu.core import AsleepForEver, Core
+from emu.cpu.counting import Counting
 from emu.cpu.deep_sleep import DeepSleep
 from emu.cpu.engine import Engine, Register
 from emu.cpu.exceptions import NMI, Exceptions
@@ -42,6 +43,7 @@ from emu.cpu.marks import Marks
 from emu.cpu.memory import AddressSpace, Ram
 from emu.cpu.models import MODELS as CORE_MODELS
 from emu.cpu.peripherals import MODELS
+from emu.cpu.peripherals.dma import join
 from emu.cpu.steady import Access, Search
 from emu.cpu.stops import Refused
 from emu.cpu.system_space import BASE as SYSTEM
@@ -144,7 +146,7 @@ class Machine:
             self.clock.times_set,
             lambda: len(self.sent) + len(self.notes) + len(self._journal.entries),
         )
-        self.core.looks_with(self.bus, search)
+        self.core.looks_with(self.bus, search, Counting(self.engine, self.memory, self._has_marks))
         self.core.before_slice = self._before_slice
         self.core.deep_sleep = DeepSleep(self.bus, self.controller, self.clock, self._lose_ram)
         self.memory.sensed = self.sensed
@@ -252,6 +254,9 @@ class Machine:
             self.lane.close(WATCHED, accesses is not None)
 
     # -- flash ------------------------------------------------------------------------------------------------
+
+    def _has_marks(self) -> bool:
+        return self._marks is not None and self._marks.are_any
 
     def _find_devices(self) -> list[FlashDevice]:
         """The array first, then the rows beside it."""
@@ -429,6 +434,7 @@ class Machine:
             if isinstance(peripheral, Receives):
                 peripheral = OnTime(peripheral, self.core.happen)
             self.bus.attach(entry.name, entry.address, entry.size, peripheral)
+        join(chip.peripheral, self.peripherals, self.memory)
         words = dict(chip.words)
         for index, address in enumerate(chip.unique_id):
             words[address] = int(uniforms(self.seed, 1 << 32, 4 + index)[-1] * (1 << 32))

@@ -28,22 +28,23 @@ class Marks:
         self._touch = FirstTouch(bases[0], self._size, engine.folded)
         self._touch.touched.fill(1)
         self._touch.stay_in(0, self._size)
-        self._are_any = False
+        self.are_any = False
+        """Whether a granule is marked, or was until it was looked at last."""
         engine.follow([(base, self._size) for base in bases], self._touch, sensed, sensed)
 
     def look(self) -> None:
         """The cells may be others than before."""
         marked = [at // PIECE for at, _ in self._cells.ecc_states(0, self._size)]
-        if marked or self._are_any:
+        if marked or self.are_any:
             self._touch.touched.fill(1)
             self._touch.touched[marked] = 0
-            self._are_any = bool(marked)
+            self.are_any = bool(marked)
 
     def look_at(self, address: int, length: int) -> None:
         """An operation has changed cells of this range."""
         first, stop = address // PIECE, -(-(address + length) // PIECE)
         marked = [at // PIECE for at, _ in self._cells.ecc_states(first * PIECE, (stop - first) * PIECE)]
-        if marked or self._are_any:
+        if marked or self.are_any:
             self._touch.touched[first:stop] = 1
             self._touch.touched[marked] = 0
-            self._are_any = True
+            self.are_any = True

@@ -30,6 +30,10 @@ class UnknownRegister:
             where += f" to {self._at(self.last)}, {self.count} registers"
         return f"{where}: {self.reads} read, {self.writes} written"
 
+    @property
+    def place(self) -> str:
+        return self._at(self.offset)
+
     def _at(self, offset: int) -> str:
         return f"{self.peripheral}+{offset:#05x}" if self.peripheral else f"{offset:#010x}"
 

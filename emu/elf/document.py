@@ -164,9 +164,9 @@ class StorageEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class LimitEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A session that has not settled when both are over hangs: virtual seconds, and a multiple of the longest session
-    of the uncut update. A hang is tried once more with ``confirm_times`` of that."""
+    of the uncut update, each ``confirm_times``."""
 
-    session_s: Seconds = 10.0
+    session_s: Seconds = 5.0
     times_uncut: Positive = 4
     confirm_times: Positive = 3
 

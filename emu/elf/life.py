@@ -19,6 +19,7 @@ from emu.cpu.machine import Machine
 from emu.cpu.session import CpuSession
 from emu.elf.attempt import Attempt
 from emu.elf.document import WAITING, ElfBoardFile
+from emu.elf.limits import Limits
 from emu.elf.phrases import Lines, Phrases
 from emu.events import COMMIT_BEGUN, COMMIT_RETURNED, HANDOVER, NEW, NOTE, SAID, UNKNOWN
 from emu.known_images import KnownImages
@@ -33,6 +34,8 @@ _SETTLED = "settled"
 _WORDS = {
     "lockup": "locked up", "asleep": "sleeps", "spinning": "spins", "stalled": "waits", "limit": "still runs",
 }  # fmt: skip
+_POLLED = 100
+"""Reads of a register that nobody has modelled, after which it was polled: most are read once or twice."""
 _SHOWN, _KEPT = 60, 1024
 """Bytes of what was said last, and how many of them are kept on each port: half an image may talk without an end."""
 REFUSED_RULE = "refused"
@@ -48,6 +51,10 @@ _ADDRESS = re.compile(r"0x[0-9a-f]+")
 
 class _GivenUp(Exception):
     """The controller has refused too much."""
+
+
+class _TalksOn(Exception):
+    """It has said too much and shown nothing."""
 
 
 class Settled(Exception):
@@ -91,6 +98,7 @@ class ElfLife:
         self._slot = -1
         self._refusals = 0
         self._refused: set[str] = set()
+        self._said_count, self._said_limit = 0, 0
         self._said: dict[str, bytearray] = {}
         commit = "" if document.commit is None else document.commit.uart
         self._kept = max(_KEPT, len(document.alive.uart.encode()), len(commit.encode()))
@@ -129,6 +137,7 @@ class ElfLife:
 
     def says(self, port: str, data: bytes) -> None:
         """Bytes have left the chip: one, or by DMA as many as there were."""
+        self._said_count += len(data)
         if self._attempt is not None:
             self._attempt.says(port, data)
         if self._phrases is not None:
@@ -137,6 +146,8 @@ class ElfLife:
         said = self._said.setdefault(port, bytearray())
         del said[: -self._kept]
         said.extend(data)
+        if self._said_count > self._said_limit and self._talks_on():
+            raise _TalksOn
         for moment in self._document.moments:
             if _has_come(said, len(data), moment.encode()):
                 self._log.note(NOTE, f"{port} has said {moment!r}")
@@ -150,6 +161,13 @@ class ElfLife:
             self._log.note(COMMIT_RETURNED)
         if alive and not self._alive and _has_come(said, len(data), alive):
             self._lives()
+
+    def _talks_on(self) -> bool:
+        """Whether it has said so much that nothing is to be expected of the rest: not of who works, talks to a host, or
+        may wait for one."""
+        is_engaged = self._attempt is not None and self._attempt.is_engaged
+        may_wait = not self.image and WAITING in self._document.accept
+        return not (self._alive or is_engaged or may_wait)
 
     def _hears(self, phrases: Phrases, port: str, line: str) -> None:
         self._log.note(SAID, port, line)
@@ -215,17 +233,19 @@ class ElfLife:
 
     # -- how it ends ----------------------------------------------------------------------------------------
 
-    def live(self, session: CpuSession, cause: str, limit_us: int, trace: Trace | None) -> tuple[Outcome, bool]:
-        """From a reset to the end, and whether it was ``limit_us`` that ended it."""
-        machine = self._machine
+    def live(self, session: CpuSession, cause: str, limits: Limits, trace: Trace | None) -> tuple[Outcome, bool]:
+        """From a reset to the end, and whether it was one of ``limits`` that ended it."""
+        machine, self._said_limit = self._machine, limits.said
         machine.attend(self._attends)
         machine.on_sent, machine.before_flash, machine.on_refusal = self.says, self.touches_flash, self.is_refused
         machine.on_reset = self._begins
         machine.on_ended = self.has_ended
         try:
-            ending = session.run(cause, limit_us, journal=self._log.journal, trace=trace).ending
+            ending = session.run(cause, limits.time_us, journal=self._log.journal, trace=trace).ending
         except _GivenUp:
-            return self._given_up(), False
+            return self._given_up(f"goes on though {self._refusals:,} operations were refused"), False
+        except _TalksOn:
+            return self._given_up(f"says more and more, {self._said_count:,} bytes so far"), True
         except Settled:
             return self._finished(), False
         if ending.kind == "limit" and self._alive and self._attempt is not None and self._attempt.is_engaged:
@@ -248,8 +268,8 @@ class ElfLife:
         if not self._document.image and not self._document.alive.uart:
             self._lives()
 
-    def _given_up(self) -> Outcome:
-        after = f"goes on though {self._refusals:,} operations were refused{self._last_words}"
+    def _given_up(self, what: str) -> Outcome:
+        after = f"{what}{self._last_words}"
         if not self.image and self._document.image:
             return Outcome("halted", detail=f"no image runs; the bootloader {after}")
         return Outcome("hung", detail=f"{self._who} runs, and {after}")
@@ -273,7 +293,7 @@ class ElfLife:
         if ending.kind == "reset":
             return Outcome("reset", cause=ending.reason)  # type: ignore[arg-type]  # chips have more causes than boards
         where = "" if ending.handler == "thread" else f" in {ending.handler}"
-        reason = "" if ending.kind == "limit" else f": {ending.reason}"
+        reason = "" if ending.kind == "limit" and not ending.register else f": {ending.reason}"
         now_us = self._machine.clock.now_us
         spent = f"{now_us / 1_000_000:,.1f} s" if now_us >= 100_000 else f"{now_us / 1000:,.1f} ms"
         after = f" after {spent}" if ending.kind == "limit" else ""
@@ -298,7 +318,11 @@ class ElfLife:
         """What may be wrong: a fault on the way, a register that this chip does not have."""
         core, chip = self._machine.core, self._machine.chip.name
         found = f"; its last fault: {core.last_fault}" if core.last_fault and ending.kind != "lockup" else ""
-        if ending.kind == "stalled":
+        if not ending.register:
+            most = max(self._machine.unknown, key=lambda each: each.reads, default=None)
+            if most is not None and most.reads >= _POLLED:
+                found += f"; it has read {most.place} {most.reads:,} times, which is not modelled"
+        else:
             name = self._machine.bus.name_of(ending.register)
             if name and self._machine.unknown.knows_nothing_of(name):
                 name += ", which is not modelled"

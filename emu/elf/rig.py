@@ -37,13 +37,14 @@ from emu.elf.factory import program
 from emu.elf.grain import fine_blocks
 from emu.elf.inputs import inputs_of
 from emu.elf.life import ElfLife
+from emu.elf.limits import Limits, limits_of
 from emu.elf.placed import Placed
 from emu.elf.promises import lacks_of, oracles_of_images
 from emu.elf.storage import Storage
 from emu.elf.update import manner_of
 from emu.elf.warm import Live, WarmResets, WatchedJournal, watchdog_of
 from emu.errors import ScenarioError
-from emu.events import COMMIT_TIMER, HANG, NEW
+from emu.events import COMMIT_TIMER, HANG, NEW, OLD
 from emu.known_images import KnownImages, Layout
 from emu.oracle import AnyOracle
 from emu.rig import (
@@ -120,6 +121,7 @@ class ElfRig:
         self._program(board.staged)
         self._factory = DeviceState(tuple(device.snapshot() for device in machine.devices), "power", 0)
         self._shipped = self._factory
+        self._ends_with = "" if not board.images else NEW if self.keeps_new else OLD
         self._defects: Mapping[str, Defects] = {}
         counters = entry.counter
         self._counters = (
@@ -141,15 +143,20 @@ class ElfRig:
         self._warm = WarmResets(machine, live)
         self._manner = None if board.update is None else manner_of(board.update)
         self._attempt: Attempt | None = None
-        self._limit_us = round(entry.limits.session_s * 1_000_000) + self._transfer_us
+        self._limits = limits_of(entry.limits, Limits(0, 0), self._transfer_us)
+        self._hangs: dict[tuple[bytes, bool] | None, Run] = {}
+        """Sessions that a limit has ended: they take longest, and are the same every time."""
         self._units: dict[tuple[int, int], tuple[tuple[UnitAddress, ...], int, int]] = {}
         self._grids: Grids = {device.name: Grid(device.part) for device in machine.devices}
         self._traced = True
+        self.hung_uncut: tuple[DeviceState, Run] | None = None
+        """The session of the uncut life that a limit has ended, by blocks: it need not be lived again to see that the
+        update does not end well."""
         self.records: tuple[tuple[int, int], ...] = ()
         """What the uncut update writes outside the slots, as (address in the array, bytes)."""
-        self._grids, longest_us = self._measure()
+        self._grids, longest = self._measure()
         self._units.clear()
-        self._limit_us = max(self._limit_us, entry.limits.times_uncut * longest_us)
+        self._limits = limits_of(entry.limits, longest, self._transfer_us)
         self._traced = traced
 
     # -- the contract --------------------------------------------------------------------------------------
@@ -163,7 +170,7 @@ class ElfRig:
             virtual_time=True,
             is_ours=False,
             resets=self.resets[0],
-            update_waits=bool(self.board.staged),
+            ends_with=self._ends_with,
         )
 
     @cached_property
@@ -231,9 +238,14 @@ class ElfRig:
     def run(
         self, state: DeviceState, interruption: Interruption | None = None, *, resolution: str | None = None
     ) -> Run:
-        run, is_over = self._run(state, interruption, self._limit_us)
-        if is_over:  # a hang is confirmed, once, with a longer limit
-            run, _ = self._run(state, interruption, self._limit_us * self.board.document.limits.confirm_times)
+        if interruption is not None or self.notes_stores:
+            return self._run(state, interruption)[0]
+        key = (state.key, self._traced) if self._hangs else None
+        if key in self._hangs:
+            return self._hangs[key]
+        run, is_over = self._run(state, None)
+        if is_over:
+            self._hangs[state.key, self._traced] = run
         return run
 
     def stretch(self, state: DeviceState, *, resolution: str | None = None) -> Run:
@@ -260,6 +272,7 @@ class ElfRig:
         One machine: no two of them run at the same time."""
         other = copy.copy(self)
         other._factory = start or self._factory
+        other._ends_with, other._hangs = "", {}  # nobody knows of this one
         other._defects = self._defects if defects is None else defects
         return other
 
@@ -332,7 +345,7 @@ class ElfRig:
         """One session, however somebody at the machine has it go. ``stores`` is filled."""
         self.notes_stores = True
         try:
-            return self._run(state, None, self._limit_us)[0]
+            return self._run(state, None)[0]
         finally:
             self.notes_stores = False
 
@@ -346,7 +359,7 @@ class ElfRig:
 
     # -- a session -----------------------------------------------------------------------------------------
 
-    def _run(self, state: DeviceState, interruption: Interruption | None, limit_us: int) -> tuple[Run, bool]:
+    def _run(self, state: DeviceState, interruption: Interruption | None) -> tuple[Run, bool]:
         machine = self._machine
         trace = Trace(self._grids) if self._traced else None
         self._begin(state, trace)
@@ -359,7 +372,7 @@ class ElfRig:
             notes_stores=self.notes_stores,
         )  # fmt: skip
         self._watched.life = life
-        outcome, is_over = life.live(self._session, state.cause, limit_us, trace)
+        outcome, is_over = life.live(self._session, state.cause, self._limits, trace)
         if outcome.kind != "cut" and log.journal.is_due:
             outcome = _struck(log.journal.interruption)
         if outcome.kind == "reset" and outcome.cause in (HANG, COMMIT_TIMER):
@@ -495,16 +508,20 @@ class ElfRig:
         ahead = [address for address in apart if start <= address < end]
         return (start, max(start, min([end, *ahead])))
 
-    def _measure(self) -> tuple[Grids, int]:
-        """The uncut life, as far as it goes: pages it writes outside slots and windows, and its longest session."""
+    def _measure(self) -> tuple[Grids, Limits]:
+        """The uncut life, as far as it goes: pages it writes outside slots and windows; the most a session takes."""
         flash = self._machine.flash
-        state, longest_us = self.initial(1), 0
+        state, longest = self.initial(1), Limits(0, 0)
         cells = {device.name: device.cells for device in self._machine.devices}
         blocks = {name: set[int]() for name in cells}
         read: set[int] = set()
         for _ in range(self.bounds.max_resets + 1):
-            run, is_over = self._run(state, None, self._limit_us)
-            longest_us = longest_us if is_over else max(longest_us, run.end_us)
+            run, is_over = self._run(state, None)
+            if is_over:
+                self.hung_uncut = (state, run)
+            else:
+                said = sum(len(data) for _, _, data in self._machine.sent)
+                longest = Limits(max(longest.time_us, run.end_us), max(longest.said, said))
             for entry in run.entries:
                 if isinstance(entry, Operation):
                     blocks[entry.device].update(cells[entry.device].blocks_in(entry.address, entry.length))
@@ -530,7 +547,7 @@ class ElfRig:
             small = sorted(written)[: MAX_FINE // size]
             grids[memory.name] = Grid(memory.part, [(at * size, size) for at in small], FINE_SIZE)
         grids[flash.name] = Grid(flash.part, [(at * block, block) for at in fine], FINE_SIZE)
-        return grids, longest_us
+        return grids, longest
 
 
 def _struck(interruption: Interruption | None) -> Outcome:

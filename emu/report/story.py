@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from bootloader.config import Configs, CopyReading
@@ -135,12 +136,9 @@ def lines_of(entries: list[Entry]) -> Iterator[Line]:
     while index < len(entries):
         entry = entries[index]
         if isinstance(entry, Operation):
-            stop = index
-            done: list[Operation] = []
-            while stop < len(entries) and _continues(entries[stop], done):
-                stop += 1
+            done = _carried_on(entries, index)
             yield Line(index, entry.start_us, _operations(done))
-            index = stop
+            index += len(done)
             continue
         if not (isinstance(entry, Event) and entry.name == OUTSIDE):
             text = event_words(entry.name, entry.facts) if isinstance(entry, Event) else f"MISUSE {_misuse(entry)}"
@@ -148,16 +146,19 @@ def lines_of(entries: list[Entry]) -> Iterator[Line]:
         index += 1
 
 
-def _continues(entry: Entry, done: list[Operation]) -> bool:
-    """Whether an operation carries on where the last ones were; then it joins ``done``."""
-    if not isinstance(entry, Operation):
-        return False
-    if done:
-        low, high = min(o.address for o in done), max(o.address + o.length for o in done)
-        if entry.device != done[0].device or not low - NEAR <= entry.address <= high + NEAR:
-            return False
-    done.append(entry)
-    return True
+def _carried_on(entries: list[Entry], first: int) -> list[Operation]:
+    """Operation ``first``, and those behind it that carry on where the ones before them were."""
+    done: list[Operation] = []
+    low = high = 0
+    for entry in islice(entries, first, None):
+        if not isinstance(entry, Operation):
+            break
+        if done and (entry.device != done[0].device or not low - NEAR <= entry.address <= high + NEAR):
+            break
+        end = entry.address + entry.length
+        low, high = (min(low, entry.address), max(high, end)) if done else (entry.address, end)
+        done.append(entry)
+    return done
 
 
 def _operations(done: list[Operation]) -> str:

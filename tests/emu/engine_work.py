@@ -5,6 +5,7 @@ Neighbours: the tests of engines name these in a `WorkSpec`. Asserts nothing.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -100,6 +101,49 @@ def dies_being_made() -> Work:
 def prints() -> Work:
     def work(item: int) -> int:
         print(f"item {item} says hello", flush=True)
+        return item
+
+    return work
+
+
+def waits_for(path: str) -> Work:
+    """Does not end before there is such a file; leaves one of its own when it has begun."""
+
+    def work(item: int) -> int:
+        (Path(path).parent / f"begun-{item}").touch()
+        while not Path(path).exists():
+            time.sleep(0.01)
+        return item
+
+    return work
+
+
+SAID = "nothing"
+"""What a test has said in its own process: a child of it knows, a new interpreter does not."""
+
+
+def knows() -> Work:
+    return lambda item: SAID
+
+
+def descriptors() -> Work:
+    """What is open besides the three everybody has, by its kind."""
+
+    def work(item: int) -> list[str]:
+        open_ones = {}
+        for entry in Path("/proc/self/fd").iterdir():
+            with contextlib.suppress(OSError):
+                open_ones[int(entry.name)] = str(entry.readlink()).partition(":")[0]
+        return [kind for number, kind in sorted(open_ones.items()) if number > 2 and kind != "/proc/self/fd"]
+
+    return work
+
+
+def says(word: str) -> Work:
+    """Prints without a flush, and ends the line only at the second item."""
+
+    def work(item: int) -> int:
+        print(word, end="\n" if item else " ")
         return item
 
     return work

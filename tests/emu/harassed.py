@@ -26,8 +26,8 @@ class Harassed(WorkersEngine):
         self._results = 0
         self._random = Random(7)
 
-    def _heed(self, worker: Any, message: tuple[Any, ...], work: Any) -> None:
-        super()._heed(worker, message, work)
+    def _heed(self, worker: Any, message: tuple[Any, ...]) -> None:
+        super()._heed(worker, message)
         self._results += message[0] == "done"
         if message[0] == "done" and self._results % self._every == 0:
             self.killed.append(self._random.choice(self.pids))

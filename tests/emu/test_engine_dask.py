@@ -14,9 +14,9 @@ import pytest
 
 pytest.importorskip("distributed", reason="dask is not installed: pip install 'brownout[dask]'")
 
-from emu.campaign.engines import Died, Listener, WorkSpec, make_engine
+from emu.campaign.engines import Died, Listener, WorkRaised, WorkSpec, make_engine
 from emu.campaign.engines.dask import DaskEngine
-from emu.campaign.engines.process import WorkFailed, WorkRaised
+from emu.campaign.engines.process import WorkFailed
 from emu.campaign.explore import Explorer
 from emu.campaign.options import Options
 from emu.campaign.runner import runner_spec

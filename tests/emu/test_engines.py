@@ -16,8 +16,8 @@ from typing import Any
 
 import pytest
 
-from emu.campaign.engines import Died, Engine, EngineName, Listener, WorkSpec, make_engine
-from emu.campaign.engines.process import WorkFailed, WorkRaised
+from emu.campaign.engines import Died, Engine, EngineName, Listener, WorkRaised, WorkSpec, make_engine
+from emu.campaign.engines.process import WorkFailed
 from emu.campaign.engines.workers import WorkersEngine
 from emu.errors import EngineLost, UsageError
 

@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 
+import emu.campaign.ahead as ahead_room
 import emu.campaign.closure as closure_room
+import emu.campaign.post as post_room
 import emu.campaign.runner as runner_room
 from emu.campaign.cache import RunCache
 from emu.campaign.closure import Closure
@@ -106,8 +108,8 @@ def test_only_the_size_of_a_batch_decides_the_order_of_nodes(batch: int, monkeyp
 
 
 @pytest.mark.parametrize("width", [1, 1000])
-def test_the_width_of_a_round_does_not_matter(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(runner_room, "PER_JOB", width)
+def test_how_far_ahead_workers_are_does_not_matter(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ahead_room, "PER_JOB", width)
     one, other = (rig_on("demo") for _ in range(2))
     made = closure(one), closure(other, engine_for(other))
     assert_same(*made)
@@ -237,7 +239,7 @@ def test_contents_of_blocks_travel_a_few_times_only() -> None:
     engine = Weighs(runner_spec(rig_spec(rig), rig))
     closure(rig, engine, exhaustive=True).explore()
     sent = [key for item in engine.items for key in item.contents]
-    assert max(sent.count(key) for key in set(sent)) <= runner_room.SENT_PER_JOB * engine.jobs
+    assert max(sent.count(key) for key in set(sent)) <= post_room.SENT_PER_JOB * engine.jobs
     assert sum(len(item.state.keys) for item in engine.items) > 2 * len(sent)
     assert not any(isinstance(answer, Lacks) for answer in engine.answers)
     assert all(set(item.contents) <= set(item.state.keys) for item in engine.items)
@@ -251,7 +253,8 @@ def test_a_worker_that_has_forgotten_is_sent_everything(monkeypatch: pytest.Monk
     assert_same(closure(one, attempts=1, exhaustive=True), made)
     lacking = [number for number, answer in enumerate(engine.answers) if isinstance(answer, Lacks)]
     assert lacking
-    assert len(engine.answers) - len(lacking) == sum(len(node.sessions) for node in made.graph.nodes)
+    sessions = sum(len(node.sessions) for node in made.graph.nodes)
+    assert sessions <= len(engine.answers) - len(lacking) < 1.05 * sessions  # a guess may be in vain
 
 
 @pytest.mark.parametrize("board", ["demo", "stm32l476", "stm32f103"])

@@ -9,8 +9,9 @@ it was alone with its worker and took it along, and then again. Its result is `D
 
 An exception is no death: work that raises is our own fault, and the exception goes on in the coordinator.
 
-Neighbours: `inline`, `workers` (over `process`) and `dask` are the engines; `shards` hands items to one. A new process
-makes what it works with from a `WorkSpec`, so this room knows no rig. Imports no engine until it is asked for.
+Neighbours: `inline`, `workers` (over `process` and `child`) and `dask` are the engines; `mapped` makes a stream of a
+map; `shards` and `runner` hand items to one. A new process makes what it works with from a `WorkSpec`, so this room
+knows no rig. Imports no engine until it is asked for.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, cast
+from typing import Any, Literal, NoReturn, Protocol, cast
 
 from emu.errors import UsageError
 
@@ -55,6 +56,24 @@ class Died:
     how: str
 
 
+class WorkRaised(Exception):
+    """The cause of an exception that came from a worker: its traceback there, as text."""
+
+    def __str__(self) -> str:
+        return f"\n{self.args[0]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Raised:
+    """In place of a result, in a stream: what the work has raised. Whoever wants the result has to raise it."""
+
+    wrong: BaseException
+    traceback: str
+
+    def again(self) -> NoReturn:
+        raise self.wrong from WorkRaised(self.traceback)
+
+
 class Listener:
     """Told in the coordinator, while `Engine.map` is at work. What either method raises ends the map, and the workers
     that are busy with it; what was told until then is known."""
@@ -64,6 +83,27 @@ class Listener:
 
     def tick(self) -> None:
         """Time passes: called a few times a second at least, while an engine waits for workers."""
+
+
+class Stream(Protocol):
+    """Items that are given one by one, by somebody who has other things to do meanwhile.
+
+    Results come in any order, each once; where the work raised, it is a `Raised`, if the engine can tell whose it is.
+    Whatever `collect` raises ends the stream, as it ends a map.
+    """
+
+    def put(self, item: Any, *, is_urgent: bool = False) -> int:
+        """Have ``item`` worked on; urgent ones before all others. Returns its number, which its result has as well."""
+        ...
+
+    def collect(self, listener: Listener | None = None) -> list[tuple[int, Any | Died | Raised]]:
+        """What has come since the last time. With a ``listener``, who is told time but no result, waits until there is
+        something; without one never waits. Raises as `Engine.map` does."""
+        ...
+
+    def close(self) -> None:
+        """Nobody asks for results any more."""
+        ...
 
 
 class Engine(Protocol):
@@ -80,6 +120,10 @@ class Engine(Protocol):
     def map(self, items: Sequence[Any], listener: Listener | None = None) -> list[Any | Died]:
         """The result of each item, in the order of ``items``. Raises what the work raises, and EngineLost when there
         is nobody left to do it."""
+        ...
+
+    def stream(self) -> Stream:
+        """For items that come one by one."""
         ...
 
     def close(self) -> None:

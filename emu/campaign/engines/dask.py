@@ -20,8 +20,9 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from emu.campaign.engines import ALONE_DEATHS, Died, EngineName, Listener, WorkSpec
-from emu.campaign.engines.process import EXIT_OUT_OF_MEMORY, WorkRaised, raised
+from emu.campaign.engines import ALONE_DEATHS, Died, EngineName, Listener, WorkRaised, WorkSpec
+from emu.campaign.engines.mapped import MappedStream
+from emu.campaign.engines.process import EXIT_OUT_OF_MEMORY, raised
 from emu.clock import Stopwatch
 from emu.errors import EngineLost, MissingExtra, UsageError
 
@@ -38,6 +39,8 @@ TICK_S = 0.2
 CONNECT_S = 15
 LOST_AFTER_S = 60.0
 MAX_SHARD = 256
+STREAMED_PER_JOB = 8
+"""Items of a stream that are mapped together, for each worker."""
 _Shard = list[int]
 
 
@@ -78,6 +81,9 @@ class DaskEngine:
                 middle = len(shard) // 2
                 suspects.extendleft([shard[middle:], shard[:middle]])
         return work.results
+
+    def stream(self) -> MappedStream:
+        return MappedStream(self.map, STREAMED_PER_JOB * self.jobs)
 
     def submit(self, items: Sequence[Any]) -> Any:
         """A future of the results of ``items``."""

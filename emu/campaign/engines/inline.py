@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from emu.campaign.engines import Died, EngineName, Listener, WorkSpec
+from emu.campaign.engines.mapped import MappedStream
 
 
 class InlineEngine:
@@ -31,6 +32,9 @@ class InlineEngine:
             results.append(self._work(item))
             told.result(index, results[-1])
         return results
+
+    def stream(self) -> MappedStream:
+        return MappedStream(self.map, 1)
 
     def close(self) -> None:
         self._work = None

@@ -1,14 +1,15 @@
 """One worker process: both ends of its pipe, and what is said over it.
 
 Frames of a length and a pickle. The coordinator says once what to make (a pickled `WorkSpec`) and then sends shards,
-lists of (index, pickled item). The worker answers ``("ready",)``, then for each item as it is made
-``("done", index, result)`` or ``("raised", exception, traceback)``.
+lists of (number, pickled item). The worker answers ``("ready",)``, then for each item as it is made
+``("done", number, result, seconds)`` or ``("raised", exception, traceback)``.
 
 A worker lives no longer than its coordinator, however that one ends: a thread of its own waits for the pipe to close,
 and then leaves at once. It is in a session of its own, so Ctrl-C strikes the coordinator alone. What it prints goes to
 stderr: stdout has the results of the command.
 
-Neighbours: `workers` decides who gets what and who is to blame. Knows no campaign. POSIX.
+Neighbours: `child` is the process itself; `workers` decides who gets what and who is to blame. Knows no campaign.
+POSIX.
 """
 
 from __future__ import annotations
@@ -21,26 +22,19 @@ import signal
 import socket
 import struct
 import subprocess
-import sys
 import threading
 import traceback
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from emu.campaign.engines import WorkSpec
+from emu.campaign.engines.child import start
+from emu.clock import Stopwatch
 
 EXIT_OUT_OF_MEMORY = 77
 _LENGTH = struct.Struct("<Q")
-_PIECE = 1 << 20
+_PIECE = 1 << 16
 _PATIENCE_S = 5.0
-_BOOT = "import sys; sys.path[:] = {path}; from emu.campaign.engines.process import serve; serve({descriptor})"
-
-
-class WorkRaised(Exception):
-    """The cause of an exception that came from a worker: its traceback there, as text."""
-
-    def __str__(self) -> str:
-        return f"\n{self.args[0]}"
 
 
 class WorkFailed(Exception):
@@ -55,11 +49,7 @@ class WorkerProcess:
         self._pipe.setblocking(False)
         self._incoming, self._outgoing = bytearray(), bytearray()
         with theirs:
-            boot = _BOOT.format(path=ascii(sys.path), descriptor=theirs.fileno())
-            self._process = subprocess.Popen(
-                [sys.executable, "-P", "-c", boot], pass_fds=(theirs.fileno(),), stdin=subprocess.DEVNULL,
-                stdout=_stderr(), start_new_session=True,
-            )  # fmt: skip
+            self._process = start(serve, theirs.fileno())
         self._push(spec)
 
     @property
@@ -68,6 +58,11 @@ class WorkerProcess:
 
     def fileno(self) -> int:
         return self._pipe.fileno()
+
+    @property
+    def is_there(self) -> bool:
+        """Whether it has not ended yet."""
+        return self._process.poll() is None
 
     @property
     def is_sending(self) -> bool:
@@ -92,16 +87,18 @@ class WorkerProcess:
     def receive(self) -> tuple[list[tuple[Any, ...]], bool]:
         """The whole messages that have come, and whether the worker is still there. A last message that its death
         cut short is none."""
-        ended = self._process.poll() is not None  # asked first: what it said before it ended is still read
-        is_open = self._drain()
+        ended = not self.is_there  # asked first: what it said before it ended is still read
+        is_open = self._drain(to_the_end=ended)
         messages = [pickle.loads(frame) for frame in _frames_in(self._incoming)]
         return messages, is_open and not ended
 
-    def _drain(self) -> bool:
+    def _drain(self, *, to_the_end: bool) -> bool:
         """Read what is there; whether more can come."""
         try:
             while piece := self._pipe.recv(_PIECE):
                 self._incoming += piece
+                if len(piece) < _PIECE and not to_the_end:
+                    return True
         except BlockingIOError:
             return True
         except ConnectionResetError:
@@ -147,15 +144,6 @@ def _signal_name(number: int) -> str:
         return str(number)
 
 
-def _stderr() -> int:
-    """Where a worker may print; nowhere when this process was started without stderr."""
-    try:
-        os.fstat(2)
-    except OSError:
-        return subprocess.DEVNULL
-    return 2
-
-
 # -- in the worker ---------------------------------------------------------------------------------------
 
 
@@ -175,9 +163,10 @@ def serve(descriptor: int) -> None:
         return
     _say(pipe, pickle.dumps(("ready",)))
     while True:
-        for index, item in pickle.loads(messages.get()):
+        for number, item in pickle.loads(messages.get()):
+            watch = Stopwatch()
             try:
-                answer = pickle.dumps(("done", index, work(pickle.loads(item))))
+                answer = pickle.dumps(("done", number, work(pickle.loads(item)), watch.seconds))
             except MemoryError:
                 os._exit(EXIT_OUT_OF_MEMORY)
             except BaseException as wrong:

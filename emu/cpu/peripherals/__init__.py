@@ -11,6 +11,7 @@ from functools import partial
 from emu.cpu.chip import PeripheralEntry
 from emu.cpu.contract import Peripheral, Surroundings
 from emu.cpu.peripherals.clocks import CLOCK_MODELS
+from emu.cpu.peripherals.dma import Channels, Streams
 from emu.cpu.peripherals.i2c import OldI2c
 from emu.cpu.peripherals.i2c_counted import NewI2c
 from emu.cpu.peripherals.nordic import ClockPower
@@ -48,6 +49,8 @@ MODELS: Mapping[str, Maker] = {
     "tim": partial(Tim, bits=16),
     "tim32": partial(Tim, bits=32),
     "crc": Crc,
+    "dma-channels": Channels,
+    "dma-streams": Streams,
     "rng": Random,
     "pwr": Power,
     "nrf-clock-power": ClockPower,

@@ -4,7 +4,7 @@ What is sent leaves through ``world.send``. What comes is told byte by byte, whe
 at the other end of the line; so a byte that finds the last one unread is an overrun, as on the chip: the one that
 waits stays, the one that comes is lost.
 
-Not modelled: the line itself (noise, framing and parity errors, breaks; every byte has eight bits), DMA, the receiver
+Not modelled: the line itself (noise, framing and parity errors, breaks; every byte has eight bits), the receiver
 timeout, character match, FIFO thresholds, flow control.
 
 Neighbours: `Bank`. Bits and offsets: the vendor's CMSIS headers; rules: RM0008, RM0090, RM0351, RM0444.
@@ -13,6 +13,7 @@ Neighbours: `Bank`. Bits and offsets: the vendor's CMSIS headers; rules: RM0008,
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 
 from emu.cpu.chip import PeripheralEntry
 from emu.cpu.contract import Surroundings
@@ -22,11 +23,17 @@ from emu.cpu.peripherals.bank import Bank
 _ORE, _IDLE, _RXNE, _TC, _TXE = 1 << 3, 1 << 4, 1 << 5, 1 << 6, 1 << 7
 _TE, _RE = 1 << 3, 1 << 2
 _IDLEIE, _RXNEIE, _TCIE, _TXEIE = 4, 5, 6, 7
+_DMAR, _DMAT = 6, 7
 FIFO_DEPTH = 8
 
 
 class Port(Bank):
-    """What both generations share: bytes in, bytes out, one interrupt line."""
+    """What both generations share: bytes in, bytes out, one interrupt line, requests to a DMA (RM0008 27.3.13)."""
+
+    CR3: int
+    PUT_TO: int
+    TAKEN_FROM: int
+    """Offsets of the data register, to send and to receive."""
 
     def __init__(self, world: Surroundings, entry: PeripheralEntry, resets: dict[int, int], control: int) -> None:
         super().__init__(world, entry.name, resets)
@@ -36,6 +43,8 @@ class Port(Bank):
         self._is_overrun = self._is_idle = self._was_busy = False
         self._line_is_up = False
         self._complete = True
+        self.on_request: Callable[[], None] | None = None
+        """Told whenever a DMA may be asked for something."""
 
     def reset(self) -> None:
         super().reset()
@@ -100,6 +109,22 @@ class Port(Bank):
         else:
             self.world.note(f"{self.name}: {value & 0xFF:#04x} is not sent: UE and TE are not both set")
 
+    # -- a DMA ----------------------------------------------------------------------------------------------------
+
+    def asks(self, *, sends: bool) -> bool:
+        """Whether a DMA is asked for a byte to send, or to take one that has come."""
+        if sends:
+            return self.sends and self.has(self.CR3, _DMAT)
+        return bool(self._held) and self.has(self.CR3, _DMAR)
+
+    def puts(self, byte: int) -> None:
+        """A DMA writes the data register."""
+        self._send(byte)
+
+    def takes(self) -> int:
+        """A DMA reads it."""
+        return self._take()
+
     def _take(self) -> int:
         return self._held.popleft() if self._held else 0
 
@@ -109,7 +134,9 @@ class Port(Bank):
         self._complete = self._complete and not flags & _TC
 
     def _drive(self) -> None:
-        """The interrupt line follows flags and enables."""
+        """The interrupt line follows flags and enables, and what a DMA takes at once interrupts nobody."""
+        if self.on_request is not None and (self.asks(sends=True) or self.asks(sends=False)):
+            self.on_request()
         if self._irq is None:
             return
         control, status = self.words[self._control], self._status
@@ -123,7 +150,8 @@ class Port(Bank):
 class OldPort(Port):
     """Model "usart-v1": F1 and F4. SR, DR, BRR, CR1, CR2, CR3, GTPR."""
 
-    SR, DR, CR1 = 0x00, 0x04, 0x0C
+    SR, DR, CR1, CR3 = 0x00, 0x04, 0x0C, 0x14
+    PUT_TO = TAKEN_FROM = DR
 
     def __init__(self, world: Surroundings, entry: PeripheralEntry) -> None:
         super().__init__(world, entry, dict.fromkeys(range(0, 0x1C, 4), 0), self.CR1)
@@ -168,6 +196,7 @@ class NewPort(Port):
     FIFOEN is set, `FIFO_DEPTH` bytes wait."""
 
     CR1, CR3, RQR, ISR, ICR, RDR, TDR = 0x00, 0x08, 0x18, 0x1C, 0x20, 0x24, 0x28
+    PUT_TO, TAKEN_FROM = TDR, RDR
     _OVRDIS = 12
 
     def __init__(self, world: Surroundings, entry: PeripheralEntry) -> None:

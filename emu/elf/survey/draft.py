@@ -57,7 +57,7 @@ class Draft:
     alive_notes: tuple[str, ...] = ()
     commit: str = ""
     stays_s: float = 0.5
-    session_s: float = 10.0
+    session_s: float = 5.0
 
     def text(self, named: Callable[[Path], str]) -> str:
         """``named``: how the board file is to call a path."""

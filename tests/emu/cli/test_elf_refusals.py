@@ -217,20 +217,6 @@ def test_a_campaign_on_another_chip_says_so(brownout: Brownout, tmp_path: Path) 
     assert "its files fit STM32F103xB better than STM32L476xG: " in line
 
 
-@pytest.mark.parametrize("accepted", ["['new']", "['old', 'new']"])
-def test_an_update_that_is_never_applied_gives_no_findings(brownout: Brownout, tmp_path: Path, accepted: str) -> None:
-    path = edited(
-        tmp_path,
-        lambda text, folder: text.replace(f'path = "{NEW}"\n{B}', f'path = "{NEW}"\naddress = 0x8004000').replace(
-            "accept = ['new']", f"accept = {accepted}"
-        ),
-    )
-    line = brownout.refused("run", "--board", path, "--tears", "none")
-    assert "the uncut update does not install the new image: after 1 session the old one runs" in line
-    assert 'where refusing it is right, accept = ["old"]' in line
-    assert brownout("boot", path).code == 0  # which shows what the bootloader does
-
-
 def test_a_shipped_image_that_is_no_image_of_the_board(brownout: Brownout, tmp_path: Path) -> None:
     path = edited(tmp_path, patched_image)
     difference = (

@@ -80,21 +80,15 @@ def test_as_shipped_it_resets_for_ever(brownout: Brownout, tmp_path: Path) -> No
     )
 
 
-def test_an_update_that_was_taken_back_is_told_from_one_that_was_refused(brownout: Brownout, tmp_path: Path) -> None:
-    path = written(tmp_path, "ab-right", "sick", ("accept = ['old']", "accept = ['old', 'new']"))
-    line = brownout.refused("run", "--board", path, *CLEAN)
-    assert "ends with: old image runs, committed; the new image should run; the new image was entered, and" in line
-    assert 'Where that is right, accept = ["old"]; `brownout boot` shows what the bootloader does' in line
-
-
 def test_an_update_that_was_refused_leaves_the_old_image(brownout: Brownout, tmp_path: Path) -> None:
     (tmp_path / "boot.bin").write_bytes(struct.pack("<4I", 0x2000_5000, 0x0800_0011, 0, 0) + ERASES_THE_UPDATE)
     for name in ("old", "new"):
         stays = struct.pack("<4IH", 0x2000_5000, 0x0800_2011, 0, 0, 0xE7FE) + name.encode()
         (tmp_path / f"{name}.bin").write_bytes(stays)
     (tmp_path / "board.toml").write_text(REFUSING)
-    line = brownout.refused("run", "--board", tmp_path / "board.toml", *CLEAN)
-    assert "; it was refused after 1 operation on flash: is it signed for this bootloader" in line
+    ran = brownout("run", "--board", tmp_path / "board.toml", *CLEAN)
+    assert ran.code == 1
+    assert "the old image runs; it was refused after 1 operation on flash: is it signed for this bootloader" in ran.out
 
 
 def test_the_uncut_update_fails(brownout: Brownout, tmp_path: Path) -> None:
