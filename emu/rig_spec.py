@@ -22,7 +22,6 @@ from emu.campaign.engines import WorkSpec
 from emu.errors import ScenarioError
 from emu.firmware import ModelFirmware
 from emu.link_choice import LinkChoice
-from emu.linked_rig import LinkedRig
 from emu.own_firmware import load_source
 from emu.plain_rig import PlainRig
 from emu.rig import Rig, Subject
@@ -173,6 +172,8 @@ def rig_from(data: RigData) -> UpdateRig:
         firmware = WorkSpec(data.firmware).resolve()
     board, timing, seed, resolution = _board_from(data.board), data.timing, data.seed, data.resolution
     if data.link is not None:
+        from emu.linked_rig import LinkedRig
+
         return LinkedRig(
             board, data.images, data.link, firmware=firmware, timing=timing, seed=seed, resolution=resolution
         )

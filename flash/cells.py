@@ -16,9 +16,12 @@ security register. They are flash as well, so they are torn, snapshotted and com
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
+from flash.blank import blank_array
 from flash.defects import Defects
 from flash.geometry import Geometry
 from flash.part import Part
@@ -44,7 +47,7 @@ class Cells:
         self.erased = geometry.erased
         self.block_size = block_size_of(geometry)
         self.size = geometry.size + annex_blocks(part) * self.block_size
-        self.data: NDArray[np.uint8] = np.full(self.size, geometry.erased, np.uint8)
+        self.data: NDArray[np.uint8] = blank_array(self.size, geometry.erased)
         units = self.size // geometry.unit
         self.uses: NDArray[np.uint8] | None = np.zeros(units, np.uint8) if part.program.max_per_erase else None
         self.broken: NDArray[np.uint8] | None = np.zeros(units, np.uint8) if part.kind == "mcu-ecc" else None
@@ -338,8 +341,13 @@ class Cells:
             self.weak.restore_block(low, low + size, content[at:])
 
     def _blank_snapshot(self) -> Snapshot:
-        count = self.size // self.block_size
-        return Snapshot(SnapshotTree.uniform(self._block(0), count), self.wear.tobytes())
+        return Snapshot(_uniform_tree(self._block(0).content, self.size // self.block_size), self.wear.tobytes())
+
+
+@lru_cache(maxsize=64)
+def _uniform_tree(content: bytes, count: int) -> SnapshotTree:
+    """One for all arrays that are alike: what one has written is all that another has to restore."""
+    return SnapshotTree.uniform(Block(content), count)
 
 
 def block_size_of(geometry: Geometry) -> int:

@@ -16,6 +16,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NoReturn, Protocol, TypeVar
 
+from flash.blank import blank_array
 from flash.contract import NorFlash
 from flash.errors import FlashError, HardwareFault, Interrupted, OutOfBounds, PowerLost
 from flash.geometry import Geometry
@@ -105,7 +106,7 @@ class Ledger:
     def __init__(self, flash: NorFlash) -> None:
         self.flash = flash
         self.geometry: Geometry = flash.geometry
-        self.expected = bytearray([self.geometry.erased]) * self.geometry.size
+        self.expected = blank_array(self.geometry.size, self.geometry.erased).data
         self._written: set[int] = set()
 
     def mark(self, address: int) -> None:

@@ -2,7 +2,8 @@
 
 What a firmware leaves in a module, in a class or in itself is still there after a simulated power cut, as nothing is on
 a device. So a share of the sessions is repeated in a fresh interpreter, each in a process of its own that is forked
-right after the imports: journal, outcome and the state that is left have to be the same.
+before any session has run there: journal, outcome and the state that is left have to be the same. A campaign asks more
+than once, and one interpreter answers: to start it and to make the rig takes longer than most sessions.
 
 Neighbours: an explorer hands over states it has run, or what became of them. Knows the rig's contract; which rig it is,
 a `WorkSpec` says by name.
@@ -11,15 +12,18 @@ a `WorkSpec` says by name.
 from __future__ import annotations
 
 import hashlib
-import importlib
+import io
 import os
 import pickle
+import selectors
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from functools import partial
-from typing import cast
+from typing import BinaryIO, cast
 
 from emu.campaign.engines import WorkSpec
 from emu.campaign.engines.child import forked
@@ -100,51 +104,89 @@ def differences(records: Sequence[Record], fresh: Sequence[Record]) -> list[Diff
 
 
 def fresh_records(spec: WorkSpec, states: Sequence[DeviceState]) -> list[Record]:
-    """The session of each state, run where nothing has run before.
+    """The session of each state, run where nothing has run before. Raises as `FreshInterpreter.records` does."""
+    with closing(FreshInterpreter(lambda: spec)) as other:
+        return other.records(states)
 
-    Raises ScenarioError when the other interpreter cannot do it, with its own last words.
-    """
-    if not states:
-        return []
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, sys.path)), "OPENBLAS_NUM_THREADS": "1"}
-    try:
-        answered = subprocess.run(
+
+class FreshInterpreter:
+    """An interpreter that has made a rig, by a `WorkSpec`, and run no session on it. It is started by the first
+    question, and there until `close`."""
+
+    def __init__(self, spec: Callable[[], WorkSpec]) -> None:
+        self._spec = spec
+        self._process: subprocess.Popen[bytes] | None = None
+        self._said: BinaryIO = io.BytesIO()
+
+    def records(self, states: Sequence[DeviceState]) -> list[Record]:
+        """The session of each state, run there.
+
+        Raises ScenarioError when the other interpreter cannot do it, with its own last words.
+        """
+        if not states:
+            return []
+        answer = self._asked(pickle.dumps(list(states)))
+        if isinstance(answer, str):
+            raise ScenarioError(f"a fresh interpreter cannot repeat sessions: {answer}")
+        if answer is None:
+            raise ScenarioError(f"a fresh interpreter did not repeat {len(states)} sessions in {TIMEOUT_S} s")
+        return answer
+
+    def close(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.communicate()
+        self._said.close()
+
+    def _asked(self, question: bytes) -> list[Record] | str | None:
+        """The answer; words: why there is none. None: it takes too long."""
+        if self._process is None:
+            question = pickle.dumps(self._spec()) + question
+            self._process = self._started()
+        asks, hears = self._process.stdin, self._process.stdout
+        assert asks is not None and hears is not None
+        try:
+            asks.write(question)
+            asks.flush()
+            with selectors.DefaultSelector() as patience:
+                patience.register(hears, selectors.EVENT_READ)
+                if not patience.select(TIMEOUT_S):
+                    self._process.kill()
+                    return None
+            answer: list[Record] | str = pickle.load(hears)
+        except (OSError, EOFError):
+            self._process.kill()
+            self._process.wait()
+            self._said.seek(0)
+            words = self._said.read().decode(errors="replace").strip().splitlines()
+            return words[-1] if words else "it said nothing"
+        return answer
+
+    def _started(self) -> subprocess.Popen[bytes]:
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115 - as long as the interpreter
+        return subprocess.Popen(
             [sys.executable, "-P", "-c", f"from {__name__} import main; main()"],
-            input=pickle.dumps((spec, list(states))),
-            capture_output=True,
-            env=environment,
-            timeout=TIMEOUT_S,
-            check=False,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._said,
+            env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, sys.path)), "OPENBLAS_NUM_THREADS": "1"},
         )
-    except subprocess.TimeoutExpired:
-        raise ScenarioError(f"a fresh interpreter did not repeat {len(states)} sessions in {TIMEOUT_S} s") from None
-    if answered.returncode:
-        words = answered.stderr.decode(errors="replace").strip().splitlines()
-        raise ScenarioError(f"a fresh interpreter cannot repeat sessions: {words[-1] if words else 'it said nothing'}")
-    records: list[Record] = pickle.loads(answered.stdout)
-    return records
 
 
 # -- on the other side -----------------------------------------------------------------------------------
 
 
-def _answer(request: bytes) -> bytes:
-    """Repeat every session of a request, each in a process that has done nothing else."""
-    spec, states = pickle.loads(request)
-    importlib.import_module(spec.function.partition(":")[0])
-    return pickle.dumps([_told(in_a_child(partial(_fresh_run, spec, state))) for state in states])
-
-
-def _fresh_run(spec: WorkSpec, state: DeviceState) -> Run:
-    return rig_of(spec).run(state)
-
-
-def _told(record: Record | str) -> Record:
-    """The other side reads the last line of stderr."""
-    if isinstance(record, str):
-        print(record, file=sys.stderr, flush=True)
-        raise SystemExit(1)
-    return record
+def answer_all(rig: Rig, questions: BinaryIO, answers: BinaryIO) -> None:
+    """Repeat the sessions of one question after the other, each in a process that has run none, until nobody asks any
+    more. An answer is the records, or words: why there are none."""
+    while True:
+        try:
+            states: list[DeviceState] = pickle.load(questions)
+        except EOFError:
+            return
+        records = [in_a_child(partial(rig.run, state)) for state in states]
+        pickle.dump(next((record for record in records if isinstance(record, str)), records), answers)
+        answers.flush()
 
 
 def in_a_child(session: Callable[[], Run]) -> Record | str:
@@ -173,8 +215,15 @@ def in_a_child(session: Callable[[], Run]) -> Record | str:
 
 
 def main() -> None:
-    """Of the fresh interpreter: a pickled request on stdin, the answer on stdout."""
-    answer = os.dup(1)
+    """Of the fresh interpreter: a pickled spec and questions on stdin, answers on stdout."""
+    questions, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)  # what a firmware prints is no answer
-    with os.fdopen(answer, "wb") as sink:
-        sink.write(_answer(sys.stdin.buffer.read()))
+    with questions, answers:
+        spec: WorkSpec = pickle.load(questions)
+        try:
+            rig = rig_of(spec)
+        except Exception as wrong:
+            pickle.dump(f"{type(wrong).__name__}: {wrong}", answers)
+            return
+        answer_all(rig, questions, answers)

@@ -17,12 +17,11 @@ import signal
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
 from emu.campaign.engines.child import forked
-from emu.campaign.fresh import Record, in_a_child
+from emu.campaign.fresh import Record, answer_all
 from emu.errors import ScenarioError
 from emu.rig import DeviceState, Rig
 
@@ -81,14 +80,7 @@ def _serve(rig: Rig, there: int, back: int) -> NoReturn:
     try:
         _hush()
         with os.fdopen(there, "rb") as questions, os.fdopen(back, "wb") as answers:
-            while True:
-                try:
-                    states: list[DeviceState] = pickle.load(questions)
-                except EOFError:
-                    break
-                records = [in_a_child(partial(rig.run, state)) for state in states]
-                pickle.dump(next((record for record in records if isinstance(record, str)), records), answers)
-                answers.flush()
+            answer_all(rig, questions, answers)
     finally:
         os._exit(0)
 

@@ -7,7 +7,8 @@ what carries the work.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from functools import partial
 from typing import Any, Protocol
 
 from emu.campaign.audit import REPEATED_EARLY, Audit, Auditor, Fresh
@@ -16,7 +17,7 @@ from emu.campaign.closure_map import layers_of, map_of_closure
 from emu.campaign.cut_times import CutTimes
 from emu.campaign.explore import Explorer
 from emu.campaign.exposure import Exposure, exposure_of
-from emu.campaign.fresh import Record, fresh_records
+from emu.campaign.fresh import FreshInterpreter
 from emu.campaign.options import ANY, Options, Progress
 from emu.campaign.tally import Tally
 from emu.campaign.update_map import Layer, UpdateMap
@@ -25,7 +26,7 @@ from emu.cli.engine import EngineChoice, engine_on, explorer_on
 from emu.report.asked import Asked
 from emu.report.certificate import to_certificate
 from emu.report.mutants import Tried
-from emu.rig import DeviceState, Subject
+from emu.rig import Subject
 from emu.rig_spec import rig_spec
 
 
@@ -165,8 +166,5 @@ def campaign_on(
             yield _Layers(rig, explorer)
         return
 
-    def elsewhere(states: Sequence[DeviceState]) -> list[Record]:
-        return fresh_records(rig_spec(rig), states)
-
-    with engine_on(choice, rig) as engine:
-        yield _AnyDepth(rig, Closure(rig, rig.bounds, options, progress, engine), audit_share, fresh or elsewhere)
+    with engine_on(choice, rig) as engine, closing(FreshInterpreter(partial(rig_spec, rig))) as other:
+        yield _AnyDepth(rig, Closure(rig, rig.bounds, options, progress, engine), audit_share, fresh or other.records)

@@ -21,7 +21,6 @@ from emu.app import APP_MODELS
 from emu.board import Board, board_files, board_names, load_board
 from emu.board_kind import is_elf_board
 from emu.designs.table import DESIGNS
-from emu.elf.board import load_elf_board
 from emu.errors import ScenarioError, UsageError
 from emu.factory import SlotImage
 from emu.firmware import ModelFirmware
@@ -190,6 +189,7 @@ def make_subject(inputs: Inputs) -> UpdateRig | PlainRig | ElfRig:
 
 def make_elf_rig(inputs: Inputs) -> ElfRig:
     """The board names everything that runs on it."""
+    from emu.elf.board import load_elf_board
     from emu.elf.rig import ElfRig  # an extra is needed for it
 
     for option, name in (

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import sys
+import time
+from contextlib import closing
+
 import pytest
 
+from emu.campaign import fresh
 from emu.campaign.engines import WorkSpec
 from emu.campaign.fresh import (
     Difference,
+    FreshInterpreter,
     Record,
     differences,
     fresh_records,
@@ -27,14 +34,22 @@ _calls: list[str] = []
 
 
 def talkative(what: str) -> PlainRig:
-    """Prints, and does as it is told: nothing, raises, or counts its calls."""
+    """Prints, and does as it is told: nothing, raises, counts its calls, names the process it is forked from, takes
+    its time, or ends everything."""
 
     def firmware(reset: Reset) -> None:
         print("hello from the firmware")
         _calls.append(what)
         if what == "counts":
             reset.flash["flash"].program(len(_calls), b"\x00")
+        if what == "parent":
+            reset.flash["flash"].program(0, os.getppid().to_bytes(4, "little"))
+        if what == "sleeps":
+            time.sleep(1)
 
+    if what == "ends":
+        print("that was it", file=sys.stderr, flush=True)
+        os._exit(0)
     if what == "raises":
         raise ScenarioError("no such thing as this rig")
     return PlainRig(Scenario(firmware, SERIAL))
@@ -67,6 +82,39 @@ def test_what_is_kept_between_sessions_shows_in_all_but_the_first() -> None:
 def test_what_a_firmware_prints_is_no_answer() -> None:
     state = talkative("nothing").initial(1)
     assert fresh_records(spec("nothing"), [state]) == [record_of(talkative("nothing").run(state))]
+
+
+def test_one_interpreter_answers_all_questions_and_each_session_is_its_first() -> None:
+    with closing(FreshInterpreter(lambda: spec("parent"))) as other:
+        state = talkative("parent").initial(1)
+        (once,), (again, third) = other.records([state]), other.records([state] * 2)
+        assert once == again == third != record_of(talkative("parent").run(state))
+    with closing(FreshInterpreter(lambda: spec("counts"))) as other:
+        assert {*other.records([state]), *other.records([state] * 2)} == set(fresh_records(spec("counts"), [state]))
+
+
+def test_it_is_not_there_before_it_is_asked_nor_after_it_is_closed() -> None:
+    other = FreshInterpreter(lambda: spec("nothing"))
+    assert other._process is None
+    other.records([talkative("nothing").initial(1)])
+    process = other._process
+    assert process is not None and process.poll() is None
+    other.close()
+    assert process.poll() is not None
+
+
+def test_one_that_dies_is_told_with_its_last_words() -> None:
+    with pytest.raises(ScenarioError, match="cannot repeat sessions: that was it"):
+        fresh_records(spec("ends"), [talkative("nothing").initial(1)])
+
+
+def test_one_that_does_not_answer_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    state = talkative("nothing").initial(1)
+    with closing(FreshInterpreter(lambda: spec("sleeps"))) as other:
+        assert other.records([state])[0].lines[-1].startswith("Outcome")
+        monkeypatch.setattr(fresh, "TIMEOUT_S", 0.1)
+        with pytest.raises(ScenarioError, match="did not repeat 1 sessions in"):
+            other.records([state])
 
 
 def test_nothing_to_repeat_needs_no_interpreter() -> None:

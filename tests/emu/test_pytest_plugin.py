@@ -32,12 +32,12 @@ TORN = """
 import pytest
 from flash import put
 
-@pytest.mark.power_cuts()
+@pytest.mark.power_cuts(part="W25Q80DL")
 def test_torn(flash):
     assert flash.read(0, 1) in (b"\\xff", b"\\x00"), "torn"
     put(flash, 0, b"\\x00")
 
-@pytest.mark.power_cuts()
+@pytest.mark.power_cuts(part="W25Q80DL")
 def test_right(flash):
     put(flash, 0, b"\\x00")
 """
@@ -46,15 +46,25 @@ def test_right(flash):
 def run(pytester: pytest.Pytester, text: str, *options: str) -> pytest.RunResult:
     pytester.makepyfile(scenarios=SCENARIO)
     pytester.makepyfile(test_it=text)
-    return pytester.runpytest_subprocess(
-        "--strict-markers", *(() if "xdist" in options else ("-p", "no:xdist")), "-q", *options
-    )
+    plugins = ("-p", "no:hypothesispytest", "-p", "no:benchmark", *(() if "xdist" in options else ("-p", "no:xdist")))
+    return pytester.runpytest_subprocess("--strict-markers", *plugins, "-q", *options)
 
 
 def token_in(result: pytest.RunResult) -> str:
     """The one there is. Where ``CI`` is set, pytest's short summary says every message again."""
     (token,) = {line.rpartition(" ")[2] for line in result.outlines if "--brownout-replay bo1:" in line}
     return token
+
+
+@pytest.fixture
+def token(pytester: pytest.Pytester) -> str:
+    """That of TORN, which is the same in every run."""
+    if not _tokens:
+        _tokens.append(token_in(run(pytester, TORN)))
+    return _tokens[0]
+
+
+_tokens: list[str] = []
 
 
 def test_a_body_is_run_under_every_cut(pytester: pytest.Pytester) -> None:
@@ -74,8 +84,7 @@ def test_a_body_is_run_under_every_cut(pytester: pytest.Pytester) -> None:
     result.stdout.no_fnmatch_line("*Traceback*")
 
 
-def test_a_token_replays_in_its_own_test_alone(pytester: pytest.Pytester) -> None:
-    token = token_in(run(pytester, TORN))
+def test_a_token_replays_in_its_own_test_alone(pytester: pytest.Pytester, token: str) -> None:
     again = run(pytester, TORN, "--brownout-replay", token)
     again.assert_outcomes(failed=1, skipped=1)
     assert token_in(again) == token
@@ -88,8 +97,9 @@ def test_a_token_replays_in_its_own_test_alone(pytester: pytest.Pytester) -> Non
 
 
 @pytest.mark.parametrize("options", [(), ("-k", "right"), ("-p", "xdist", "-n", "2")])
-def test_a_token_that_no_test_took_is_no_success(pytester: pytest.Pytester, options: tuple[str, ...]) -> None:
-    token = token_in(run(pytester, TORN))
+def test_a_token_that_no_test_took_is_no_success(
+    pytester: pytest.Pytester, options: tuple[str, ...], token: str
+) -> None:
     other = TORN if "-k" in options else TORN.replace("test_torn", "test_other")
     nobody = run(pytester, other, "--brownout-replay", token, *options)
     assert nobody.ret == pytest.ExitCode.NO_TESTS_COLLECTED

@@ -381,3 +381,12 @@ def test_programs_since_erase_and_broken_granules_are_part_of_the_key() -> None:
         change(cells)
         keys.add(cells.snapshot().key)
     assert len(keys) == 5
+
+
+def test_the_state_of_another_array_costs_what_was_written_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    one, other = Cells(bundled_part("W25Q128JV")), Cells(bundled_part("W25Q128JV"))
+    one.program(0x5000, b"\x12")
+    restored: list[int] = []
+    monkeypatch.setattr(other, "_restore_block", lambda index, block: restored.append(index))
+    other.restore(one.snapshot())
+    assert restored == [5]

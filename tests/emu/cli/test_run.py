@@ -46,7 +46,7 @@ def test_the_bundled_pair_on_the_demo_board_holds() -> None:
 
 
 def test_files_of_ones_own_are_tried(brownout: Brownout, tmp_path: Path) -> None:
-    ran = brownout("run", *pair(tmp_path))
+    ran = brownout("run", *pair(tmp_path), "--tears", "none")
     assert (ran.code, ran.err) == (0, "")
     for role, name, app in (("from", "old.bin", OLD_APP), ("to", "new.bin", NEW_APP)):
         known = hashlib.sha256(app).hexdigest()[:8]
@@ -189,9 +189,10 @@ def read_all(terminal: int, until: bytes = b"") -> str:
 
 
 def test_no_color_holds_on_a_terminal_also_for_errors(tmp_path: Path) -> None:
-    code, shown = on_terminal("run", "--tears", "T1", NO_COLOR="1")
+    code, shown = on_terminal("run", "--tears", "T1", "--depth", "1", NO_COLOR="1")
     assert code == 0
     assert "HELD: no way" in shown
+    assert "depth 1 of 1, session 1 of 2" in shown
     assert not COLOUR.search(shown)
     code, shown = on_terminal("run", "--board", "nowhere", NO_COLOR="1")
     assert (code, shown.count("\n")) == (2, 1)

@@ -52,6 +52,12 @@ def options(tears: str = "none", **changed: Any) -> Options:
     return replace(Options(tears=TEAR_SETS[tears], depth=ANY, attempts=1, keeps_new=True), **changed)
 
 
+@pytest.fixture(scope="module")
+def one_disturbed() -> tuple[Closure, Verdict]:
+    """The campaign with one frame of every path disturbed; two tests look at it, none changes it."""
+    return closed(rig_over(disturbed=1))
+
+
 def closed(rig: UpdateRig, tears: str = "none", **changed: Any) -> tuple[Closure, Verdict]:
     closure = Closure(rig, rig.bounds, options(tears, **changed))
     return closure, closure.explore()
@@ -170,8 +176,8 @@ def test_power_may_go_anywhere_and_any_number_of_times(kind: LinkKind) -> None:
     assert verdict.coverage.depth_closed > 3, "power goes again while the peer still waits"
 
 
-def test_power_may_go_anywhere_and_one_frame_another_way() -> None:
-    closure, verdict = closed(rig_over(disturbed=1))
+def test_power_may_go_anywhere_and_one_frame_another_way(one_disturbed: tuple[Closure, Verdict]) -> None:
+    closure, verdict = one_disturbed
     assert (verdict.word, verdict.complete) == ("held", True)
     assert {kind for kind in verdict.coverage.edge_kinds if kind in DETOURS} == set(DETOURS)
     assert not violations(closure)
@@ -179,10 +185,10 @@ def test_power_may_go_anywhere_and_one_frame_another_way() -> None:
     assert Auditor(closure).audit(0.0, 0).audited > 500
 
 
-def test_any_depth_covers_what_brute_force_meets() -> None:
+def test_any_depth_covers_what_brute_force_meets(one_disturbed: tuple[Closure, Verdict]) -> None:
     rig = rig_over(disturbed=1)
     brute = Explorer(rig, rig.bounds, options(depth=1)).explore()
-    _, closed_at_1 = closed(rig)
+    _, closed_at_1 = one_disturbed
     assert brute.word == closed_at_1.word == "held"
     walker, met = EdgeWalker(rig, TEAR_SETS["none"], ()), 0
     for state, run in life(rig):
