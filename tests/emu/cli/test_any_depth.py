@@ -144,7 +144,7 @@ def test_a_memory_that_is_used_up_is_no_verdict_and_says_which_depth_is_done(
     run_layer = Closure._run_layer
 
     def grow(self: Closure, layer: int) -> None:
-        held[0] += 100.0 * (layer > 2)
+        held[0] = 250.0 if layer > 2 else 50.0
         run_layer(self, layer)
 
     monkeypatch.setattr(Closure, "_run_layer", grow)
