@@ -6,6 +6,7 @@ Slow campaigns are left out unless asked for with ``-m slow``; that is a selecti
 from __future__ import annotations
 
 import gc
+import signal
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,12 @@ ALLOWED = Path(__file__).with_name("allowed_skips.txt")
 _skipped: dict[str, str] = {}
 COLLECT_EVERY_MB = 500
 _collected_at = 0.0
+
+
+def pytest_configure() -> None:
+    """What is started in the background ignores Ctrl-C, and so would the commands that tests interrupt."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

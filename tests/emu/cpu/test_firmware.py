@@ -63,7 +63,8 @@ def test_every_bootloader_has_seven_mistakes_and_every_build_is_there() -> None:
         for chip in ("stm32f1", "stm32l4", "nrf52840")
         for name, count in beside.items() for build in ("right", *bugs[:count])
     }  # fmt: skip
-    expected |= {"large-swap-right.elf", "large-app-old-a.elf", "large-app-new-a.elf"}
+    expected |= {f"{chip}-dma-right.elf" for chip in ("stm32f1", "stm32f4", "stm32g0", "stm32l0", "stm32l4")}
+    expected |= {"large-swap-right.elf", "large-app-old-a.elf", "large-app-new-a.elf", "stm32f1-app-brief-a.elf"}
     assert {path.name for path in (FIRMWARE / "elf").iterdir()} == expected
     contents = [elf(name.removesuffix(".elf")).segments for name in expected]
     assert len(set(contents)) == len(contents)
