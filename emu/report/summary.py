@@ -53,7 +53,7 @@ def summary(verdict: Verdict, asked: Asked, audit: Audit | None = None) -> str:
         f"tried      {cuts}{attempts}, tears {verdict.tears}, events {', '.join(verdict.events) or 'none'}",
         f"edges      {cover.edges:,} in {verdict.seconds - verdict.fault_seconds:.1f} s: "
         f"{cover.edges_executed:,} executed, {_inherited(cover)}",
-        f"           {_kinds(cover.edge_kinds)}",
+        *([f"           {_kinds(cover.edge_kinds)}"] if cover.edges else []),
         *_states(verdict),
         *_audit(audit),
         f"sessions   {cover.boots:,} judged: {cover.runs:,} run, {cover.recognised:,} recognised{recognised}",

@@ -200,6 +200,7 @@ def test_an_update_that_ends_the_device_by_itself_is_told_before_anything_is_cut
     assert ran.code == 1
     assert "nothing was cut: the update ends the device by itself (--keep-going cuts it all the same)" in ran.out
     assert "\nedges      0 in " in ran.out
+    assert not [line for line in ran.out.splitlines() if line and not line.strip()], "no line of blanks"
     assert "[uncut]" in section(ran.out, "stays-up")[1]
     cut = brownout("run", "--board", board, *CLEAN, "--keep-going")
     assert cut.code == 1
