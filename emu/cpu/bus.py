@@ -1,8 +1,8 @@
 """The bus: which registers answer at an address, and what happens around every access.
 
 Time goes to the present before a peripheral is asked. Where nobody is declared, a word reads as it was last written, 0
-at first, and is counted. Polling that cannot end is noticed here: the same values read `PATIENCE` times without a
-write and without news; it waits for the next event if there is one, and is `Stalled` if there is none.
+at first, and is counted. Accesses are counted too: after many of them without news the core looks whether it goes
+round in a circle.
 
 Neighbours: the engine calls `read` and `write`; peripherals answer. Knows no core: what it needs of it
 comes as functions.
@@ -60,6 +60,7 @@ class Bus:
         self._unknown = unknown
         self._by_granule: dict[int, Place] = {}
         self._readers: dict[int, tuple[int, Callable[[int, int], int]]] = {}
+        self._writers: dict[int, tuple[int, Callable[[int, int, int], None]]] = {}
         self._stored: dict[int, int] = {}
 
     def attach(self, name: str, address: int, size: int, peripheral: Peripheral) -> None:
@@ -70,6 +71,7 @@ class Bus:
             other = self._by_granule.setdefault(granule, place)
             assert other is place, f"{name} lies on {other.name} at {granule * _GRANULE:#x}: please report"
             self._readers[granule] = (address, peripheral.read)
+            self._writers[granule] = (address, peripheral.write)
         if isinstance(peripheral, ShowsTime):
             self._timed |= {address + offset for offset in peripheral.timed}
         self.places.append(place)
@@ -136,15 +138,15 @@ class Bus:
         self._counted()
         if self.watched is not None:
             self.watched.append(("write", address, value))
-        place = self._by_granule.get(address // _GRANULE)
-        if place is None:
+        found = self._writers.get(address // _GRANULE)
+        if found is None:
             self._unknown.count("", address & ~3, "write")
             shift, mask = 8 * (address & 3), (1 << 8 * size) - 1
             old = self._stored.get(address & ~3, 0)
             self._stored[address & ~3] = (old & ~(mask << shift)) | ((value & mask) << shift)
             return
         try:
-            place.peripheral.write(address - place.address, size, value)
+            found[1](address - found[0], size, value)
         except HardwareFault:
             raise Refused from None
 

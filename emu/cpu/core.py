@@ -41,10 +41,10 @@ from emu.cpu.steady import Circle, Search
 from emu.cpu.stops import NOTHING, Stop
 from emu.cpu.systick import SysTick
 
-_FIRST_SLICE, _LONGEST_SLICE = 1 << 12, 1 << 18
+_FIRST_SLICE, _LONGEST_SLICE = 1 << 15, 1 << 18
 """Bytes of code. Slices grow, so that a short session is told its time well and a long one runs fast."""
 _WATCHING = 256
-_LONG_ENOUGH = 1 << 13
+_LONG_ENOUGH = 1 << 14
 """Bytes of code of a slice after which it is asked whether a loop only counts: that takes as long as 50,000 of them."""
 _FIRST_ACCESSES, _FIRST_QUIET = 256, 1 << 20
 """Accesses to registers, and bytes of code, after which the core asks itself whether it goes round in a
@@ -66,6 +66,7 @@ _FAULTS: dict[str, tuple[int, int]] = {
     "stack-limit": (USAGE_FAULT, STKOF),
 }
 _THUMB = 1 << 24
+_GENERAL, _FLOATS = tuple(range(Register.R0, Register.R12 + 1)), tuple(range(S0, S0 + 32))
 
 
 class AsleepForEver(Exception):
@@ -130,11 +131,9 @@ class Core:
         for mask in (Register.PRIMASK, Register.BASEPRI, Register.FAULTMASK, Register.CONTROL):
             if not (self.model.is_small and mask in (Register.BASEPRI, Register.FAULTMASK)):
                 put(mask, 0)
-        for register in range(Register.R0, Register.R12 + 1):
-            put(register, 0)
+        self.engine.put_all(_GENERAL, [0] * len(_GENERAL))
         if self.model.has_fpu:
-            for register in range(S0, S0 + 32):
-                put(register, 0)
+            self.engine.put_all(_FLOATS, [0] * len(_FLOATS))
             put(Register.FPSCR, 0)
             put(Register.CONTROL, 0)
         put(Register.LR, 0xFFFF_FFFF)
@@ -153,7 +152,10 @@ class Core:
 
     def sync(self) -> None:
         """Inside a callback: time goes to the end of the block that is running. Raises ResetAsserted."""
-        self.charge_to(self.engine.executed)
+        executed = self.engine.executed
+        if executed > self.charged:
+            passed, self.charged = executed - self.charged, executed
+            self.time.charge(passed)
 
     def charge_to(self, executed: int) -> None:
         """Time goes to where ``executed`` bytes of code of this slice have run."""

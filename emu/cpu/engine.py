@@ -67,6 +67,7 @@ from emu.cpu.lane_code import ON_READ_AT as LANE_READ_AT
 from emu.cpu.lane_code import REGISTERS as LANE_REGISTERS
 from emu.cpu.ram_touch import RamTouch
 from emu.cpu.stops import NOTHING, SLEEP, Halted, Refused, Stop, StopKind
+from emu.cpu.translations import WIDE, Translations
 from emu.errors import MissingExtra
 
 try:
@@ -106,16 +107,9 @@ _BAD_FETCH = (unicorn.UC_ERR_FETCH_UNMAPPED, unicorn.UC_ERR_FETCH_PROT, unicorn.
 _NO_EXIT = 0xF000_0001
 """An address no program counter ever holds: the engine must not end anywhere by itself."""
 _WFE, _YIELD = (b"\x20\xbf", b"\xaf\xf3\x02\x80"), (b"\x10\xbf", b"\xaf\xf3\x01\x80")
-_WIDE = (0b11101, 0b11110, 0b11111)
-"""Upper five bits of the first half of an instruction of four bytes."""
 _KINDS: dict[type[Exception], StopKind] = {Refused: "refused-access", Halted: "halted"}
-_PAGE = 0x1000
 _THUMB = 1 << 24
 _IT = 0x0600_FC00
-
-
-MOST_FORGOTTEN = 512
-"""Ranges whose translations were dropped before all are: some 3 MB, and 5 ms of translating again."""
 
 
 class Register(IntEnum):
@@ -162,8 +156,18 @@ class Lane(Protocol):
     @property
     def base(self) -> int: ...
     @property
-    def is_behind(self) -> bool: ...
+    def behind(self) -> ctypes.Array[ctypes.c_uint64]: ...
     def catch_up(self) -> None: ...
+
+
+class _Batch:
+    """Room for the values of some registers, and where it is, as the engine wants to be told."""
+
+    def __init__(self, registers: tuple[int, ...]) -> None:
+        count = len(registers)
+        self.values = (ctypes.c_uint64 * count)()
+        self.numbers = (ctypes.c_int * count)(*registers)
+        self.places = (ctypes.c_void_p * count)(*(ctypes.addressof(self.values) + 8 * at for at in range(count)))
 
 
 class Engine:
@@ -175,16 +179,17 @@ class Engine:
         self._handle = self._uc._uch
         self._value = ctypes.c_uint64()
         self._value_at = ctypes.byref(self._value)
-        self._memory: list[tuple[int, NDArray[np.uint8]]] = []
+        self._batches: dict[tuple[int, ...], _Batch] = {}
         self._told: list[Any] = []
-        self._forgotten = 0
         self._stop: Stop | None = None
         self._kept: BaseException | None = None
         self._follower: mmap.mmap | None = None
         self._ram_follower: mmap.mmap | None = None
         self._state = (ctypes.c_uint64 * WORDS)()
         self._state[FOLD] = 0xFFFF_FFFF
+        self._translations = Translations(self._state, self._uc.ctl_remove_cache, self._uc.ctl_flush_tb)
         self._lane: Lane | None = None
+        self._behind = (ctypes.c_uint64 * 1)()
         self._lane_code: mmap.mmap | None = None
         self._count_blocks(native)
         for kind, hook in (
@@ -206,10 +211,11 @@ class Engine:
         state = lane.state
         state[BLOCK], state[LANE_FOLD] = ctypes.addressof(self._state), self._state[FOLD]
         state[LANE_BASE] = lane.base & self._state[FOLD]
+        self._behind = lane.behind
 
     def map_ram(self, address: int, content: NDArray[np.uint8]) -> None:
         """``content`` is the memory: whole pages, read, written and executed."""
-        self._map(address, content)
+        self._map(address, content, is_flash=False)
 
     def map_flash(self, address: int, content: NDArray[np.uint8], store: StoreToFlash) -> None:
         """``content`` is what is read and executed; ``store(address, size, value)`` is told of aligned stores,
@@ -229,7 +235,7 @@ class Engine:
                 self._kept = stop
             return False
 
-        self._map(address, content)
+        self._map(address, content, is_flash=True)
         self._uc.mem_protect(address, content.size, unicorn.UC_PROT_READ | unicorn.UC_PROT_EXEC)
         last, kind = address + content.size - 1, unicorn.UC_HOOK_MEM_WRITE_PROT
         if self._lane is None or self._lane_code is None:
@@ -418,7 +424,7 @@ class Engine:
 
     def _catch_up(self) -> None:
         """Python of ours is about to run: it finds what it would find had it run all the time."""
-        if self._lane is not None and self._lane.is_behind:
+        if self._behind[0] and self._lane is not None:
             self._lane.catch_up()
 
     def _call_sensed(self, sensed: Sensed, address: int, size: int) -> None:
@@ -431,26 +437,18 @@ class Engine:
             self._keep(stop)
 
     def changed(self, address: int, length: int) -> None:
-        """Bytes of mapped memory changed behind the engine. Code translated from them is forgotten before it runs
-        again. Callable inside callbacks."""
-        state = self._state
-        address &= state[FOLD]
-        first = max(0, (address & ~(_PAGE - 1)) - _PAGE)  # a block may end with the instruction across a page's end
-        last = (address + length + _PAGE - 1) & ~(_PAGE - 1)
-        if state[DIRTY_SIZE]:
-            first = min(first, state[DIRTY])
-            last = max(last, state[DIRTY] + state[DIRTY_SIZE])
-        state[DIRTY], state[DIRTY_SIZE] = first, last - first
+        """Bytes of mapped memory changed behind the engine. Code translated from them does not run again as it was.
+        Callable inside callbacks."""
+        self._translations.suspect(address, length)
 
     def fold(self, alias_bits: int) -> None:
         """Addresses that differ in ``alias_bits`` alone are the same bytes: for `changed`."""
         self._state[FOLD] &= ~alias_bits
 
     def forget(self, address: int, length: int) -> None:
-        """Translations of the range, and of its aliases, are dropped at once. Not inside callbacks; see `changed`."""
-        address &= self._state[FOLD]
-        self._tidy()
-        self._forget((address & ~(_PAGE - 1)) - _PAGE, (address + length + _PAGE - 1) & ~(_PAGE - 1))
+        """As `changed`, at once, at all addresses this memory has: for RAM, far from what is suspect. Not inside
+        callbacks."""
+        self._translations.forget(address, length)
 
     # -- registers ----------------------------------------------------------------------------------------
 
@@ -463,18 +461,32 @@ class Engine:
         self._value.value = value & 0xFFFF_FFFF
         uclib.uc_reg_write(self._handle, register, self._value_at)
 
+    def get_all(self, registers: tuple[int, ...]) -> list[int]:
+        """As `get` of each, in one go."""
+        values = self._read_all(registers)
+        return [value & 0xFFFF_FFFF for value in values]
+
+    def put_all(self, registers: tuple[int, ...], values: Sequence[int]) -> None:
+        """As `put` of each, in their order and in one go."""
+        batch = self._batch(registers)
+        batch.values[:] = [value & 0xFFFF_FFFF for value in values]
+        uclib.uc_reg_write_batch(self._handle, batch.numbers, batch.places, len(registers))
+
     def reader(self, registers: Sequence[int]) -> Callable[[], bytes]:
         """What reads all of ``registers`` at once, as bytes that can be compared."""
-        count = len(registers)
-        values = (ctypes.c_uint64 * count)()
-        numbers = (ctypes.c_int * count)(*registers)
-        places = (ctypes.c_void_p * count)(*(ctypes.addressof(values) + 8 * at for at in range(count)))
+        each = tuple(registers)
+        return lambda: bytes(self._read_all(each))
 
-        def read() -> bytes:
-            uclib.uc_reg_read_batch(self._handle, numbers, places, count)
-            return bytes(values)
+    def _read_all(self, registers: tuple[int, ...]) -> ctypes.Array[ctypes.c_uint64]:
+        batch = self._batch(registers)
+        uclib.uc_reg_read_batch(self._handle, batch.numbers, batch.places, len(registers))
+        return batch.values
 
-        return read
+    def _batch(self, registers: tuple[int, ...]) -> _Batch:
+        found = self._batches.get(registers)
+        if found is None:
+            found = self._batches[registers] = _Batch(registers)
+        return found
 
     def snapshot(self) -> Any:
         """All registers, to be given to `restore` of this engine."""
@@ -498,11 +510,11 @@ class Engine:
         """Run from the program counter until something happens, at the latest before the block that begins when
         ``limit`` bytes of code or more have run. Raises what a callback raised."""
         state = self._state
-        if state[DIRTY_SIZE]:
-            self._forget_changed()
+        counter = self.get(Register.PC)
+        self._translations.settle(counter)
         state[COUNT], state[LIMIT], state[STOPPED] = 0, limit, 0
         self._stop = None
-        begin = self.get(Register.PC) | (1 if self.get(Register.XPSR) & _THUMB else 0)
+        begin = counter | (1 if self.get(Register.XPSR) & _THUMB else 0)
         code = unicorn.UC_ERR_OK
         try:
             self._uc.emu_start(begin, _NO_EXIT)
@@ -530,26 +542,6 @@ class Engine:
         end, counter = state[ADDRESS] + state[SIZE], self.get(Register.PC)
         if state[ADDRESS] <= counter < end:
             state[COUNT] = max(0, state[COUNT] - (end - counter))
-
-    def _forget_changed(self) -> None:
-        state = self._state
-        self._forget(state[DIRTY], state[DIRTY] + state[DIRTY_SIZE])
-        state[DIRTY_SIZE] = 0
-
-    def _tidy(self) -> None:
-        """What was forgotten still takes room where the engine keeps its translations, until it forgets all of them."""
-        self._forgotten += 1
-        if self._forgotten >= MOST_FORGOTTEN:
-            self._forgotten = 0
-            self._uc.ctl_flush_tb()
-
-    def _forget(self, first: int, end: int) -> None:
-        """Folded addresses, in all memory they stand for. The engine takes no range that leaves a piece of memory."""
-        for start, content in self._memory:
-            folded = start & self._state[FOLD]
-            low, high = max(first, folded), min(end, folded + content.size)
-            if low < high:
-                self._uc.ctl_remove_cache(start + low - folded, start + high - folded)
 
     # -- hooks ----------------------------------------------------------------------------------------------
 
@@ -593,7 +585,7 @@ class Engine:
         at, length = self._state[ADDRESS], 0
         while at < counter:
             first = bytes(self._uc.mem_read(at, 2))
-            length = 4 if first[1] >> 3 in _WIDE else 2
+            length = 4 if first[1] >> 3 in WIDE else 2
             at += length
         return bytes(self._uc.mem_read(counter - length, length)) if length and at == counter else b""
 
@@ -612,7 +604,6 @@ class Engine:
             self._kept = stop
         self._uc.emu_stop()
 
-    def _map(self, address: int, content: NDArray[np.uint8]) -> None:
-        assert not content.size % _PAGE, "memory is mapped in whole pages: please report"
-        self._memory.append((address, content))  # the engine holds an address, which keeps nothing alive
+    def _map(self, address: int, content: NDArray[np.uint8], *, is_flash: bool) -> None:
+        self._translations.cover(address, content, is_flash=is_flash)
         self._uc.mem_map_ptr(address, content.size, unicorn.UC_PROT_ALL, content.ctypes.data)

@@ -38,13 +38,17 @@ class AlarmClock(VirtualClock):
 
     def advance(self, duration_us: int) -> None:
         end = self.now_us + duration_us
-        while self._next_moment_us <= end:
+        if self._next_moment_us <= end:
+            self._advance_by_moments(end)
+        super().advance(end - self.now_us)
+
+    def _advance_by_moments(self, end_us: int) -> None:
+        while self._next_moment_us <= end_us:
             super().advance(max(0, self._next_moment_us - self.now_us))
             name = min(self._moments, key=lambda each: (self._moments[each][0], each))
             action = self._moments[name][1]
             self.at_moment(name, None, action)
             action()
-        super().advance(end - self.now_us)
 
     def run_to_alarm(self) -> NoReturn:
         alarm = self.next_alarm_us

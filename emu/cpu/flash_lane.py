@@ -46,6 +46,8 @@ class FlashLane:
         self.base = place.address
         self._caught_up = caught_up
         self.state = (ctypes.c_uint64 * code.WORDS)()
+        self.behind = (ctypes.c_uint64 * 1).from_buffer(self.state, code.PENDING * 8)
+        """How many programs were done that nobody has heard of."""
         self._ring: NDArray[np.uint64] = np.zeros((CAPACITY, _ROW_WORDS), np.uint64)
         self._plain, self._clear = _table(rules.plain, controller.size), _table(rules.clear, controller.size)
         self._controller, self._device, self._core = controller, device, core
@@ -108,11 +110,6 @@ class FlashLane:
         state[code.ALARM] = self._core.charged + ahead + state[code.SPENT]
 
     # -- what was done -----------------------------------------------------------------------------------------
-
-    @property
-    def is_behind(self) -> bool:
-        """Whether something was done that nobody has heard of."""
-        return bool(self.state[code.PENDING])
 
     def catch_up(self) -> None:
         """Time, journal and all counts are what they would be had every program gone the long way."""

@@ -135,6 +135,7 @@ class Machine:
         self.retaining = [(at.name, at.peripheral) for at in self.bus.places if isinstance(at.peripheral, Retains)]
         self.keeping = self.controller if isinstance(self.controller, Keeps) else None
         self._senses = self.controller if isinstance(self.controller, Senses) else None
+        self._effective = self.controller if isinstance(self.controller, HasEffects) else None
         if self._senses is not None and self.flash.cells.broken is not None:
             self._marks = Marks(self.engine, (chip.flash.address, *chip.flash.aliases), self.flash.cells, self.sensed)
         self._powered = [each.peripheral for each in self.bus.places if isinstance(each.peripheral, KnowsPower)]
@@ -207,8 +208,7 @@ class Machine:
         for ram, (_, content, pattern) in zip(self.chip.ram, self.rams, strict=True):
             if ram.name not in kept:
                 content[:] = pattern
-                for address in (ram.address, *ram.aliases):
-                    self.engine.forget(address, ram.size)
+                self.engine.forget(ram.address, ram.size)
 
     def look_at_flash(self) -> None:
         """Code that was translated from bytes that are others now is forgotten. Whoever restores another state first
@@ -218,7 +218,7 @@ class Machine:
         size = self.flash.cells.block_size
         if before is not None and before is not snapshot:
             for index in before.tree.differing(snapshot.tree):
-                self.engine.forget(self.chip.flash.address + index * size, size)
+                self.engine.changed(self.chip.flash.address + index * size, size)
         self._snapshots[0] = snapshot
 
     # -- error correction -------------------------------------------------------------------------------------
@@ -370,7 +370,7 @@ class Machine:
 
     def _has_hardware_watchdog(self) -> bool:
         """Asked when the controller, the first on the bus, has been reset."""
-        return isinstance(self.controller, HasEffects) and self.controller.effects.hardware_watchdog
+        return self._effective is not None and self._effective.effects.hardware_watchdog
 
     def _peek(self, name: str, offset: int) -> int:
         peripheral = self.peripherals.get(name)

@@ -73,9 +73,6 @@ def retain(machine: Machine, state: Retained) -> None:
             if address <= at < address + content.size:
                 content[at - address : at - address + PIECE] = np.frombuffer(held.to_bytes(PIECE, "little"), np.uint8)
         machine.engine.forget(address, content.size)
-    for ram in machine.chip.ram:
-        for alias in ram.aliases:
-            machine.engine.forget(alias, ram.size)
     for name, peripheral in machine.retaining:
         peripheral.retain(_words(entries, name))
     if machine.keeping is not None:

@@ -14,7 +14,7 @@ from emu.cpu.memory import AddressSpace
 
 FRAME, FLOAT_FRAME = 0x20, 0x68
 _PUSHED = (Register.R0, Register.R1, Register.R2, Register.R3, Register.R12, Register.LR)
-_FLOATS = range(S0, S0 + 16)
+_FLOATS = tuple(range(S0, S0 + 16))
 SPSEL, FPCA = 2, 4
 THUMB = 1 << 24
 ALIGNED = 1 << 9
@@ -41,10 +41,10 @@ def push(
     bottom = top - (FLOAT_FRAME if floats else FRAME)
     gap = bottom & 4 if aligned or floats else 0
     bottom = (bottom - gap) & 0xFFFF_FFFF
-    words = [engine.get(each) for each in _PUSHED]
+    words = engine.get_all(_PUSHED)
     words += [return_address & ~1, status & ~ALIGNED | (ALIGNED if gap else 0)]
     if floats:
-        words += [engine.get(each) for each in _FLOATS] + [engine.get(Register.FPSCR), 0]
+        words += [*engine.get_all(_FLOATS), engine.get(Register.FPSCR), 0]
         engine.put(Register.CONTROL, control & ~FPCA)
         engine.put(Register.FPSCR, 0)
     engine.put(bank, bottom)
@@ -75,10 +75,8 @@ def pop(engine: Engine, memory: AddressSpace, value: int) -> None:
     elif floats:
         engine.put(Register.CONTROL, engine.get(Register.CONTROL) | FPCA)
     engine.put(bank, bottom + size + (4 if status & ALIGNED else 0))
-    for register, word in zip(_PUSHED, words, strict=False):
-        engine.put(register, word)
+    engine.put_all(_PUSHED, words[: len(_PUSHED)])
     if floats:
-        for number, word in zip(_FLOATS, words[8:24], strict=True):
-            engine.put(number, word)
+        engine.put_all(_FLOATS, words[8:24])
         engine.put(Register.FPSCR, words[24])
     engine.put(Register.PC, words[6] & ~1 | (1 if status & THUMB else 0))

@@ -8,6 +8,7 @@ Neighbours: `counting` follows a loop with it. Knows no core: what is not one of
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 MASK = 0xFFFF_FFFF
@@ -36,6 +37,7 @@ class Step:
     condition: int = ALWAYS
 
 
+@lru_cache(maxsize=4096)
 def decode(address: int, first: int, second: int) -> Step | None:
     """The instruction at ``address``, of the half-words ``first`` and, if it is a wide one, ``second``."""
     return _wide(address, first, second) if first >> 11 in (0b11101, 0b11110, 0b11111) else _narrow(address, first)

@@ -23,6 +23,7 @@ from emu.cpu.peripherals.bank import Bank
 _ORE, _IDLE, _RXNE, _TC, _TXE = 1 << 3, 1 << 4, 1 << 5, 1 << 6, 1 << 7
 _TE, _RE = 1 << 3, 1 << 2
 _IDLEIE, _RXNEIE, _TCIE, _TXEIE = 4, 5, 6, 7
+_INTERRUPTS = 1 << _IDLEIE | 1 << _RXNEIE | 1 << _TCIE | 1 << _TXEIE
 _DMAR, _DMAT = 6, 7
 FIFO_DEPTH = 8
 
@@ -137,9 +138,10 @@ class Port(Bank):
         """The interrupt line follows flags and enables, and what a DMA takes at once interrupts nobody."""
         if self.on_request is not None and (self.asks(sends=True) or self.asks(sends=False)):
             self.on_request()
-        if self._irq is None:
+        control = self.words[self._control]
+        if self._irq is None or not (control & _INTERRUPTS or self._line_is_up):
             return
-        control, status = self.words[self._control], self._status
+        status = self._status
         wanted = ((_IDLEIE, _IDLE), (_RXNEIE, _RXNE | _ORE), (_TCIE, _TC), (_TXEIE, _TXE))
         up = any(control >> enable & 1 and status & flags for enable, flags in wanted)
         if up != self._line_is_up:

@@ -120,7 +120,7 @@ class Way:
     def left(self) -> dict[str, object]:
         """Everything that can be seen afterwards."""
         machine = self.machine
-        if self.is_native and self.lane.is_behind:
+        if self.is_native and self.lane.behind[0]:
             self.lane.catch_up()
         machine.core.sync()
         cells = machine.flash.cells

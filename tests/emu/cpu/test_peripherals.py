@@ -125,12 +125,19 @@ def test_an_independent_watchdog_runs_from_its_start_and_is_fed(f1: Bench) -> No
     assert clock.now_us == 225_000
 
 
-def test_a_hardware_watchdog_runs_from_reset(f1: Bench) -> None:
-    f1.machine.reset("software")
-    assert f1.machine.clock.next_alarm_us is None
-    f1.machine.controller.effects = SimpleNamespace(hardware_watchdog=True)
-    f1.machine.reset("software")
-    assert f1.machine.clock.next_alarm_us == 4096 * 4 * 1_000_000 // 40_000
+class Optioned(PlainFlash):
+    """A controller whose option bytes say what the watchdog does."""
+
+    effects = SimpleNamespace(hardware_watchdog=False)
+
+
+def test_a_hardware_watchdog_runs_from_reset() -> None:
+    machine = Machine(bundled_chip("STM32F103xB"), lambda _name, world, main: Optioned(world, main))
+    machine.reset("power")
+    assert machine.clock.next_alarm_us is None
+    machine.controller.effects = SimpleNamespace(hardware_watchdog=True)
+    machine.reset("software")
+    assert machine.clock.next_alarm_us == 4096 * 4 * 1_000_000 // 40_000
 
 
 def test_a_reload_in_the_closed_part_of_the_window_is_a_reset(g0: Bench) -> None:

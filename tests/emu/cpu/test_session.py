@@ -8,7 +8,6 @@ import pytest
 
 pytest.importorskip("unicorn", reason="unicorn is not installed: pip install 'brownout[cpu]'")
 
-from emu.cpu.engine import MOST_FORGOTTEN
 from emu.cpu.session import CpuSession, FirmwareError
 from flash.images import Segment, image_from_segments
 from flash.journal import Interruption, Journal, Operation
@@ -183,14 +182,3 @@ def test_an_image_for_the_alias_of_flash_is_put_there(tmp_path: Path) -> None:
     one = session()
     one.load([image_from_segments("app.bin", [Segment(0x400, b"\x01\x02")])])
     assert one.machine.memory.read(0x0800_0400, 2) == b"\x01\x02"
-
-
-def test_translations_that_were_dropped_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    flushed: list[int] = []
-    one = session()
-    engine = one.machine.engine
-    flush = engine._uc.ctl_flush_tb
-    monkeypatch.setattr(engine._uc, "ctl_flush_tb", lambda: (flushed.append(1), flush())[1])
-    for _ in range(2 * MOST_FORGOTTEN + 1):
-        engine.forget(0x0800_0000, 1024)
-    assert len(flushed) == 2
