@@ -172,16 +172,18 @@ class FlashDevice:
         """Programs that whoever maps the cells has done by itself, of (address, data, start in microseconds): legal,
         of units that were blank and unused, in the order of time. Cells hold the data already, and time has passed."""
         entries, name = self.journal.entries, self.name
-        first = end = 0
+        first = end = total = 0
         for address, data, start_us in programs:
-            entries.append(Operation("program", name, address, len(data), data, start_us, start_us + duration_us))
+            length = len(data)
+            entries.append(Operation("program", name, address, length, data, start_us, start_us + duration_us))
             if address != end:
                 self._programmed(first, end)
                 first = address
-            end = address + len(data)
+            end = address + length
+            total += length
         self._programmed(first, end)
         self.statistics.programs += len(programs)
-        self.statistics.programmed_bytes += sum(len(data) for _, data, _ in programs)
+        self.statistics.programmed_bytes += total
         self.statistics.program_time_us += duration_us * len(programs)
 
     def _programmed(self, first: int, end: int) -> None:

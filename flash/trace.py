@@ -65,17 +65,16 @@ class Trace:
         """An erase was completed."""
         grid = self._grids.get(device)
         size = cells.block_size
-        units = self._units_in(device, cells, address, length)
-        for index in units:
-            unit = (device, index)
-            self.written.add(unit)
-            if index in (units[0], units[-1]):  # the others, in the order of addresses, lie inside
-                at, extent = (index * size, size) if grid is None else grid.extent(index)
-                if not (address <= at and at + extent <= address + length):
-                    if unit not in self.determined:
-                        self.consulted_units.setdefault(unit, None)
-                    continue
-            self.determined.add(unit)
+        units = [(device, index) for index in self._units_in(device, cells, address, length)]
+        self.written.update(units)
+        whole = set(units)
+        for unit in (units[0], units[-1]):  # the others, in the order of addresses, lie inside
+            at, extent = (unit[1] * size, size) if grid is None else grid.extent(unit[1])
+            if not (address <= at and at + extent <= address + length):
+                whole.discard(unit)
+                if unit not in self.determined:
+                    self.consulted_units.setdefault(unit, None)
+        self.determined |= whole
 
     def _units_in(self, device: str, cells: Cells, address: int, length: int) -> Sequence[int]:
         grid = self._grids.get(device)

@@ -42,13 +42,16 @@ class CoreClock:
             passed, self._part = divmod(self._part, self.hz)
             self.clock.advance(passed)
 
-    def charge_each(self, lengths: Iterable[int], pause_us: int) -> list[int]:
-        """``lengths`` bytes of code have run, and behind each of them the core has stood for ``pause_us``. When every
-        pause began, in microseconds. Nothing rings before the end."""
+    def charge_each(self, executed: Iterable[int], charged: int, pause_us: int) -> list[int]:
+        """Code has run until it was ``executed`` bytes, which grow, of which ``charged`` are known of; and at each of
+        them the core has stood for ``pause_us``. When every pause began, in microseconds. Nothing rings before the
+        end."""
         now_us, part, hz = self.clock.now_us, self._part, self.hz
         began = []
-        for length in lengths:
-            part += length * (MICROSECONDS // BYTES_PER_CYCLE)
+        for each in executed:
+            if each > charged:
+                part += (each - charged) * (MICROSECONDS // BYTES_PER_CYCLE)
+                charged = each
             if part >= hz:
                 passed, part = divmod(part, hz)
                 now_us += passed

@@ -157,20 +157,11 @@ class Core:
             passed, self.charged = executed - self.charged, executed
             self.time.charge(passed)
 
-    def charge_to(self, executed: int) -> None:
-        """Time goes to where ``executed`` bytes of code of this slice have run."""
-        if executed > self.charged:
-            passed, self.charged = executed - self.charged, executed
-            self.time.charge(passed)
-
     def charge_to_each(self, executed: Sequence[int], pause_us: int) -> list[int]:
-        """As `charge_to` each of ``executed``, with a pause behind it; see `CoreClock.charge_each`."""
-        charged, lengths = self.charged, []
-        for each in executed:
-            lengths.append(max(0, each - charged))
-            charged = max(charged, each)
-        self.charged = charged
-        return self.time.charge_each(lengths, pause_us)
+        """As `sync` when this slice has come to each of ``executed`` bytes of code, with a pause behind it: see
+        `CoreClock.charge_each`."""
+        charged, self.charged = self.charged, max(self.charged, *executed)
+        return self.time.charge_each(executed, charged, pause_us)
 
     def _charge_slice(self) -> None:
         """A slice has ended; one that ended inside a block that was charged whole owes the rest to the next."""

@@ -2,8 +2,8 @@
 
 Flash changes under its code: the core erases and programs it, and every session begins with another state of it. A
 piece of it that holds again what it held when it was last run needs no new translation, and in a campaign that is the
-rule: one image is installed again and again. So bytes that change only make a range suspect, and when code of that range
-is about to run, its grains are compared with what they were.
+rule: one image is installed again and again. So bytes that change only make a range suspect, and when code of that
+range is about to run, its grains are compared with what they were.
 
 Holds at all times: what is translated of a grain of flash that is not suspect comes from the bytes it has; of a
 suspect grain that is `_known`, from those in `_before`. RAM is not compared, since the core writes it without a word to

@@ -24,6 +24,8 @@ class Storage(Bank):
         self._flags = entry.reset_flags
         if self._flags is not None:
             resets.setdefault(self._flags.register, 0)
+            bits = {bit for bits in self._flags.flags.values() for bit in bits}
+            self._shown_flags = sum(1 << bit for bit in {*bits, self._flags.clear})
         super().__init__(world, entry.name, resets)
         self._causes = 0
         self._domain = None if entry.backup is None else Domain(world, entry.name, entry.backup, resets)
@@ -78,8 +80,7 @@ class Storage(Bank):
         for offset, (mask, value) in self._always.items():
             self.keep(offset, value, mask)
         if self._flags is not None:
-            all_flags = sum(1 << bit for bit in {bit for bits in self._flags.flags.values() for bit in bits})
-            self.keep(self._flags.register, self._causes, all_flags | 1 << self._flags.clear)
+            self.keep(self._flags.register, self._causes, self._shown_flags)
         self.settled()
 
     def settled(self) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
+
 import pytest
 
 pytest.importorskip("unicorn", reason="unicorn is not installed: pip install 'brownout[cpu]'")
@@ -25,17 +27,20 @@ def test_cycles_are_half_words_and_none_is_lost(hz: int, parts: list[int]) -> No
 
 
 @given(
-    hz=st.integers(32_768, 200_000_000), parts=st.lists(st.integers(0, 5000), max_size=40), pause_us=st.integers(0, 90)
-)
+    hz=st.integers(32_768, 200_000_000), parts=st.lists(st.integers(0, 5000), max_size=40), pause_us=st.integers(0, 90),
+    ahead=st.integers(0, 3000),
+)  # fmt: skip
 def test_pauses_between_stretches_of_code_come_when_they_would_one_by_one(
-    hz: int, parts: list[int], pause_us: int
+    hz: int, parts: list[int], pause_us: int, ahead: int
 ) -> None:
     time, at_once, began = CoreClock(VirtualClock(), hz), CoreClock(VirtualClock(), hz), []
-    for part in parts:
-        time.charge(part)
+    charged, ends = ahead, list(accumulate(parts))
+    for end in ends:
+        time.charge(max(0, end - charged))
+        charged = max(charged, end)
         began.append(time.clock.now_us)
         time.clock.advance(pause_us)
-    assert at_once.charge_each(parts, pause_us) == began
+    assert at_once.charge_each(ends, ahead, pause_us) == began
     for each in (time, at_once):
         each.charge(1)
     assert (at_once.clock.now_us, at_once.cycles) == (time.clock.now_us, time.cycles)
