@@ -13,13 +13,6 @@ A slice always makes progress: the limit is compared before the first block is c
 
 from __future__ import annotations
 
-import ctypes
-import mmap
-import os
-import platform
-import sys
-from collections.abc import Mapping
-
 COUNT, LIMIT, STOP, ADDRESS, SIZE, FOLD, DIRTY, DIRTY_SIZE, STOPPED = range(9)
 """Words of the state. ``ADDRESS`` and ``SIZE`` are those of the last block counted; ``FOLD`` is ANDed to an address
 before it is looked for in the dirty range, so that an alias of flash counts as flash."""
@@ -66,32 +59,4 @@ AARCH64 = bytes.fromhex(
     "650840f9"  # ldr x5, [x3, STOP]
     "a0001fd6"  # br x5
 )
-_CODE = {"x86_64": X86_64, "aarch64": AARCH64}
-
-
-def native_code(codes: Mapping[str, bytes] = _CODE) -> mmap.mmap | None:
-    """The instructions of ``codes`` for this machine, in executable memory; None: there are none for it.
-
-    The pages come from a file in memory and are mapped read and execute, never write. Keep the map as long as the hook.
-    """
-    code = codes.get(platform.machine()) if sys.platform == "linux" else None
-    if code is None:
-        return None
-    handle = os.memfd_create("hooks")
-    try:
-        os.write(handle, code)
-        return mmap.mmap(handle, len(code), flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ | mmap.PROT_EXEC)
-    except OSError:  # a hardened kernel maps no such page as executable
-        return None
-    finally:
-        os.close(handle)
-
-
-def address_of(code: mmap.mmap) -> int:
-    """Where the instructions are, for a library that calls them."""
-    pointer, length = ctypes.c_void_p(), ctypes.c_ssize_t()
-    as_pointer = ctypes.pythonapi.PyObject_AsReadBuffer
-    as_pointer.argtypes = [ctypes.py_object, ctypes.POINTER(ctypes.c_void_p), ctypes.POINTER(ctypes.c_ssize_t)]
-    as_pointer(code, ctypes.byref(pointer), ctypes.byref(length))
-    assert pointer.value is not None, "a mapped page has no address: please report"
-    return pointer.value
+CODE = {"x86_64": X86_64, "aarch64": AARCH64}

@@ -19,11 +19,12 @@ from emu.cpu.clock import BYTES_PER_CYCLE, MICROSECONDS, CoreClock
 from emu.cpu.contract import BusFault
 from emu.cpu.counting import Counting
 from emu.cpu.ending import Ending, EndingKind
-from emu.cpu.engine import S0, Engine, Register
+from emu.cpu.engine import Engine
 from emu.cpu.exceptions import BUS_FAULT, HARD_FAULT, SVCALL, SYSTICK, USAGE_FAULT, Exceptions, name_of
 from emu.cpu.handlers import Handlers, Lockup
 from emu.cpu.memory import AddressSpace
 from emu.cpu.models import CoreModel
+from emu.cpu.registers import S0, Register
 from emu.cpu.scb import (
     DEBUGEVT,
     INVSTATE,

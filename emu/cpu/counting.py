@@ -15,8 +15,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from emu.cpu.engine import Engine, Register
+from emu.cpu.engine import Engine
 from emu.cpu.memory import AddressSpace, Window
+from emu.cpu.registers import Register
 from emu.cpu.thumb import ALWAYS, EQ, MASK, NE, PC, Step, decode
 
 LONGEST = 40

@@ -14,10 +14,10 @@ from contextlib import suppress
 from functools import cached_property
 
 from emu.cpu.contract import BusFault
-from emu.cpu.engine import S0, Register
 from emu.cpu.faces import Shows
 from emu.cpu.machine import PERIPHERALS, Machine
 from emu.cpu.memory import Ram
+from emu.cpu.registers import S0, Register
 from emu.cpu.stops import Halted
 from emu.gdb import target
 from emu.gdb.target import SIGINT, Denied, Go, PlaceKind, Span, Stop

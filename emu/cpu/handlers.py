@@ -7,10 +7,11 @@ fault status and vectors. Knows no time and no slices.
 from __future__ import annotations
 
 from emu.cpu.contract import BusFault
-from emu.cpu.engine import Engine, Register
+from emu.cpu.engine import Engine
 from emu.cpu.exceptions import BUS_FAULT, HARD_FAULT, MEM_MANAGE, NMI, USAGE_FAULT, Exceptions, name_of
 from emu.cpu.memory import AddressSpace
 from emu.cpu.models import CoreModel
+from emu.cpu.registers import Register
 from emu.cpu.scb import (
     ASPEN,
     CCR,

@@ -21,7 +21,7 @@ from emu.cpu.contract import FlashController, Peripheral, Surroundings, World
 from emu.cpu.core import AsleepForEver, Core
 from emu.cpu.counting import Counting
 from emu.cpu.deep_sleep import DeepSleep
-from emu.cpu.engine import Engine, Register
+from emu.cpu.engine import Engine
 from emu.cpu.exceptions import NMI, Exceptions
 from emu.cpu.external import ExternalMemory, Host
 from emu.cpu.faces import (
@@ -44,6 +44,7 @@ from emu.cpu.memory import AddressSpace, Ram
 from emu.cpu.models import MODELS as CORE_MODELS
 from emu.cpu.peripherals import MODELS
 from emu.cpu.peripherals.dma import join
+from emu.cpu.registers import Register
 from emu.cpu.steady import Access, Search
 from emu.cpu.stops import Refused
 from emu.cpu.system_space import BASE as SYSTEM

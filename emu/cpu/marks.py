@@ -13,8 +13,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from emu.cpu.engine import Engine, Sensed
+from emu.cpu.engine import Engine
 from emu.cpu.first_touch import PIECE, FirstTouch
+from emu.cpu.following import Sensed
 from flash.cells import Cells
 
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 from emu.cpu.elf import Firmware
 from emu.cpu.ending import Ending
-from emu.cpu.engine import Register
 from emu.cpu.machine import Machine
+from emu.cpu.registers import Register
 from emu.cpu.unknown import UnknownRegister
 from emu.errors import UsageError
 from flash.errors import PowerLost, ResetAsserted

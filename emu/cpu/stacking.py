@@ -9,8 +9,9 @@ from __future__ import annotations
 import struct
 
 from emu.cpu.contract import BusFault
-from emu.cpu.engine import S0, Engine, Register
+from emu.cpu.engine import Engine
 from emu.cpu.memory import AddressSpace
+from emu.cpu.registers import S0, Register
 
 FRAME, FLOAT_FRAME = 0x20, 0x68
 _PUSHED = (Register.R0, Register.R1, Register.R2, Register.R3, Register.R12, Register.LR)

@@ -17,8 +17,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from emu.cpu.engine import S0, Engine, Register
+from emu.cpu.engine import Engine
 from emu.cpu.models import CoreModel
+from emu.cpu.registers import S0, Register
 from emu.cpu.stops import Stop
 
 LONGEST = 256

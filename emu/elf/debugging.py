@@ -18,7 +18,7 @@ from typing import Protocol
 
 from emu.campaign.replay import Approach
 from emu.cpu.debugger import Debugger
-from emu.cpu.engine import Register as CoreRegister
+from emu.cpu.registers import Register as CoreRegister
 from emu.elf.rig import ElfRig
 from emu.gdb.server import Left
 from emu.gdb.target import Denied, Exited, Go, PlaceKind, Register, Span, Stop, Target

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 
 from emu.cpu.contract import BusFault
 from emu.cpu.ending import Ending
-from emu.cpu.engine import Register
 from emu.cpu.machine import Machine
+from emu.cpu.registers import Register
 from emu.cpu.session import CpuSession
 from emu.elf.attempt import Attempt
 from emu.elf.document import WAITING, ElfBoardFile

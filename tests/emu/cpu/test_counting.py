@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emu.cpu.counting import Counting
-from emu.cpu.engine import Register
+from emu.cpu.registers import Register
 from emu.cpu.thumb import decode, expanded
 from flash.images import Segment, image_from_segments
 from tests.emu.cpu.chips import session

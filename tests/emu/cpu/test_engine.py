@@ -24,7 +24,8 @@ from emu.cpu.block_counter import (
     WORDS,
     X86_64,
 )  # fmt: skip
-from emu.cpu.engine import Engine, Register
+from emu.cpu.engine import Engine
+from emu.cpu.registers import Register
 from emu.cpu.stops import Refused
 
 FLASH, RAM, REGISTERS = 0x0800_0000, 0x2000_0000, 0x4000_0000

@@ -18,7 +18,7 @@ from unicorn import arm64_const, x86_const
 
 from emu.campaign.edges import EdgeWalker
 from emu.cpu import lane_code as code
-from emu.cpu.block_counter import COUNT, address_of
+from emu.cpu.block_counter import COUNT
 from emu.cpu.chip import bundled_chip
 from emu.cpu.engine import _READ, _STORE, _WRITE
 from emu.cpu.flash import make_controller
@@ -70,7 +70,7 @@ class Way:
         self.lane = lane
         lane.begin()
         lane.expect()
-        at = address_of(self.machine.engine._lane_code)
+        at = self.machine.engine._lane_code
         self.given = ctypes.addressof(lane.state)
         self.span = self.registers - lane.state[code.REGISTERS]
         self.read_at = _READ(at + code.ON_READ_AT[kind])

@@ -32,4 +32,4 @@ def test_the_engine_is_imported_in_one_file() -> None:
         for line in path.read_text(encoding="utf-8").splitlines()
         if line.strip().startswith(("import unicorn", "from unicorn"))
     }
-    assert found == {"engine.py"}
+    assert found == {"library.py"}

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from emu.cpu.block_counter import DIRTY, DIRTY_SIZE, FOLD, WORDS
-from emu.cpu.engine import Engine, Register
+from emu.cpu.engine import Engine
+from emu.cpu.registers import Register
 from emu.cpu.translations import GRAIN, MOST_DROPPED, PAGE, Translations
 
 FLASH, ALIAS, RAM = 0x0800_0000, 0, 0x2000_0000

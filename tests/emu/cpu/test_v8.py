@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("unicorn", reason="unicorn is not installed: pip install 'brownout[cpu]'")
 
-from emu.cpu.engine import Register
+from emu.cpu.registers import Register
 from tests.emu.cpu.chips import run, session, trace, words
 
 CORE = "cortex-m33"
