@@ -14,7 +14,6 @@ from collections.abc import Callable, Sequence
 
 from emu.clock import VirtualClock
 from emu.cpu.agenda import Agenda
-from emu.cpu.bus import Bus
 from emu.cpu.clock import BYTES_PER_CYCLE, MICROSECONDS, CoreClock
 from emu.cpu.contract import BusFault
 from emu.cpu.counting import Counting
@@ -24,6 +23,7 @@ from emu.cpu.exceptions import BUS_FAULT, HARD_FAULT, SVCALL, SYSTICK, USAGE_FAU
 from emu.cpu.handlers import Handlers, Lockup
 from emu.cpu.memory import AddressSpace
 from emu.cpu.models import CoreModel
+from emu.cpu.patience import Patience
 from emu.cpu.registers import S0, Register
 from emu.cpu.scb import (
     DEBUGEVT,
@@ -38,24 +38,13 @@ from emu.cpu.scb import (
     UNDEFINSTR,
     SystemControl,
 )
-from emu.cpu.steady import Circle, Search
+from emu.cpu.steady import Circle
 from emu.cpu.stops import NOTHING, Stop
 from emu.cpu.systick import SysTick
 
-_FIRST_SLICE, _LONGEST_SLICE = 1 << 15, 1 << 18
-"""Bytes of code. Slices grow, so that a short session is told its time well and a long one runs fast."""
 _WATCHING = 256
 _LONG_ENOUGH = 1 << 14
 """Bytes of code of a slice after which it is asked whether a loop only counts: that takes as long as 50,000 of them."""
-_FIRST_ACCESSES, _FIRST_QUIET = 256, 1 << 20
-"""Accesses to registers, and bytes of code, after which the core asks itself whether it goes round in a
-circle; twice as many each time it did not, since looking costs as much as a million instructions."""
-_WORTH_A_LOOK, _SETTLING, _AGAIN = 1 << 13, 1 << 9, 3
-"""The core looks where there is so much code to the next event, after so few bytes: most slices end with an event, and
-behind one a handler runs. Who has waited in a circle waits in it again: there it is looked at whether this is still the
-same one, eight times as many bytes later when it was not, and so often."""
-_SOON_ACCESSES = 8
-"""The same of accesses: a loop that polls for the next byte of a line makes them, and its events are near."""
 _BRANCH_TO_SELF, _WIDE_BRANCH_TO_SELF = b"\xfe\xe7", b"\xff\xf7\xfe\xbf"
 _EVENT_WAITS = 1000
 """Waits for an event in a row, with nothing to come, before the core counts as asleep."""
@@ -99,13 +88,6 @@ class Core:
         self._memory = memory
         self.charged = 0
         """Bytes of code of the present slice that time has been charged for."""
-        self._longest = _FIRST_SLICE
-        self._quiet, self._quiet_due = 0, _FIRST_QUIET
-        self._period = 0
-        """Bytes of code of the circle that was found last; 0: it was left for good."""
-        self._polled: list[int] = []
-        """The registers that are read in it."""
-        self._failed = 0
         self._slice_end_us = 0
         self._event_waits = 0
         self._pended: set[int] = set()
@@ -121,10 +103,8 @@ class Core:
         self.systick.power_on()
         self.agenda.clear()
         self.charged, self._event_waits = 0, 0
-        self._period = self._failed = 0
-        self._polled = []
         self._pended = set()
-        self._calm()
+        self._patience.begin()
         put = self.engine.put
         if self.model.is_v8:
             self.engine.restore(self._fresh)  # no other way leads to the limits of the stacks
@@ -221,10 +201,7 @@ class Core:
         end = self.time.cycles_at(limit_us)
         event = self.next_event
         room = max(1, (min(end, event) if event is not None else end) - self.time.cycles) * BYTES_PER_CYCLE
-        wants = self._period > 0 or self._quiet >= self._quiet_due
-        looks = wants and not masked and room > max(_WORTH_A_LOOK, 8 * self._period)
-        longest = _SETTLING << 3 * self._failed if looks else self._longest
-        room = min(room, _WATCHING if masked else longest)
+        room, looks = (min(room, _WATCHING), False) if masked else self._patience.slice_of(room)
         self._slice_end_us = self.time.clock.now_us + room // BYTES_PER_CYCLE * MICROSECONDS // self.time.hz + 1
         self.before_slice()
         stop = self.engine.run(room + self.charged)
@@ -235,15 +212,12 @@ class Core:
             return self._doze(limit_us)
         if self.engine.executed >= _LONG_ENOUGH and self._leaves_out(limit_us):
             return None
-        if looks and self._period:
-            return self._look_again(limit_us)
-        if self._bus.count >= self._bus.due:
-            return self._look_again(limit_us) if self._period else self._look_around(limit_us)
-        if looks:
-            return self._look_around(limit_us)
-        self._quiet += self.engine.executed
-        self._longest = min(self._longest * 2, _LONGEST_SLICE)
-        return None
+        if not self._patience.ran(self.engine.executed, looks=looks):
+            return None
+        circle, early = self._patience.look(self._step, lambda: self.time.cycles * BYTES_PER_CYCLE)
+        if circle is not None:
+            return self._go_round(circle, limit_us)
+        return None if early is None or early is NOTHING else self._stopped(early, limit_us)
 
     def _stopped(self, stop: Stop, limit_us: int) -> Ending | None:
         kind, counter = stop.kind, self.engine.get(Register.PC)
@@ -273,9 +247,9 @@ class Core:
 
     # -- going round in a circle --------------------------------------------------------------------------------
 
-    def looks_with(self, bus: Bus, search: Search, counting: Counting) -> None:
+    def looks_with(self, patience: Patience, counting: Counting) -> None:
         """How it finds out whether a loop waits, or only counts."""
-        self._bus, self._search, self._counting = bus, search, counting
+        self._patience, self._counting = patience, counting
 
     def _leaves_out(self, limit_us: int) -> bool:
         """Whether rounds of a loop that only counts were left out, short of the next event. Whoever stands by would
@@ -288,13 +262,6 @@ class Core:
         self.time.charge(passed)
         return passed > 0
 
-    def _calm(self) -> None:
-        """Something has happened: looking begins anew."""
-        self._longest = _FIRST_SLICE
-        self._bus.due = _SOON_ACCESSES if self._period else _FIRST_ACCESSES
-        self._quiet_due = _FIRST_QUIET
-        self.news()
-
     def happen(self) -> None:
         """Inside a callback: what is due by now happens."""
         if self.agenda.next_us is not None and self.agenda.next_us <= self.time.clock.now_us:
@@ -305,47 +272,9 @@ class Core:
         if self.agenda.next_us is not None and self.agenda.next_us <= self.time.clock.now_us:
             self.engine.end_slice()
 
-    def news(self) -> None:
-        """What runs is no loop that waits: it has done something with flash, or said something."""
-        self._bus.count = 0
-        self.works()
-
-    def works(self) -> None:
-        """As `news`, from whoever counts accesses by itself."""
-        self._quiet = 0
-
-    def _look_around(self, limit_us: int) -> Ending | None:
-        """After a long time in which nothing happened, or many accesses: time goes on to the next event if nothing but
-        that can change what the core does."""
-        began = self.time.cycles
-        circle, stop = self._search.look(self._step)
-        if stop is not None:
-            self.news()  # something came first: not again at once
-            return None if stop is NOTHING else self._stopped(stop, limit_us)
-        if circle is None:
-            self._bus.due, self._quiet_due = self._bus.due * 2, self._quiet_due * 2
-            self.news()
-            return None
-        self._period, self._failed = (self.time.cycles - began) // 2 * BYTES_PER_CYCLE, 0
-        return self._go_round(circle, limit_us)
-
-    def _look_again(self, limit_us: int) -> Ending | None:
-        """Whether it is in the circle that was found last."""
-        circle, stop = self._search.look_again(lambda: self._step(self._period))
-        if circle is not None:
-            self._failed = 0
-            return self._go_round(circle, limit_us)
-        self._failed += 1
-        self._bus.count, self._bus.due = 0, _SOON_ACCESSES << 3 * self._failed
-        if self._failed == _AGAIN:
-            self._period = self._failed = 0
-            self._bus.due = _FIRST_ACCESSES
-        return None if stop is None or stop is NOTHING else self._stopped(stop, limit_us)
-
     def _go_round(self, circle: Circle, limit_us: int) -> Ending | None:
-        """Time goes on to the next event."""
+        """Time goes on to the next event: nothing but that can change what the core does."""
         clock = self.time.clock
-        self._polled = [address for kind, address, _ in circle.accesses if kind == "read"]
         alarms = dict(clock.settings()[1])
         for name in circle.moved:
             clock.clear_alarm(name)
@@ -358,11 +287,11 @@ class Core:
         skipped_us += clock.now_us
         for name in circle.moved:
             clock.set_alarm(name, alarms[name] + skipped_us)
-        self._calm()
+        self._patience.calm()
         return None
 
-    def _step(self, length: int = 1) -> Stop | None:
-        """A block of code, or ``length`` bytes of it, unless something has come to pass: that is no stop of the
+    def _step(self, length: int) -> Stop | None:
+        """``length`` bytes of code, in whole blocks, unless something has come to pass: that is no stop of the
         engine's."""
         event = self.next_event
         if (event is not None and event <= self.time.cycles) or self._handlers.is_called() or self._is_called:
@@ -373,24 +302,24 @@ class Core:
 
     def _hangs(self, circle: Circle) -> Ending:
         """For ever: nothing is to come. (A loop that writes is at work, for all we know: it goes on to the limit.)"""
-        read = [address for kind, address, _ in circle.accesses if kind == "read"]
+        read = self._patience.polled
         if not read:
             return self._ending("spinning", "a loop that waits for nothing, and no interrupt will come")
         return self._ending("stalled", f"it polls {_listed(read)} for ever, and nothing will change it", read[-1])
 
     def _still_runs(self, limit_us: int) -> Ending:
         """At the limit; in a circle that is only left for interrupts, with what it polls."""
-        if not (self._period and self._polled):
+        polled = self._patience.polled
+        if not polled:
             return self._ending("limit", f"still running after {limit_us:,} us")
-        polls = f"it polls {_listed(self._polled)}, and no interrupt has changed that"
-        return self._ending("limit", polls, self._polled[-1])
+        return self._ending("limit", f"it polls {_listed(polled)}, and no interrupt has changed that", polled[-1])
 
     # -- sleep ------------------------------------------------------------------------------------------------
 
     def _sleep(self, limit_us: int) -> Ending | None:
-        """WFI. PRIMASK does not keep it asleep; an exception of too low a priority does. Who sleeps does not poll."""
-        self.news()
-        self._polled = []
+        """WFI. PRIMASK does not keep it asleep; an exception of too low a priority does."""
+        self._patience.news()
+        self._patience.sleeps()
         self._may_sleep_deeply()
         while not self._handlers.wakes():
             if self.next_event is None:
@@ -446,7 +375,8 @@ class Core:
 
     def _doze(self, limit_us: int) -> Ending | None:
         """In an empty loop only an exception goes on: of NMI and HardFault, not even a tick."""
-        ticks, self._polled = self._handlers.execution_priority() >= 0, []
+        ticks = self._handlers.execution_priority() >= 0
+        self._patience.sleeps()
         while not self._handlers.is_called():
             if self.next_event is None:
                 return self._ending("spinning", "an empty loop, and no interrupt will come")

@@ -42,6 +42,7 @@ from emu.cpu.flash_lane import ACCOMPANIED, ATTENDED, WATCHED, FlashLane
 from emu.cpu.marks import Marks
 from emu.cpu.memory import AddressSpace, Ram
 from emu.cpu.models import MODELS as CORE_MODELS
+from emu.cpu.patience import Patience
 from emu.cpu.peripherals import MODELS
 from emu.cpu.peripherals.dma import join
 from emu.cpu.registers import Register
@@ -148,7 +149,8 @@ class Machine:
             self.clock.times_set,
             lambda: len(self.sent) + len(self.notes) + len(self._journal.entries),
         )
-        self.core.looks_with(self.bus, search, Counting(self.engine, self.memory, self._has_marks))
+        self._patience = Patience(self.bus, search)
+        self.core.looks_with(self._patience, Counting(self.engine, self.memory, self._has_marks))
         self.core.before_slice = self._before_slice
         self.core.deep_sleep = DeepSleep(self.bus, self.controller, self.clock, self._lose_ram)
         self.memory.sensed = self.sensed
@@ -300,13 +302,13 @@ class Machine:
 
     def _caught_up(self) -> None:
         self._seen_entries = len(self._journal.entries)
-        self.core.works()
+        self._patience.works()
 
     def note_flash(self) -> None:
         """Operations since the last call: translated code of their range is forgotten before it runs again."""
         entries = self._journal.entries
         if len(entries) > self._seen_entries:
-            self.core.news()
+            self._patience.news()
         for entry in entries[self._seen_entries :]:
             if isinstance(entry, Operation) and entry.device == self.flash.name:
                 self.engine.changed(self.chip.flash.address + entry.address, entry.length)
@@ -320,7 +322,7 @@ class Machine:
     def _make_memories(self, entries: Sequence[MemoryEntry]) -> list[ExternalMemory]:
         host = Host(
             self._ends_at, lambda: self.before_flash(), lambda: self.engine.get(Register.PC),
-            lambda entry, counter: self.on_ended(entry, counter), lambda: self.core.news(),
+            lambda entry, counter: self.on_ended(entry, counter), lambda: self._patience.news(),
         )  # fmt: skip
         made = []
         for entry in entries:
@@ -391,7 +393,7 @@ class Machine:
 
     def _send(self, name: str, data: bytes) -> None:
         self.sent.append((self.clock.now_us, name, data))
-        self.core.news()
+        self._patience.news()
         self.on_sent(name, data)
 
     def _refused(self, text: str) -> None:
