@@ -19,7 +19,7 @@ import emu.campaign.engines.workers as workers_room
 import tests.emu.engine_work as engine_work
 from emu.campaign.engines import Died, make_engine
 from emu.campaign.engines.child import can_fork, start
-from tests.emu.test_engines import ORPHANS, ROOT, all_gone, is_alive, spec
+from tests.emu.test_engines import ORPHANS, all_gone, outlived, spec
 
 ALONE = threading.active_count() == 1
 forks = pytest.mark.skipif(sys.platform != "linux" or not ALONE, reason="nothing is forked here")
@@ -114,14 +114,7 @@ class another_thread:  # noqa: N801 - it reads as what it is
 def test_workers_in_new_interpreters_do_not_outlive_their_coordinator(end: signal.Signals) -> None:
     """Forked ones are seen to in `test_engines`."""
     late = "import threading\nthreading.Thread(target=threading.Event().wait, daemon=True).start()\n" + ORPHANS
-    child = subprocess.Popen([sys.executable, "-c", late], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-    assert child.stdout is not None
-    pids = [int(word) for word in child.stdout.readline().split()]
-    assert len(pids) == 2
-    assert all(map(is_alive, pids))
-    child.send_signal(end)
-    child.communicate(timeout=10)
-    assert all_gone(pids)
+    assert not outlived(late, end)
 
 
 # -- the child itself ------------------------------------------------------------------------------------

@@ -275,10 +275,10 @@ engine.map(range(4), Tells())
 """
 
 
-@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
-def test_workers_do_not_outlive_their_coordinator(end: signal.Signals) -> None:
+def outlived(script: str, end: signal.Signals) -> bool:
+    """Whether the two workers of ``script``, which prints their numbers, are there after its ``end``."""
     child = subprocess.Popen(
-        [sys.executable, "-c", ORPHANS], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     assert child.stdout is not None
     pids = [int(word) for word in child.stdout.readline().split()]
@@ -286,7 +286,12 @@ def test_workers_do_not_outlive_their_coordinator(end: signal.Signals) -> None:
     assert all(map(is_alive, pids))
     child.send_signal(end)
     child.communicate(timeout=10)
-    assert all_gone(pids)
+    return not all_gone(pids)
+
+
+@pytest.mark.parametrize("end", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_workers_do_not_outlive_their_coordinator(end: signal.Signals) -> None:
+    assert not outlived(ORPHANS, end)
 
 
 def test_closing_ends_every_worker(workers: Any) -> None:

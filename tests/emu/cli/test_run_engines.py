@@ -92,7 +92,8 @@ def children_of(pid: int) -> list[int]:
     return [int(word) for word in listed.stdout.split()]
 
 
-def test_ctrl_c_prints_what_is_known_and_leaves_no_process_behind() -> None:
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupted_campaign_prints_what_is_known_and_leaves_no_process_behind(how: signal.Signals) -> None:
     child = subprocess.Popen(
         [sys.executable, "-m", "emu", "run", "--no-cache", "--depth", "1", "--jobs", "2"], cwd=ROOT, env=os.environ,
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
@@ -103,7 +104,7 @@ def test_ctrl_c_prints_what_is_known_and_leaves_no_process_behind() -> None:
     workers = children_of(child.pid)
     assert len(workers) == 2
     sleep(0.3)
-    os.killpg(child.pid, signal.SIGINT)
+    os.killpg(child.pid, how)
     out, err = child.communicate(timeout=20)
     assert child.returncode == 130, err
     assert "INCONCLUSIVE" in out
