@@ -24,13 +24,13 @@ PAGES = 4
 class Bench:
     """Flash at two addresses and RAM; what is dropped is listed."""
 
-    def __init__(self) -> None:
+    def __init__(self, erased: int = 0xFF) -> None:
         self.state = (ctypes.c_uint64 * WORDS)()
         self.state[FOLD] = 0xFFFF_FFFF & ~FLASH
         self.dropped: list[tuple[int, int]] = []
         self.emptied = 0
         self.made = Translations(self.state, lambda first, end: self.dropped.append((first, end)), self._empty)
-        self.flash, self.ram = np.full(PAGES * PAGE, 0xFF, np.uint8), np.zeros(2 * PAGE, np.uint8)
+        self.flash, self.ram = np.full(PAGES * PAGE, erased, np.uint8), np.zeros(2 * PAGE, np.uint8)
         self.made.cover(FLASH, self.flash, is_flash=True)
         self.made.cover(ALIAS, self.flash, is_flash=True)
         self.made.cover(RAM, self.ram, is_flash=False)
@@ -75,9 +75,11 @@ def test_a_grain_that_is_another_is_dropped_at_every_address() -> None:
     assert bench.run_at(0x1200) == [], "it counts as translated from what it is now"
 
 
-def test_what_was_never_looked_at_is_dropped() -> None:
-    bench = Bench()
-    bench.change(0x1234, 0xFF)
+@pytest.mark.parametrize("erased", [0xFF, 0x00])
+def test_what_was_never_looked_at_is_dropped(erased: int) -> None:
+    bench = Bench(erased)
+    bench.made._pieces[0]._before[:] = erased  # whatever stood in memory nobody has written
+    bench.change(0x1234, erased)
     assert (FLASH + 0x1000, FLASH + 0x2000) in bench.run_at(0x1200)
 
 
