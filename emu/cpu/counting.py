@@ -60,6 +60,8 @@ class Counting:
         self._memory = memory
         self._is_watched = is_watched
         self._views: dict[int, Window] = {}
+        self._foreign: dict[int, tuple[int, bytes]] = {}
+        """By where a round was begun to be followed: an instruction on its way that is not understood."""
 
     def skip(self, room: int) -> int:
         """Leaves out rounds of the loop the core is in, for which at most ``room`` bytes of code would run, one round
@@ -85,6 +87,10 @@ class Counting:
         one, values = _Round(), dict[Cell, int]()
         begin = address = self._engine.get(Register.PC)
         code = self._code(begin)
+        if begin in self._foreign:
+            at, foreign = self._foreign[begin]
+            if code.content[at : at + 4] == foreign:
+                raise _Unknown
         flags: tuple[str, int, int] | None = None
 
         def read(cell: Cell) -> int:
@@ -99,6 +105,7 @@ class Counting:
             words = code.content[at : at + 4]
             step = decode(address, words[0] | words[1] << 8, words[2] | words[3] << 8)
             if step is None:
+                self._foreign[begin] = at, bytes(words)
                 raise _Unknown
             one.length += step.size
             address += step.size

@@ -59,7 +59,7 @@ class Piece:
             return [(first, end)]
         inside = slice(first // GRAIN, end // GRAIN)
         grains, before, known = self._grains[inside], self._before[inside], self._known[inside]
-        if grains.tobytes() == before.tobytes() and known.all():
+        if grains.tobytes() == before.tobytes() and b"\0" not in known.tobytes():
             return []
         wrong = np.flatnonzero(~known | (grains != before).any(axis=1))
         before[wrong], known[wrong] = grains[wrong], True

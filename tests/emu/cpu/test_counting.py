@@ -190,6 +190,26 @@ def test_a_loop_that_looks_at_something_is_run() -> None:
         assert count == 0
 
 
+def test_code_that_is_not_understood_is_decoded_once_and_looked_at_again_when_it_is_another() -> None:
+    counting = ONE.machine.core._counting
+    eors, loop = 0x4048, [adds(0, -1), b("ne", -1)]
+
+    def skipped(code: list[int]) -> tuple[int, int]:
+        """How many bytes of code, and how many instructions were decoded for it."""
+        ONE.load([image_from_segments("loop", [Segment(CODE, struct.pack(f"<{len(code)}H", *code))])])
+        ONE.machine.engine.put(Register.PC, CODE | 1)
+        ONE.machine.engine.put(Register.R0, 500_000)
+        decode.cache_clear()
+        passed = counting.skip(1 << 30)
+        return passed, decode.cache_info().misses
+
+    foreign = [0xBF00, eors, *loop]
+    assert skipped(foreign) == (0, 2)
+    assert skipped(foreign) == (0, 0)
+    assert skipped([0xBF00, *loop, 0xBF00])[0] == 0, "a round that does not come back here"
+    assert skipped([*loop, 0xBF00, 0xBF00])[0] > 1_000_000, "known by its bytes, not by the place alone"
+
+
 def test_immediates_and_wide_instructions() -> None:
     """Values of the manual's table (A5.3.2), and the encodings that an assembler gives."""
     assert [expanded(raw) for raw in (0x0AB, 0x1AB, 0x2AB, 0x3AB, 0x4AB, 0xFAB)] == [
