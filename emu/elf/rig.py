@@ -402,7 +402,7 @@ class ElfRig:
         update = self.board.update
         if update is None or self._manner is None:
             return None
-        asked = (lambda: None) if trace is None else trace.asked_for_attempts
+        asked = (lambda begun: None) if trace is None else trace.asked_for_attempts
         return Attempt(self._manner, self._machine, update.entry.port, state, log, asked)
 
     @property
