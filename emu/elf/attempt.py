@@ -23,6 +23,11 @@ from emu.timers import EventLog
 _BEGIN = "attempt"
 
 
+def is_brought(state: DeviceState) -> bool:
+    """Whether somebody stands at the device in the session from ``state``."""
+    return isinstance(state.outside, Talk)
+
+
 class Attempt:
     """One session's. ``asked``: told when it counts whether an attempt is left, with how many it has begun."""
 

@@ -113,6 +113,21 @@ def test_who_is_slow_is_no_hang(tmp_path: Path, sessions: list[str], code: list[
     assert sum(code) < 5_000_000, "of 288 million"
 
 
+def test_the_patience_of_a_host_is_for_sessions_it_is_there_in(tmp_path: Path) -> None:
+    rig(tmp_path, "counts")
+    board = tmp_path / "board.toml"
+    (tmp_path / "app.bin").write_bytes(bytes(8))
+    kept = board.read_text().partition("[storage]")[0]
+    board.write_text(
+        f'{kept}[[file]]\npath = "app.bin"\naddress = 0x0800_2000\n[[slot]]\nname = "a"\naddress = 0x0800_2000\n'
+        'size = 0x400\n[[image]]\nname = "old"\npath = "app.bin"\n[[image]]\nname = "new"\npath = "code.bin"\n'
+        '[update]\nport = "USART1"\nsend = "app.bin"\nprotocol = "xmodem"\n'
+    )
+    one = ElfRig(load_elf_board(board))
+    with pytest.raises(ScenarioError, match=r"still runs after 15\.0 s at"):
+        check_uncut(one)
+
+
 @pytest.mark.parametrize("name", ["works", "late"])
 def test_it_is_limits_that_end_it(tmp_path: Path, name: str) -> None:
     one = rig(tmp_path, name, alive="x", more="[limits]\nsession_s = 1\ntimes_uncut = 1\nconfirm_times = 2\n")

@@ -312,6 +312,20 @@ def test_attempts_that_fail_come_to_an_end_however_sessions_are_recognised(tmp_p
     assert left == [3, 2, 1, 0], "alone, and then each attempt"
 
 
+def test_a_session_that_a_limit_ends_makes_no_limit_longer(tmp_path: Path) -> None:
+    """Three times one second, two of patience, and what the line takes; not twice that, and three times again."""
+    one = with_host(tmp_path, "Idle", "[limits]\nsession_s = 1\ntimes_uncut = 2\n")
+    ends = [run.end_us / 1e6 for _, run in uncut(one)]
+    assert 9 < ends[1] < 15
+    assert str(uncut(one)[1][1].outcome) == "old image runs, committed"
+
+
+def test_who_brought_the_update_is_known_of_a_session_that_is_not_run_again(tmp_path: Path) -> None:
+    one = with_host(tmp_path, "Idle", "[limits]\nsession_s = 1\ntimes_uncut = 2\n")
+    for _ in range(2):
+        assert re.search(r"Look at \[update\]: of the host, \d+ bytes sent, .*; it still talks", uncut_words(one))
+
+
 # -- campaigns ------------------------------------------------------------------------------------------------
 
 
