@@ -18,10 +18,11 @@ from flash.cells import Cells
 from flash.grid import Grid, Grids
 
 UnitAddress = tuple[str, int]
-"""A device and the number of a unit on it; or `ATTEMPTS`."""
+"""A device and the number of a unit on it; or, without a device, a question about attempts."""
 
 ATTEMPTS: UnitAddress = ("", 0)
-"""Not flash, but consulted like it: whether the workload has an attempt left."""
+"""Not flash, but consulted like it: whether the workload has an attempt left. The number is how many the run had begun
+when it asked."""
 
 
 class Trace:
@@ -51,9 +52,9 @@ class Trace:
         for index in self._units_in(device, cells, address, length):
             self.consulted_units.setdefault((device, index), None)
 
-    def asked_for_attempts(self) -> None:
-        """The workload looked whether an attempt is left."""
-        self.consulted_units.setdefault(ATTEMPTS, None)
+    def asked_for_attempts(self, begun: int = 0) -> None:
+        """The workload looked whether an attempt is left, having begun so many in this run."""
+        self.consulted_units.setdefault((ATTEMPTS[0], begun), None)
 
     def changed_in_part(self, device: str, cells: Cells, address: int, length: int) -> None:
         """A program, or an interrupted operation: what the range holds now depends on what it held."""

@@ -44,7 +44,8 @@ class Known:
 
     run: Run
     attempts_used: int
-    asks_attempts: bool | None
+    attempts_asked: tuple[tuple[UnitAddress, bytes], ...]
+    """What it asked about attempts, and what the answer was."""
     chips: tuple[_Chip, ...]
 
 
@@ -217,7 +218,7 @@ class RunCache:
         return before.with_blocks(changed) if changed else before
 
     def _fits(self, known: Known, state: DeviceState) -> bool:
-        if known.asks_attempts is not None and known.asks_attempts is not (state.attempts_left > 0):
+        if any(self._digest(state, question) != answer for question, answer in known.attempts_asked):
             return False
         for grid, chip, memory in zip(self._grids, known.chips, state.memory, strict=True):
             tree = memory.tree
@@ -233,17 +234,17 @@ class RunCache:
         return node.known
 
     def _digest(self, state: DeviceState, unit: UnitAddress) -> bytes:
-        if unit is ATTEMPTS or unit == ATTEMPTS:
-            return b"1" if state.attempts_left else b""
+        if unit[0] == ATTEMPTS[0]:
+            return b"1" if state.attempts_left > unit[1] else b""
         chip = self._chip[unit[0]]
         return self._grids[chip].held(state.memory[chip].tree, unit[1])
 
     def _insert(self, node: _Node, state: DeviceState, run: Run, trace: Trace) -> Known:
-        asks = state.attempts_left > 0 if ATTEMPTS in trace.consulted_units else None
         asked = tuple(trace.consulted_units)
         held = {unit: self._digest(state, unit) for unit in asked}
         chips = tuple(self._chip_share(number, state, run, held) for number in range(len(state.memory)))
-        known = Known(run, state.attempts_left - run.end.attempts_left, asks, chips)
+        questions = tuple((unit, answer) for unit, answer in held.items() if unit[0] == ATTEMPTS[0])
+        known = Known(run, state.attempts_left - run.end.attempts_left, questions, chips)
         at = 0
         while True:
             if node.known is not None:

@@ -110,7 +110,7 @@ class Space:
         """What a trace recorded, as one set; attempts are not flash."""
         found = 0
         for address in addresses:
-            if address != ATTEMPTS:
+            if address[0] != ATTEMPTS[0]:
                 found |= 1 << self._first[self._chip[address[0]]] + address[1]
         return found
 

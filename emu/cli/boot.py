@@ -94,16 +94,16 @@ def _lines(rig: ElfRig, run: Run) -> Iterator[str]:
 
 
 def _said(rig: ElfRig) -> list[str]:
-    """Lines of text, port by port."""
+    """Lines of text, port by port; empty ones tell nothing."""
     found = []
     for port in dict.fromkeys(name for _, name, _ in rig.machine.sent):
         text = b"".join(data for _, name, data in rig.machine.sent if name == port).decode("latin-1")
-        found += [f"{port:<8} {printable(line)}" for line in text.splitlines()]
+        found += [f"{port:<8} {printable(line)}" for line in text.splitlines() if line.strip()]
     return found or ["         it says nothing on any serial port"]
 
 
 def _flash(rig: ElfRig, run: Run) -> list[str]:
-    """Operations; those of one kind by one piece of code that carry on where the last ended are one line."""
+    """Operations; those of one kind by one function that carry on where the last ended are one line."""
     found: list[str] = []
     group: list[Operation] = []
     maker = counter = -1
@@ -112,14 +112,24 @@ def _flash(rig: ElfRig, run: Run) -> list[str]:
             continue
         counter = rig.stores.get(number, counter)
         last = group[-1] if group else None
-        if last is None or (counter, entry.kind, entry.device, entry.address) != (
-            maker, last.kind, last.device, last.address + last.length
-        ):  # fmt: skip
+        if (
+            last is None
+            or (entry.kind, entry.device, entry.address) != (last.kind, last.device, last.address + last.length)
+            or not _is_one_piece(rig, maker, counter)
+        ):
             found += [_group(rig, group, maker)] if group else []
             group, maker = [], counter
         group.append(entry)
     found += [_group(rig, group, maker)] if group else []
     return found or ["flash    no operation"]
+
+
+def _is_one_piece(rig: ElfRig, one: int, other: int) -> bool:
+    """Whether two instructions are of one function; without symbols only an instruction is one with itself."""
+    if one == other:
+        return True
+    function = rig.place_of(one).function
+    return bool(function) and function == rig.place_of(other).function
 
 
 def _group(rig: ElfRig, group: list[Operation], counter: int) -> str:

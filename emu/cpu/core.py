@@ -339,8 +339,7 @@ class Core:
         """To the next event or the limit; whether it was the limit. ``ticks`` False: one of SysTick changes nothing."""
         end = self.time.cycles_at(limit_us)
         event = self._next_event(ticks=ticks)
-        assert event is not None or not ticks, "time passes to an event that nobody expects: please report"
-        event = end + 1 if event is None else event
+        assert event is not None, "time passes to an event that nobody expects: please report"
         self.time.advance_to(min(event, end))
         self.agenda.run_due(self.time.clock.now_us)
         self.systick.catch_up(self.time)
@@ -378,7 +377,7 @@ class Core:
         ticks = self._handlers.execution_priority() >= 0
         self._patience.sleeps()
         while not self._handlers.is_called():
-            if self.next_event is None:
+            if self._next_event(ticks=ticks) is None:
                 return self._ending("spinning", "an empty loop, and no interrupt will come")
             if self._pass_time(limit_us, ticks=ticks):
                 break

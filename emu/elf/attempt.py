@@ -23,11 +23,22 @@ from emu.timers import EventLog
 _BEGIN = "attempt"
 
 
+def is_brought(state: DeviceState) -> bool:
+    """Whether somebody stands at the device in the session from ``state``."""
+    return isinstance(state.outside, Talk)
+
+
 class Attempt:
-    """One session's. ``asked``: told when it counts whether an attempt is left."""
+    """One session's. ``asked``: told when it counts whether an attempt is left, with how many it has begun."""
 
     def __init__(
-        self, manner: Manner, machine: Machine, port: str, state: DeviceState, log: EventLog, asked: Callable[[], None]
+        self,
+        manner: Manner,
+        machine: Machine,
+        port: str,
+        state: DeviceState,
+        log: EventLog,
+        asked: Callable[[int], None],
     ) -> None:
         self.attempts_left = state.attempts_left
         self.kept: Hashable = state.outside
@@ -62,7 +73,7 @@ class Attempt:
         """What comes of a session that ended so: somebody may try again."""
         if not outcome.asks_retry:
             return outcome
-        self._asked()
+        self._asked(self._state.attempts_left - self.attempts_left)
         if not self.attempts_left:
             return outcome
         return Outcome("reset", cause="power", detail=f"{outcome}; the host is started, power is switched off and on")

@@ -249,9 +249,8 @@ class ElfLife:
         except Settled:
             return self._finished(), False
         if ending.kind == "limit" and self._alive and self._attempt is not None and self._attempt.is_engaged:
-            return self._finished(), False  # it works; that a host does not come to an end is no fault of it
-        outcome = self._outcome(ending)
-        return outcome, ending.kind == "limit" and outcome.kind != "settled"
+            return self._finished(), True  # it works; that a host does not come to an end is no fault of it
+        return self._outcome(ending), ending.kind == "limit"
 
     def _finished(self) -> Outcome:
         """It has settled; what memories beside the chip are doing comes to its end as well."""

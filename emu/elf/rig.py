@@ -28,7 +28,7 @@ from emu.cpu.flash import make_controller
 from emu.cpu.machine import Machine
 from emu.cpu.retained import retain, retained
 from emu.cpu.session import CpuSession
-from emu.elf.attempt import Attempt
+from emu.elf.attempt import Attempt, is_brought
 from emu.elf.board import ElfBoard
 from emu.elf.conversation import BITS, SECOND
 from emu.elf.counters import Counters
@@ -143,9 +143,11 @@ class ElfRig:
         self._warm = WarmResets(machine, live)
         self._manner = None if board.update is None else manner_of(board.update)
         self._attempt: Attempt | None = None
-        self._limits = limits_of(entry.limits, Limits(0, 0), self._transfer_us)
-        self._hangs: dict[tuple[bytes, bool] | None, Run] = {}
-        """Sessions that a limit has ended: they take longest, and are the same every time."""
+        self._longest = Limits(0, 0)
+        """What sessions of the uncut update have taken."""
+        self._overlong: dict[tuple[bytes, bool] | None, tuple[Run, Attempt | None]] = {}
+        """Sessions that a limit has ended, with who brought the update: they take longest, and are the same each
+        time."""
         self._units: dict[tuple[int, int], tuple[tuple[UnitAddress, ...], int, int]] = {}
         self._grids: Grids = {device.name: Grid(device.part) for device in machine.devices}
         self._traced = True
@@ -154,9 +156,8 @@ class ElfRig:
         update does not end well."""
         self.records: tuple[tuple[int, int], ...] = ()
         """What the uncut update writes outside the slots, as (address in the array, bytes)."""
-        self._grids, longest = self._measure()
+        self._grids, self._longest = self._measure()
         self._units.clear()
-        self._limits = limits_of(entry.limits, longest, self._transfer_us)
         self._traced = traced
 
     # -- the contract --------------------------------------------------------------------------------------
@@ -240,12 +241,13 @@ class ElfRig:
     ) -> Run:
         if interruption is not None or self.notes_stores:
             return self._run(state, interruption)[0]
-        key = (state.key, self._traced) if self._hangs else None
-        if key in self._hangs:
-            return self._hangs[key]
+        key = (state.key, self._traced) if self._overlong else None
+        if key in self._overlong:
+            run, self._attempt = self._overlong[key]
+            return run
         run, is_over = self._run(state, None)
         if is_over:
-            self._hangs[state.key, self._traced] = run
+            self._overlong[state.key, self._traced] = run, self._attempt
         return run
 
     def stretch(self, state: DeviceState, *, resolution: str | None = None) -> Run:
@@ -272,7 +274,7 @@ class ElfRig:
         One machine: no two of them run at the same time."""
         other = copy.copy(self)
         other._factory = start or self._factory
-        other._ends_with, other._hangs = "", {}  # nobody knows of this one
+        other._ends_with, other._overlong = "", {}  # nobody knows of this one
         other._defects = self._defects if defects is None else defects
         return other
 
@@ -372,7 +374,8 @@ class ElfRig:
             notes_stores=self.notes_stores,
         )  # fmt: skip
         self._watched.life = life
-        outcome, is_over = life.live(self._session, state.cause, self._limits, trace)
+        limits = limits_of(self.board.document.limits, self._longest, self._transfer_us if is_brought(state) else 0)
+        outcome, is_over = life.live(self._session, state.cause, limits, trace)
         if outcome.kind != "cut" and log.journal.is_due:
             outcome = _struck(log.journal.interruption)
         if outcome.kind == "reset" and outcome.cause in (HANG, COMMIT_TIMER):
@@ -402,7 +405,7 @@ class ElfRig:
         update = self.board.update
         if update is None or self._manner is None:
             return None
-        asked = (lambda: None) if trace is None else trace.asked_for_attempts
+        asked = (lambda begun: None) if trace is None else trace.asked_for_attempts
         return Attempt(self._manner, self._machine, update.entry.port, state, log, asked)
 
     @property
@@ -517,9 +520,9 @@ class ElfRig:
         read: set[int] = set()
         for _ in range(self.bounds.max_resets + 1):
             run, is_over = self._run(state, None)
-            if is_over:
+            if is_over and run.outcome.kind in ("halted", "hung"):
                 self.hung_uncut = (state, run)
-            else:
+            elif not is_over:
                 said = sum(len(data) for _, _, data in self._machine.sent)
                 longest = Limits(max(longest.time_us, run.end_us), max(longest.said, said))
             for entry in run.entries:

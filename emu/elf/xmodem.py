@@ -19,6 +19,8 @@ SOH, STX, EOT, ACK, NAK, CAN, CRC = 0x01, 0x02, 0x04, 0x06, 0x15, 0x18, 0x43
 PAD = 0x1A
 ANSWER_US = 10_000_000
 """How long an answer is waited for."""
+ASKED_US = 30_000_000
+"""How long the receiver has to ask for the first block, whatever else it says."""
 MAX_ERRORS, MAX_SILENCES = 10, 3
 """How often in a row a block is sent again: because it was asked for, and because nothing was said."""
 SHORT, LONG = 128, 1024
@@ -49,6 +51,10 @@ class XmodemHost(Host):
 
     # -- the contract ---------------------------------------------------------------------------------------------
 
+    def begins(self, now_us: int) -> bytes:
+        self.due_us = now_us + ASKED_US
+        return b""
+
     def receives(self, data: bytes, now_us: int) -> bytes:
         sent = b""
         self._silences = 0
@@ -67,7 +73,10 @@ class XmodemHost(Host):
         return sent
 
     def wakes(self, now_us: int) -> bytes:
-        """Nobody has answered."""
+        """Nobody has answered, or asked."""
+        if not self._last:
+            self._give_up(f"the device has not asked for a block, by C or NAK, for {ASKED_US // 1_000_000} s")
+            return b""
         self._silences += 1
         if self._silences > MAX_SILENCES:
             self._give_up("the device does not answer")

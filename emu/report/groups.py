@@ -39,9 +39,10 @@ def grouped(findings: Iterable[Finding]) -> list[Group]:
 
 
 def _cause(finding: Finding) -> tuple[object, ...]:
-    """What is left of a finding without its place: a message says addresses and counts, which come with the place."""
+    """What is left of a finding without its place: a message and an outcome say addresses and counts, which come with
+    the place."""
     key = finding.key
-    return key.check, key.outcome, key.tears, _NUMBER.sub("#", finding.message)
+    return key.check, _NUMBER.sub("#", key.outcome), key.tears, _NUMBER.sub("#", finding.message)
 
 
 def places(findings: Iterable[Finding], limit: int) -> str:

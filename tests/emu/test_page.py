@@ -103,6 +103,12 @@ def test_findings_with_another_outcome_or_another_tear_are_told_apart() -> None:
     assert "and 1 more like it, at 0.4" in page
 
 
+def test_outcomes_that_differ_in_an_address_are_of_one_kind() -> None:
+    ends = [f"hangs: it spins at 0x{0x800_6200 + n:08x} in HardFault" for n in range(3)]
+    page = summary(verdict(*(finding(n, outcome=end) for n, end in enumerate(ends))), ASKED)
+    assert "and 2 more like it, at 0.1..0.2" in page
+
+
 def test_the_page_shows_five_kinds_of_findings_of_a_check_and_counts_the_rest() -> None:
     page = summary(verdict(*(finding(n, outcome=f"bricked: {'x' * n}") for n in range(8))), ASKED)
     assert page.count("brownout replay bo1:") == 5

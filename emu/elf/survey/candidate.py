@@ -20,6 +20,8 @@ _KEY_REGISTERS = {
     "stm32l0": 0x0C, "nrf52840": 0x504,
 }  # fmt: skip
 """Of a flash controller: where code begins that wants to write, as an offset."""
+_BITS = range(0x4200_0000, 0x4400_0000)
+"""Where a core with bit-banding has each bit of its first MiB of registers as a word (ARMv7-M, B3.1)."""
 _SHOWN = 4
 
 
@@ -133,16 +135,17 @@ def _memory(found: Candidate, table: VectorTable) -> Candidate:
 def _registers(found: Candidate, evidence: Evidence) -> Candidate:
     """Registers that code touches: those of the flash controller tell most."""
     chip, entry = found.chip, found.chip.flash
-    controller = [at for at in evidence.touched if entry.registers <= at < entry.registers + entry.registers_size]
+    touched = {_register(chip, at) for at in evidence.touched}
+    controller = [at for at in touched if entry.registers <= at < entry.registers + entry.registers_size]
     key = _KEY_REGISTERS.get(entry.controller)
     if key is not None and entry.registers + key in controller:
         found = found.with_reason(4, f"code touches its flash controller at {entry.registers + key:#010x}")
     elif controller and key is not None:
         found = found.with_reason(-3, f"code touches {min(controller):#010x}, and never unlocks flash where it does")
-    elif evidence.touched and not controller:
+    elif touched and not controller:
         found = found.with_reason(-1, f"no code touches its flash controller at {entry.registers:#010x}")
     names, unknown = set(), []
-    for at in sorted(evidence.touched.difference(controller)):
+    for at in sorted(touched.difference(controller)):
         name = next((each.name for each in chip.peripheral if each.address <= at < each.address + each.size), "")
         names.add(name)
         if not name:
@@ -157,3 +160,8 @@ def _registers(found: Candidate, evidence: Evidence) -> Candidate:
         more = f" and {len(unknown) - _SHOWN} more" if len(unknown) > _SHOWN else ""
         found = found.with_reason(-min(6, len({at >> 10 for at in unknown})), f"it has nothing at {shown}{more}")
     return found
+
+
+def _register(chip: Chip, at: int) -> int:
+    """The register an address stands for on this chip: its own, or the one whose bit it is."""
+    return 0x4000_0000 + (at - _BITS.start) // 32 // 4 * 4 if chip.bit_band and at in _BITS else at

@@ -68,7 +68,7 @@ def _not_installed(draft: Draft, places: Sequence[Spot], seen: Rehearsal | None)
     shown = ", ".join(f"{spot.address:#x}" for spot in places)
     return (
         f"the old image runs; but with the update at {shown} the device does not install it. A flag or trailer may "
-        "belong to it, or it waits elsewhere, or it comes over a wire."
+        "belong to it, or it waits elsewhere, or it comes over a UART: then [update] in its place (docs/elf-uart.md)."
     )
 
 

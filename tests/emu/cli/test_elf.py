@@ -7,13 +7,19 @@ import json
 import re
 import struct
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 pytest.importorskip("unicorn", reason="unicorn is not installed: pip install 'brownout[cpu]'")
 
-from emu.cpu.elf import Firmware
+from emu.cli.boot import _flash, _said
+from emu.cpu.elf import Firmware, Place
+from emu.elf.rig import ElfRig
+from emu.rig import Run
 from flash.images import load_image
+from flash.journal import Operation
 from tests.emu.cli.command import Brownout
 from tests.emu.cpu.chips import PROGRAMS
 from tests.emu.elf.boards import board
@@ -35,6 +41,34 @@ def test_boot_shows_what_the_firmware_does(brownout: Brownout, tmp_path: Path) -
     assert any(line.startswith("image new is entered in slot a after") for line in lines)
     assert lines[-1] == "ends new image runs, committed"
     assert "unknown" not in ran.out
+
+
+def seen(**more: object) -> ElfRig:
+    """A rig as far as `boot` looks at one."""
+    names = {0x100: "write", 0x104: "write", 0x200: "", 0x204: ""}
+    flash = SimpleNamespace(address=0x0800_0000)
+    found = SimpleNamespace(
+        board=SimpleNamespace(chip=SimpleNamespace(flash=flash)), chip_names=["flash"],
+        place_of=lambda at: Place(names[at]), **more,
+    )  # fmt: skip
+    return cast(ElfRig, found)
+
+
+def test_a_function_that_writes_at_two_of_its_lines_is_one_line() -> None:
+    """Half-words: 0x100 writes the first of each word, 0x104 the second; without symbols nobody knows."""
+    halves = [Operation("program", "flash", 2 * n, 2, b"ab", n, n + 1) for n in range(4)]
+    run = cast(Run, SimpleNamespace(entries=halves))
+    assert _flash(seen(stores={0: 0x100, 1: 0x104, 2: 0x100, 3: 0x104}), run) == [
+        "flash    4 programs of flash [0x8000000, 0x8000008) by 0x00000100, write"
+    ]
+    assert len(_flash(seen(stores={0: 0x200, 1: 0x204, 2: 0x200, 3: 0x204}), run)) == 4
+    assert len(_flash(seen(stores={0: 0x100, 1: 0x200, 3: 0x104}), run)) == 3
+
+
+def test_empty_lines_are_not_shown() -> None:
+    sent = [(0, "USART1", b"\n\r====\n\r\n\rready\n\r")]
+    assert _said(seen(machine=SimpleNamespace(sent=sent))) == ["USART1   ====", "USART1   ready"]
+    assert _said(seen(machine=SimpleNamespace(sent=[(0, "USART1", b"\r\n")])))[0].endswith("nothing on any serial port")
 
 
 def test_boot_says_which_code_wrote_a_row_beside_the_array(brownout: Brownout, tmp_path: Path) -> None:

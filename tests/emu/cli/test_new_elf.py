@@ -143,6 +143,7 @@ def test_an_update_that_is_never_applied_is_said_to_be(brownout: Brownout, tmp_p
     made = brownout("new", tmp_path, *files("stm32f1", "copy")[:4], "--new", ELF / "stm32f1-app-older-a.elf")
     assert made.code == 0
     assert "the device does not install it. A flag or trailer may belong to it" in made.out
+    assert "or it comes over a UART: then [update] in its place (docs/elf-uart.md)" in made.out
     assert "guessed    where the update waits" in made.out
     ran = brownout("run", "--board", tmp_path / "board.toml")
     assert ran.code == 1

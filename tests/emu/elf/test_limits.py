@@ -93,6 +93,19 @@ def test_a_hang_that_counts_costs_nothing(tmp_path: Path, sessions: list[str], c
     assert one.hung_uncut is not None
 
 
+def test_the_empty_loop_of_a_fault_has_ended_though_a_tick_goes_on(tmp_path: Path) -> None:
+    """SysTick with its interrupt, an undefined instruction, and a handler for both that goes nowhere."""
+    rig(tmp_path, "counts")
+    handler = 0x0800_004D
+    vectors = [0x2000_3000, 0x0800_0041, 0, handler, *[0] * 11, handler]
+    code = [0x4803, 0x2107, 0x22FF, 0x6042, 0x6001, 0xDE00, 0xE7FE, NOP, 0xE010, 0xE000]
+    content = b"".join(word.to_bytes(4, "little") for word in vectors)
+    (tmp_path / "code.bin").write_bytes(content + b"".join(half.to_bytes(2, "little") for half in code))
+    run = (one := ElfRig(load_elf_board(tmp_path / "board.toml"))).run(one.initial(1))
+    assert "spins at 0x0800004c in HardFault: an empty loop, and no interrupt will come" in run.outcome.detail
+    assert run.end_us < 1_000
+
+
 def test_a_hang_is_run_once_for_each_purpose(tmp_path: Path, sessions: list[str]) -> None:
     """Once to measure it, which leaves no footprint, and once."""
     one = rig(tmp_path, "works", more="[limits]\nsession_s = 0.5\n")
@@ -111,6 +124,21 @@ def test_who_is_slow_is_no_hang(tmp_path: Path, sessions: list[str], code: list[
     run = one.run(one.initial(1))
     assert (run.outcome.kind, run.end_us // 100_000) == ("settled", 95)
     assert sum(code) < 5_000_000, "of 288 million"
+
+
+def test_the_patience_of_a_host_is_for_sessions_it_is_there_in(tmp_path: Path) -> None:
+    rig(tmp_path, "counts")
+    board = tmp_path / "board.toml"
+    (tmp_path / "app.bin").write_bytes(bytes(8))
+    kept = board.read_text().partition("[storage]")[0]
+    board.write_text(
+        f'{kept}[[file]]\npath = "app.bin"\naddress = 0x0800_2000\n[[slot]]\nname = "a"\naddress = 0x0800_2000\n'
+        'size = 0x400\n[[image]]\nname = "old"\npath = "app.bin"\n[[image]]\nname = "new"\npath = "code.bin"\n'
+        '[update]\nport = "USART1"\nsend = "app.bin"\nprotocol = "xmodem"\n'
+    )
+    one = ElfRig(load_elf_board(board))
+    with pytest.raises(ScenarioError, match=r"still runs after 15\.0 s at"):
+        check_uncut(one)
 
 
 @pytest.mark.parametrize("name", ["works", "late"])

@@ -166,6 +166,19 @@ def test_registers_tell_chips_apart_without_running_anything(chip: str) -> None:
         assert each.refusal or each.doubts or each.reasons != told or each.chip.name in best, each.chip.name
 
 
+def test_a_bit_in_the_bit_band_speaks_for_the_register_it_is_of(tmp_path: Path) -> None:
+    """What ST's drivers write into the clock controller of an F1 (0x4002_1000) and into its backup domain (0x20)."""
+    code = b"".join(
+        thumb(0x4B01 + 0, 0x601A, 0xE003, 0xBF00) + at.to_bytes(4, "little") + bytes(4)
+        for at in (0x4242_0060, 0x4242_0480)
+    )
+    (tmp_path / "boot.bin").write_bytes(vectors(0x2000_5000, *[0x0800_0041] * 15) + code)
+    found = {each.chip.name: each for each in candidates(Evidence((read_firmware(tmp_path / "boot.bin"),)))}
+    assert "code touches its RCC" in found["STM32F103xB"].reasons
+    assert not any("has nothing at" in doubt for doubt in found["STM32F103xB"].doubts)
+    assert "it has nothing at 0x42420060, 0x42420480" in found["STM32G071xB"].doubts
+
+
 def test_speech_is_words_that_end_like_lines() -> None:
     content = b"\x01\x02no image\r\n\0QkkXa\0abcd\0APP v1 starts\0....----\0"
     assert spoken_lines([content]) == ["no image", "APP v1 starts"]

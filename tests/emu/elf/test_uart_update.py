@@ -11,6 +11,7 @@ import pytest
 
 pytest.importorskip("unicorn", reason="unicorn is not installed: pip install 'brownout[cpu]'")
 
+from emu.campaign.cache import RunCache
 from emu.campaign.closure import Closure
 from emu.campaign.edges import EdgeWalker
 from emu.campaign.fresh import repeat_in_fresh_interpreter
@@ -273,6 +274,56 @@ def test_a_host_goes_on_where_it_was_when_the_device_resets_itself(tmp_path: Pat
             made = EdgeWalker(one, TEAR_SETS["none"], ()).find(state, run, entry, "cut")
             assert made is not None
             assert made.state.key == cut.key
+
+
+# -- an update that nobody ever takes --------------------------------------------------------------------------
+
+IDLE = """
+from emu.elf.host import Host
+
+class Idle(Host):
+    def begins(self, now_us):
+        self.due_us = now_us + 100_000
+        return b"?"
+
+    wakes = begins
+
+class Deaf(Host):
+    pass
+"""
+
+
+def with_host(folder: Path, name: str, more: str = "") -> ElfRig:
+    (folder / "idle.py").write_text(IDLE)
+    return rig(folder, update=f'host = "idle.py:{name}"\npatience_s = 2', more=more)
+
+
+def test_attempts_that_fail_come_to_an_end_however_sessions_are_recognised(tmp_path: Path) -> None:
+    one = with_host(tmp_path, "Deaf")
+    cache = RunCache(one)
+    state, left = one.initial(3), []
+    for _ in range(9):
+        session = cache.session(state)
+        assert session.run.outcome == one.run(state).outcome
+        state = session.end
+        left.append(state.attempts_left)
+        if session.outcome.kind != "reset":
+            break
+    assert left == [3, 2, 1, 0], "alone, and then each attempt"
+
+
+def test_a_session_that_a_limit_ends_makes_no_limit_longer(tmp_path: Path) -> None:
+    """Three times one second, two of patience, and what the line takes; not twice that, and three times again."""
+    one = with_host(tmp_path, "Idle", "[limits]\nsession_s = 1\ntimes_uncut = 2\n")
+    ends = [run.end_us / 1e6 for _, run in uncut(one)]
+    assert 9 < ends[1] < 15
+    assert str(uncut(one)[1][1].outcome) == "old image runs, committed"
+
+
+def test_who_brought_the_update_is_known_of_a_session_that_is_not_run_again(tmp_path: Path) -> None:
+    one = with_host(tmp_path, "Idle", "[limits]\nsession_s = 1\ntimes_uncut = 2\n")
+    for _ in range(2):
+        assert re.search(r"Look at \[update\]: of the host, \d+ bytes sent, .*; it still talks", uncut_words(one))
 
 
 # -- campaigns ------------------------------------------------------------------------------------------------

@@ -26,6 +26,20 @@ def said(host: Host, *answers: int) -> bytes:
     return b"".join(host.receives(bytes([each]), 0) for each in answers)
 
 
+def test_a_device_that_talks_and_never_asks_is_given_up() -> None:
+    for host in (xmodem(), YmodemHost(DATA, "app.bin")):
+        assert host.begins(1_000) == b""
+        assert said(host, *b"tick\r\n") == b""
+        assert host.due_us == 30_001_000
+        assert host.wakes(30_001_000) == b""
+        assert host.failure == "the device has not asked for a block, by C or NAK, for 30 s"
+    asked = xmodem()
+    asked.begins(0)
+    assert said(asked, C) == block(1, DATA[:128], with_crc=True)
+    assert asked.wakes(10_000_000) == block(1, DATA[:128], with_crc=True)
+    assert asked.failure == ""
+
+
 # -- against the real one -------------------------------------------------------------------------------------
 
 
