@@ -230,7 +230,7 @@ class ElfLife:
         )
 
     def _settle(self) -> None:
-        stood_us = self._stood_us()
+        stood_us = self._stood_us(self._watched)
         if self._attempt is not None and self._attempt.is_engaged:
             self._watch()  # not before it is clear what comes of the update
         elif stood_us:
@@ -238,12 +238,12 @@ class ElfLife:
         else:
             raise Settled
 
-    def _stood_us(self) -> int:
-        """How long the core has stood still for operations on its flash since `_watch`."""
+    def _stood_us(self, first: int) -> int:
+        """How long the core has stood still for operations on its flash, from that entry of the journal on."""
         name = self._machine.flash.name
         return sum(
             entry.end_us - entry.start_us
-            for entry in self._log.journal.entries[self._watched :]
+            for entry in self._log.journal.entries[first:]
             if isinstance(entry, Operation) and entry.device == name
         )
 
@@ -354,6 +354,8 @@ class ElfLife:
         return "the bootloader waits for an update"
 
     def _hint(self, ending: Ending) -> str:
+        if ending.kind == "limit" and 2 * self._stood_us(0) > self._machine.clock.now_us:
+            return "; most of that its flash was at work: give [limits] a longer session_s"
         if self._attempt is None:
             waits = ending.kind == "limit"
             return "; if it waits for a key or a host, give [limits] a longer session_s" if waits else ""
