@@ -55,6 +55,7 @@ class Cells:
         self.weak: WeakPlane | None = None
         self.defects: Defects | None = None
         self._view = self.data.data
+        self._most_uses = part.program.max_per_erase
         self._uses_view = memoryview(b"") if self.uses is None else self.uses.data
         self._wear_view = self.wear.data
         self._broken_count = 0
@@ -189,10 +190,11 @@ class Cells:
             self._touch(address, address + length)
 
     def count_use(self, address: int, length: int) -> None:
-        """One more program of these units."""
+        """One more program of these units. More than one too many is not told apart."""
         if self.uses is not None:
             unit = self.geometry.unit
-            self.uses[address // unit : (address + length) // unit] += 1
+            counts = self.uses[address // unit : (address + length) // unit]
+            counts += counts <= self._most_uses
             self._touch(address, address + length)
 
     def uses_in(self, address: int, length: int) -> int:

@@ -1,4 +1,4 @@
-"""What is told of an update that fails when nothing comes in its way: which checks it breaks, and what it comes to.
+"""What is told of an update that breaks a check when nothing comes in its way: which ones, and what it comes to.
 
 Neighbours: `run` shows it below the page; `emu.elf.uncut` has the rule and the words.
 """

@@ -71,8 +71,8 @@ class ImageEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class AliveEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What shows that an image works: it was entered, said ``uart`` (on any port), and ran on for ``stays_s``; then
-    ``word`` in RAM, [address, value], has that value."""
+    """What shows that an image works: it was entered, said ``uart`` (on any port), and ran on for ``stays_s``, without
+    the time its core stood still for flash; then ``word`` in RAM, [address, value], has that value."""
 
     uart: str = ""
     stays_s: Seconds = 0.5

@@ -22,9 +22,9 @@ def fine_blocks(
 ) -> list[int]:
     """Blocks, by number, that are to have small units: at most ``limit``, and the ends of slots in any case.
 
-    ``written``: those an update writes, ``block`` bytes each. Short ranges of them come first, which are records, and
-    the ends of long ones; then short ranges of ``read``, which it looks at: records it writes another time; then the
-    rest from below; slots last, and only if all of them still fit.
+    ``written``: those an update programs, ``block`` bytes each; what it only erases has one state, not many. Short
+    ranges of them come first, which are records, and the ends of long ones; then short ranges of ``read``, which it
+    looks at: records it writes another time; then the rest from below; slots last, and only if all of them still fit.
     """
     inside = {at for slot in slots for at in range(slot.address // block, -(-(slot.address + slot.size) // block))}
     ends = {at for slot in slots for at in (slot.address // block, (slot.address + slot.size - 1) // block)}

@@ -26,7 +26,7 @@ from emu.known_images import KnownImages
 from emu.rig import Outcome
 from emu.timers import EventLog
 from flash.errors import PowerLost
-from flash.journal import Misuse
+from flash.journal import Misuse, Operation
 from flash.partition import Partition
 from flash.trace import Trace
 
@@ -103,6 +103,7 @@ class ElfLife:
         commit = "" if document.commit is None else document.commit.uart
         self._kept = max(_KEPT, len(document.alive.uart.encode()), len(commit.encode()))
         self._alive = self._commit_begun = self._committed = False
+        self._watched = 0
 
     @property
     def slot(self) -> Partition | None:
@@ -220,16 +221,31 @@ class ElfLife:
         self._alive = True
         self._watch()
 
-    def _watch(self) -> None:
-        """It has shown that it works when it goes on for a while."""
+    def _watch(self, for_us: int = 0) -> None:
+        """It has shown that it works when it goes on for a while: ``for_us``, or as long as the board asks."""
         world = self._machine.world
-        world.at(_SETTLED, world.clock.now_us + round(self._document.alive.stays_s * 1_000_000), self._settle)
+        self._watched = len(self._log.journal.entries)
+        world.at(
+            _SETTLED, world.clock.now_us + (for_us or round(self._document.alive.stays_s * 1_000_000)), self._settle
+        )
 
     def _settle(self) -> None:
+        stood_us = self._stood_us(self._watched)
         if self._attempt is not None and self._attempt.is_engaged:
             self._watch()  # not before it is clear what comes of the update
+        elif stood_us:
+            self._watch(stood_us)  # a core that waits for its flash does not go on
         else:
             raise Settled
+
+    def _stood_us(self, first: int) -> int:
+        """How long the core has stood still for operations on its flash, from that entry of the journal on."""
+        name = self._machine.flash.name
+        return sum(
+            entry.end_us - entry.start_us
+            for entry in self._log.journal.entries[first:]
+            if isinstance(entry, Operation) and entry.device == name
+        )
 
     # -- how it ends ----------------------------------------------------------------------------------------
 
@@ -337,6 +353,8 @@ class ElfLife:
         return "the bootloader waits for an update"
 
     def _hint(self, ending: Ending) -> str:
+        if ending.kind == "limit" and 2 * self._stood_us(0) > self._machine.clock.now_us:
+            return "; most of that its flash was at work: give [limits] a longer session_s"
         if self._attempt is None:
             waits = ending.kind == "limit"
             return "; if it waits for a key or a host, give [limits] a longer session_s" if waits else ""

@@ -517,7 +517,7 @@ class ElfRig:
         state, longest = self.initial(1), Limits(0, 0)
         cells = {device.name: device.cells for device in self._machine.devices}
         blocks = {name: set[int]() for name in cells}
-        read: set[int] = set()
+        programmed, read = set[int](), set[int]()
         for _ in range(self.bounds.max_resets + 1):
             run, is_over = self._run(state, None)
             if is_over and run.outcome.kind in ("halted", "hung"):
@@ -527,7 +527,10 @@ class ElfRig:
                 longest = Limits(max(longest.time_us, run.end_us), max(longest.said, said))
             for entry in run.entries:
                 if isinstance(entry, Operation):
-                    blocks[entry.device].update(cells[entry.device].blocks_in(entry.address, entry.length))
+                    touched = cells[entry.device].blocks_in(entry.address, entry.length)
+                    blocks[entry.device].update(touched)
+                    if entry.device == flash.name and entry.kind != "erase":
+                        programmed.update(touched)
             assert run.trace is not None, "a session left no trace: please report"
             read.update(unit for name, unit in run.trace.consulted_units if name == flash.name)
             if run.outcome.kind != "reset":
@@ -536,7 +539,7 @@ class ElfRig:
         block = flash.cells.block_size
         self.records = _ranges(sorted(blocks[flash.name]), block, self._slots)
         slots = {at for slot in self._slots for at in flash.cells.blocks_in(slot.address, slot.size)}
-        kept = blocks[flash.name] | self._blocks_apart(0) - slots
+        kept = programmed | self._blocks_apart(0) - slots
         start, end = self._loader
         read -= set(range(start // block, end // block))
         for placed in self.board.staged:

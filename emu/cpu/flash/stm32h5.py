@@ -8,7 +8,8 @@ hal/stm32h5.c. Nothing here faults: a wrong key locks until the next reset, and 
 - A quad word that was programmed before takes the AND of both, and its check bits no longer fit: the next read cannot
   be corrected. It is noted, and the entry of the journal is a torn one, because that is what it leaves.
 - Flags are cleared through NSCCR only; NSSR is read-only. While WRPERR, PGSERR, STRBERR or INCERR is set, stores end in
-  PGSERR (by analogy with the H7).
+  PGSERR (by analogy with the H7), so a write to NSSR is noted where it would have cleared one of these: EOP that stays
+  set, as wolfBoot leaves it, is in nobody's way.
 - Sector and bank numbers are physical. SWAP_BANK is kept and shown, but the banks are not exchanged: it is noted.
 - Option registers are written as _PRG, and OPTSTART programs them; WRP is in force at once, the rest after a reset. A
   cut inside is reported by OPSR, and the registers then hold what was there before: their storage is two records used
@@ -106,7 +107,7 @@ class Stm32H5Flash(ControllerBase):
         elif offset == OPTKEYR:
             if self._offer(self._option_lock, value, "OPTKEYR"):
                 self._clear(OPTCR, OPTLOCK)
-        elif offset == NSSR and value & (EOP | ERRORS):
+        elif offset == NSSR and value & self._get(NSSR) & ERRORS:
             self.refuse(f"NSSR := {value:#x}", "it is read-only: flags are cleared through NSCCR")
         elif offset == NSCCR:
             self._clear(NSSR, value & (EOP | ERRORS))

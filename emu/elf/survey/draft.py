@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from emu.board import CheckEntry
 from emu.elf.blanks import BLANK
 
 _COLUMN = 40
@@ -40,7 +41,8 @@ class SlotLine:
 @dataclass(frozen=True)
 class Draft:
     """All that a board file says. ``uart`` "": an image counts as alive when it is entered. ``head``, ``alive_notes``,
-    ``commit``: lines of comment."""
+    ``commit``: lines of comment. ``erased``: how often one sector was, uncut, where that is more than the default
+    bound; 0: it is not."""
 
     chip: str
     chip_why: str
@@ -58,6 +60,8 @@ class Draft:
     commit: str = ""
     stays_s: float = 0.5
     session_s: float = 5.0
+    max_erases: int = CheckEntry().max_erases
+    erased: int = 0
 
     def text(self, named: Callable[[Path], str]) -> str:
         """``named``: how the board file is to call a path."""
@@ -119,6 +123,13 @@ def _lines(draft: Draft, named: Callable[[Path], str]) -> Iterator[str]:
     yield _line(
         f"session_s = {draft.session_s}", "virtual seconds; more if the bootloader waits for a key or a host first"
     )
+    if draft.erased:
+        yield ""
+        yield _line("[checks]", "what the campaign holds against it")
+        yield _line(
+            f"max_erases = {draft.max_erases}",
+            f"of one sector, until it settles: {draft.erased} were seen; a cut may bring a rollback and another try",
+        )
 
 
 _IMAGE_WORDS = {"old": "what the factory shipped", "new": "the update"}

@@ -6,6 +6,7 @@ runs, so what is seen here a campaign will see.
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -18,13 +19,15 @@ from flash.journal import Event, Operation
 @dataclass(frozen=True)
 class Rehearsal:
     """``entered``: names of images, in order. ``said``: by image, the lines of all its sessions. ``settles``: the
-    last session ended as it should. ``operations`` on flash."""
+    last session ended as it should. ``operations`` on flash. ``most_erased``: how often the sector was that was erased
+    most."""
 
     outcome: Outcome
     entered: tuple[str, ...]
     said: dict[str, tuple[str, ...]]
     sessions: int
     operations: int
+    most_erased: int
 
     @property
     def settles(self) -> bool:
@@ -47,13 +50,15 @@ def rehearse(path: Path, *, with_update: bool = True) -> Rehearsal:
     board = load_elf_board(path)
     rig = ElfRig(board if with_update else replace(board, staged=()))
     state, entered, said, operations = rig.initial(1), list[str](), dict[str, list[str]](), 0
-    sessions = 0
+    sessions, erases = 0, Counter[tuple[str, int]]()
     for _ in range(rig.bounds.max_resets + 1):
         sessions += 1
         run = rig.run(state)
         image, since_us = "", 0
         for entry in run.entries:
-            operations += isinstance(entry, Operation)
+            if isinstance(entry, Operation):
+                operations += 1
+                erases[entry.device, entry.address] += entry.kind == "erase"
             if isinstance(entry, Event) and entry.name == HANDOVER:
                 image, since_us = str(entry.facts[1]), entry.time_us
                 entered.append(image)
@@ -66,5 +71,6 @@ def rehearse(path: Path, *, with_update: bool = True) -> Rehearsal:
             break
         state = run.end
     return Rehearsal(
-        run.outcome, tuple(entered), {name: tuple(lines) for name, lines in said.items()}, sessions, operations
-    )
+        run.outcome, tuple(entered), {name: tuple(lines) for name, lines in said.items()}, sessions, operations,
+        max(erases.values(), default=0),
+    )  # fmt: skip

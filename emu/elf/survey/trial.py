@@ -50,6 +50,8 @@ def tried_out(draft: Draft, places: Sequence[Spot], write: Callable[[Draft], Pat
     if not last.installs:  # never listen for what does not come
         draft = replace(draft, uart="", commit="")
         last = rehearse(write(draft))
+    if last.most_erased > draft.max_erases:
+        draft = replace(draft, max_erases=3 * last.most_erased, erased=last.most_erased)
     return draft, Trial(
         last.installs, last.settles,
         f"after {counted(last.sessions, 'session')} and {counted(last.operations, 'operation')} on flash the new image "

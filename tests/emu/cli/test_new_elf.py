@@ -64,6 +64,19 @@ def test_every_line_has_a_comment(brownout: Brownout, tmp_path: Path) -> None:
         assert all(len(line) <= 120 for line in lines if not line.startswith("path = "))
 
 
+@pytest.mark.parametrize(("design", "bounds"), [("stm32f1-swap", None), ("large-swap", {"max_erases": 15})])
+def test_wear_is_bounded_by_what_the_uncut_update_erases(
+    brownout: Brownout, tmp_path: Path, design: str, bounds: dict[str, int] | None
+) -> None:
+    """A scratch sector is erased once for every sector that is exchanged: here five times, which is no mistake."""
+    prefix = design.removesuffix("-swap")
+    brownout(
+        "new", tmp_path, "--elf", ELF / f"{design}-right.elf", "--old", ELF / f"{prefix}-app-old-a.elf",
+        "--new", ELF / f"{prefix}-app-new-a.elf",
+    )  # fmt: skip
+    assert document(tmp_path).get("checks") == bounds
+
+
 def test_its_campaign_finds_the_mistake(brownout: Brownout, tmp_path: Path) -> None:
     _, _, *rest = files("stm32f1", "ab")
     assert brownout("new", tmp_path, "--elf", ELF / "stm32f1-ab-bug1.elf", *rest).code == 0

@@ -80,11 +80,21 @@ def test_a_full_buffer_is_one_program(unlocked: Bench, size: int) -> None:
     assert unlocked.read(NSSR) == EOP
     assert unlocked.holds(FLASH + 16, 16) == b"".join(value.to_bytes(size, "little") for value in values)
     assert unlocked.clock.now_us == 100
-    unlocked.write(NSSR, EOP)
-    assert unlocked.read(NSSR) == EOP
-    assert "NSCCR" in unlocked.only_note()
     unlocked.write(NSCCR, EOP)
     assert unlocked.read(NSSR) == 0
+
+
+def test_flags_stay_when_nssr_is_written(unlocked: Bench) -> None:
+    """EOP in nobody's way; an error in that of the next store, which is worth a note."""
+    unlocked.write(NSCR, PG)
+    unlocked.store(FLASH, 0, 0, 0, 0)
+    unlocked.write(NSSR, EOP | INCERR)
+    assert unlocked.read(NSSR) == EOP
+    assert unlocked.notes == []
+    unlocked.store(FLASH + 20, 0)
+    unlocked.write(NSSR, EOP | INCERR)
+    assert unlocked.read(NSSR) == EOP | INCERR
+    assert "NSCCR" in unlocked.notes[-1]
 
 
 def test_fw_fills_the_rest_with_ones(unlocked: Bench) -> None:

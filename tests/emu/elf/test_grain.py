@@ -12,6 +12,7 @@ from emu.elf.board import load_elf_board
 from emu.elf.grain import fine_blocks
 from emu.elf.rig import FINE_SIZE, ElfRig
 from flash.device import FlashDevice
+from flash.journal import Operation
 from flash.part import bundled_part
 from flash.partition import Partition
 from tests.emu.elf.boards import board
@@ -72,3 +73,22 @@ def test_a_slot_too_large_to_be_fine_has_small_units_at_both_ends(
     for one in rig.board.document.slot:
         for at in (one.address, one.address + one.size - 1):
             assert grid.extent(next(iter(grid.units_in(at, 1))))[1] == FINE_SIZE
+
+
+def test_what_is_only_erased_takes_no_room_from_what_is_programmed(tmp_path: Path) -> None:
+    """A sector of 128 KiB of which a record and an image program some blocks: the others have no states in between."""
+    rig = ElfRig(load_elf_board(board(tmp_path, "stm32f4", "swap-right", "new")))
+    cells, grid = rig.machine.flash.cells, rig.grids["flash"]
+    erased, programmed, state = set[int](), set[int](), rig.initial(1)
+    for _ in range(2):
+        run = rig.run(state)
+        for entry in run.entries:
+            if isinstance(entry, Operation):
+                (erased if entry.kind == "erase" else programmed).update(cells.blocks_in(entry.address, entry.length))
+        state = run.end
+    (slot,) = rig.places.slots
+    own = set(cells.blocks_in(slot.address, slot.size))
+    starts = {at: next(iter(grid.units_in(at * cells.block_size, 1))) for at in (erased | programmed) - own}
+    fine = {at for at, unit in starts.items() if grid.extent(unit)[1] == FINE_SIZE}
+    assert len(erased - programmed - own) > 16
+    assert fine == programmed - own

@@ -17,6 +17,7 @@ from emu.elf.limits import LEAST_SAID, Limits, limits_of
 from emu.elf.rig import ElfRig
 from emu.elf.uncut import check_uncut
 from emu.errors import ScenarioError
+from tests.emu.elf.boards import board
 
 NOP = 0xBF00
 UART = [0x3800, 0x4001, 0x2008, 0x0000]
@@ -192,3 +193,12 @@ def test_a_device_that_hangs_without_a_look_at_the_update_is_run_once(
     ):
         check_uncut(one)
     assert len(sessions) == 1 + looks
+
+
+def test_a_session_that_is_over_while_flash_is_at_work_needs_more_time(tmp_path: Path) -> None:
+    """An STM32L0 programs a word in 3 ms; it waits for no key."""
+    tight = "[limits]\nsession_s = 0.3\ntimes_uncut = 1\nconfirm_times = 1\n"
+    with_limits = board(tmp_path, "stm32l0", "copy-right", "new", more=tight)
+    slow = ElfRig(load_elf_board(with_limits))
+    assert slow.hung_uncut is not None
+    assert "most of that its flash was at work: give [limits] a longer session_s" in str(slow.hung_uncut[1].outcome)
