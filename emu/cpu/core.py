@@ -89,6 +89,8 @@ class Core:
         self.charged = 0
         """Bytes of code of the present slice that time has been charged for."""
         self._slice_end_us = 0
+        self._dozed_at = -1
+        """The last empty loop it was in."""
         self._event_waits = 0
         self._pended: set[int] = set()
         """What was pending at the last WFE."""
@@ -102,7 +104,7 @@ class Core:
         self.control.reset(boot_vectors)
         self.systick.power_on()
         self.agenda.clear()
-        self.charged, self._event_waits = 0, 0
+        self.charged, self._event_waits, self._dozed_at = 0, 0, -1
         self._pended = set()
         self._patience.begin()
         put = self.engine.put
@@ -374,6 +376,12 @@ class Core:
 
     def _doze(self, limit_us: int) -> Ending | None:
         """In an empty loop only an exception goes on: of NMI and HardFault, not even a tick."""
+        counter = self.engine.get(Register.PC)
+        if counter not in (self.engine.block, self._dozed_at):  # it has not run yet, and whoever follows is to be told
+            stop = self._step(1)
+            if stop is not None:
+                return None if stop is NOTHING else self._stopped(stop, limit_us)
+        self._dozed_at = counter
         ticks = self._handlers.execution_priority() >= 0
         self._patience.sleeps()
         while not self._handlers.is_called():

@@ -297,6 +297,11 @@ class Engine(Registers):
         """Bytes of code since the present slice began; inside a callback, the whole block that is running."""
         return self._state[COUNT]
 
+    @property
+    def block(self) -> int:
+        """Where the last block of code that has run begins, or that is running."""
+        return self._state[ADDRESS]
+
     def end_slice(self) -> None:
         """Callable inside callbacks: the slice ends before the next block."""
         self._state[LIMIT] = 0
