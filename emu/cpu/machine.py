@@ -127,6 +127,7 @@ class Machine:
             bundled_part(chip.flash.part), clock=self.clock, supply=self.supply, journal=self._journal
         )
         self.controller = make_controller(chip.flash.controller, self.world, self.flash)
+        self._flash_bases = (chip.flash.address, *chip.flash.aliases)
         self.devices = self._find_devices()
         self.externals = self._make_memories(memories)
         self._snapshots: list[Snapshot | None] = [None for _ in self.devices]
@@ -213,6 +214,14 @@ class Machine:
                 content[:] = pattern
                 self.engine.forget(ram.address, ram.size)
 
+    def flash_offset(self, address: int) -> int | None:
+        """Where in the array an address of the core is, at any of those it has; None: elsewhere."""
+        size = self.flash.geometry.size
+        for base in self._flash_bases:
+            if base <= address < base + size:
+                return address - base
+        return None
+
     def look_at_flash(self) -> None:
         """Code that was translated from bytes that are others now is forgotten. Whoever restores another state first
         lets the machine look at the one that was left, or it would compare with the one before."""
@@ -230,12 +239,9 @@ class Machine:
         """The core has read flash, at any of its addresses, or a row beside it."""
         if self._senses is None:
             return
-        entry = self.chip.flash
-        for base in entry.aliases:
-            if base <= address < base + self.flash.geometry.size:
-                address += entry.address - base
+        offset = self.flash_offset(address)
         try:
-            self._senses.sensed(address, size)
+            self._senses.sensed(address if offset is None else self.chip.flash.address + offset, size)
         except HardwareFault:
             raise Refused from None
 

@@ -57,19 +57,18 @@ class CpuSession:
     def load(self, images: Iterable[Image | Firmware]) -> None:
         """Put images into flash, as a programmer does. Raises FirmwareError for what does not fit the chip."""
         machine = self.machine
-        bases = (machine.chip.flash.address, *machine.chip.flash.aliases)
-        size = machine.flash.geometry.size
         for each in images:
             image = each.image if isinstance(each, Firmware) else each
             for segment in image.segments:
-                base = next((at for at in bases if at <= segment.address < at + size), None)
-                if base is None or segment.address + len(segment.data) > base + size:
+                offset, size = machine.flash_offset(segment.address), machine.flash.geometry.size
+                if offset is None or offset + len(segment.data) > size:
+                    base = machine.chip.flash.address
                     raise FirmwareError(
                         f"{image.source}: [{segment.address:#x}, {segment.address + len(segment.data):#x}) is not in "
-                        f"the flash of {machine.chip.name}, [{bases[0]:#x}, {bases[0] + size:#x}); link it for this "
+                        f"the flash of {machine.chip.name}, [{base:#x}, {base + size:#x}); link it for this "
                         "chip, or name another one"
                     )
-                machine.flash.load(segment.address - base, segment.data)
+                machine.flash.load(offset, segment.data)
 
     def run(
         self, cause: str, limit_us: int, *, journal: Journal | None = None, trace: Trace | None = None

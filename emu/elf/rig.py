@@ -23,7 +23,6 @@ from functools import cached_property
 from emu.board import CheckEntry
 from emu.cpu.elf import Code
 from emu.cpu.elf import Place as CodePlace
-from emu.cpu.first_touch import PIECE, FirstTouch
 from emu.cpu.flash import make_controller
 from emu.cpu.machine import Machine
 from emu.cpu.retained import retain, retained
@@ -34,10 +33,11 @@ from emu.elf.conversation import BITS, SECOND
 from emu.elf.counters import Counters
 from emu.elf.document import WindowEntry
 from emu.elf.factory import program
-from emu.elf.grain import fine_blocks
 from emu.elf.inputs import inputs_of
 from emu.elf.life import ElfLife
-from emu.elf.limits import Limits, limits_of
+from emu.elf.limits import limits_of
+from emu.elf.lookout import Lookout
+from emu.elf.measured import Measured, grids_for, measured, outside
 from emu.elf.placed import Placed
 from emu.elf.promises import lacks_of, oracles_of_images
 from emu.elf.storage import Storage
@@ -63,25 +63,13 @@ from emu.timers import EventLog
 from flash.cells import Cells
 from flash.defects import Defects
 from flash.grid import Grid, Grids
-from flash.journal import Interruption, Journal, Operation
+from flash.journal import Interruption, Journal
 from flash.part import Part
 from flash.partition import Partition
 from flash.snapshot import Snapshot
 from flash.timing import Timing, TimingMode
-from flash.trace import Trace, UnitAddress
+from flash.trace import Trace
 from flash.weak import DEFAULT_RESOLUTION
-
-FINE_SIZE = 32
-"""Bytes of a unit where records or small slots are."""
-MAX_FINE = 1 << 16
-"""Of how many bytes at most the units are that small."""
-
-
-class _Watched:
-    """The session the hooks of a machine work for. One machine, one of these: rigs that vary share both."""
-
-    trace: Trace | None = None
-    life: ElfLife | None = None
 
 
 class ElfRig:
@@ -108,9 +96,7 @@ class ElfRig:
         self._session = CpuSession(machine)
         for device in machine.devices:
             device.timing = Timing(device.part, timing, seed=seed, worn=False)
-        entry, base = board.document, board.chip.flash.address
-        size = machine.flash.geometry.size
-        self._bases = [base, *board.chip.flash.aliases]
+        entry = board.document
         self._slots = [Partition(s.name, machine.flash, self._offset(s.address), s.size) for s in entry.running_slots]
         layouts = {image.name: Layout(image.offset, image.ignore) for image in entry.image}
         self._known = KnownImages(board.images, max((slot.size for slot in self._slots), default=0), layouts)
@@ -129,35 +115,22 @@ class ElfRig:
         )
         self.notes_stores = False
         """Whether sessions fill ``stores``."""
-        self._watched = _Watched()
         self._programs: dict[str, Code] = {}
+        self._grids: Grids = {device.name: Grid(device.part) for device in machine.devices}
         self._loader = self._loader_extent()
-        start, end = self._loader
-        followed = [(at, length) for at, length in ((0, start), (end, size - end)) if length]
-        self._touch = FirstTouch(base, size, machine.engine.folded)
-        machine.engine.follow(
-            [(home + at, length) for home in self._bases for at, length in followed],
-            self._touch, self._reads, self._executes,
-        )  # fmt: skip
-        machine.memory.looked = self._reads
+        self._lookout = Lookout(machine, self._loader, self._grids)
         self._warm = WarmResets(machine, live)
         self._manner = None if board.update is None else manner_of(board.update)
         self._attempt: Attempt | None = None
-        self._longest = Limits(0, 0)
-        """What sessions of the uncut update have taken."""
         self._overlong: dict[tuple[bytes, bool] | None, tuple[Run, Attempt | None]] = {}
         """Sessions that a limit has ended, with who brought the update: they take longest, and are the same each
         time."""
-        self._units: dict[tuple[int, int], tuple[tuple[UnitAddress, ...], int, int]] = {}
-        self._grids: Grids = {device.name: Grid(device.part) for device in machine.devices}
         self._traced = True
-        self.hung_uncut: tuple[DeviceState, Run] | None = None
-        """The session of the uncut life that a limit has ended, by blocks: it need not be lived again to see that the
-        update does not end well."""
-        self.records: tuple[tuple[int, int], ...] = ()
-        """What the uncut update writes outside the slots, as (address in the array, bytes)."""
-        self._grids, self._longest = self._measure()
-        self._units.clear()
+        self._uncut = Measured()
+        """What the uncut update takes and touches."""
+        self._uncut = measured(lambda at: self._run(at, None), self.initial(1), machine, self.bounds.max_resets)
+        self._grids = self._units_for(self._uncut)
+        self._lookout.use(self._grids)
         self._traced = traced
 
     # -- the contract --------------------------------------------------------------------------------------
@@ -304,6 +277,18 @@ class ElfRig:
         """Where in the array an address of the core is."""
         return self._offset(address)
 
+    @property
+    def hung_uncut(self) -> tuple[DeviceState, Run] | None:
+        """The session of the uncut life that a limit has ended, by blocks: it need not be lived again to see that the
+        update does not end well."""
+        return self._uncut.hung
+
+    @property
+    def records(self) -> tuple[tuple[int, int], ...]:
+        """What the uncut update writes outside the slots, as (address in the array, bytes)."""
+        flash = self._machine.flash
+        return outside(self._uncut.written[flash.name], flash.cells.block_size, self._slots)
+
     # -- for people ----------------------------------------------------------------------------------------
 
     @property
@@ -324,14 +309,14 @@ class ElfRig:
     @property
     def stores(self) -> dict[int, int]:
         """Of the last session, where it was to note them: the program counter of what made an entry, by its number."""
-        life = self._watched.life
+        life = self._lookout.life
         assert life is not None, "a session that nobody watched: please report"
         return life.stores
 
     @property
     def differences(self) -> list[str]:
         """Of the last session, where stores were noted: what is unknown of each unknown image that was entered."""
-        life = self._watched.life
+        life = self._lookout.life
         assert life is not None, "a session that nobody watched: please report"
         return life.differences
 
@@ -373,8 +358,10 @@ class ElfRig:
             machine, self.board.document, self._slots, self._known, log, trace, attempt, self._storage.phrases,
             notes_stores=self.notes_stores,
         )  # fmt: skip
-        self._watched.life = life
-        limits = limits_of(self.board.document.limits, self._longest, self._transfer_us if is_brought(state) else 0)
+        self._lookout.life = life
+        limits = limits_of(
+            self.board.document.limits, self._uncut.longest, self._transfer_us if is_brought(state) else 0
+        )
         outcome, is_over = life.live(self._session, state.cause, limits, trace)
         if outcome.kind != "cut" and log.journal.is_due:
             outcome = _struck(log.journal.interruption)
@@ -430,41 +417,8 @@ class ElfRig:
                 )
         if state.cause != "power":
             retain(machine, state.ram)
-        self._watched.trace = trace
-        self._touch.begin()
+        self._lookout.begin(trace)
         self._warm.begin()
-        if trace is not None:
-            start, end = self._loader
-            trace.consulted(machine.flash.name, machine.flash.cells, start, end - start)
-
-    def _reads(self, address: int, size: int) -> None:
-        """The core, or what enters its exceptions, looks at flash."""
-        offset = self._offset(address)
-        length = min(size, self._machine.flash.geometry.size - offset)
-        units, at, extent = self._units_of(offset // PIECE, -(-(offset + length) // PIECE))
-        if self._watched.trace is not None:
-            self._watched.trace.consulted_each(units)
-        self._touch.touch(at, extent)
-
-    def _units_of(self, first: int, stop: int) -> tuple[tuple[UnitAddress, ...], int, int]:
-        """The units of the grid in some pieces of flash, where the first of them begins, and how long they are."""
-        found = self._units.get((first, stop))
-        if found is None:
-            grid, name = self._grids[self._machine.flash.name], self._machine.flash.name
-            units = grid.units_in(first * PIECE, (stop - first) * PIECE)
-            (low, _), (high, last) = grid.extent(units[0]), grid.extent(units[-1])
-            found = self._units[first, stop] = (tuple((name, unit) for unit in units), low, high + last - low)
-        return found
-
-    def _executes(self, address: int, size: int) -> None:
-        """A block of code outside the bootloader's own pages is about to run."""
-        self._reads(address, size)
-        life = self._watched.life
-        assert life is not None, "code runs that nobody watches: please report"
-        life.executes(self._offset(address))
-        slot = life.slot
-        if slot is not None:
-            self._touch.stay_in(slot.address, slot.size)
 
     # -- what it is made of --------------------------------------------------------------------------------
 
@@ -478,12 +432,9 @@ class ElfRig:
                 program(self._machine.flash, self._offset(placed.address), placed.data)
 
     def _offset(self, address: int) -> int:
-        """In the array, of an address the core knows it by; an access may begin a little before."""
-        size = self._machine.flash.geometry.size
-        for base in self._bases:
-            if base <= address < base + size:
-                return address - base
-        raise AssertionError(f"{address:#x} is not in flash: please report")
+        offset = self._machine.flash_offset(address)
+        assert offset is not None, f"{address:#x} is not in flash: please report"
+        return offset
 
     def _place_of(self, window: WindowEntry) -> Place:
         if window.memory:
@@ -511,49 +462,14 @@ class ElfRig:
         ahead = [address for address in apart if start <= address < end]
         return (start, max(start, min([end, *ahead])))
 
-    def _measure(self) -> tuple[Grids, Limits]:
-        """The uncut life, as far as it goes: pages it writes outside slots and windows; the most a session takes."""
-        flash = self._machine.flash
-        state, longest = self.initial(1), Limits(0, 0)
-        cells = {device.name: device.cells for device in self._machine.devices}
-        blocks = {name: set[int]() for name in cells}
-        programmed, read = set[int](), set[int]()
-        for _ in range(self.bounds.max_resets + 1):
-            run, is_over = self._run(state, None)
-            if is_over and run.outcome.kind in ("halted", "hung"):
-                self.hung_uncut = (state, run)
-            elif not is_over:
-                said = sum(len(data) for _, _, data in self._machine.sent)
-                longest = Limits(max(longest.time_us, run.end_us), max(longest.said, said))
-            for entry in run.entries:
-                if isinstance(entry, Operation):
-                    touched = cells[entry.device].blocks_in(entry.address, entry.length)
-                    blocks[entry.device].update(touched)
-                    if entry.device == flash.name and entry.kind != "erase":
-                        programmed.update(touched)
-            assert run.trace is not None, "a session left no trace: please report"
-            read.update(unit for name, unit in run.trace.consulted_units if name == flash.name)
-            if run.outcome.kind != "reset":
-                break
-            state = run.end
-        block = flash.cells.block_size
-        self.records = _ranges(sorted(blocks[flash.name]), block, self._slots)
-        slots = {at for slot in self._slots for at in flash.cells.blocks_in(slot.address, slot.size)}
-        kept = programmed | self._blocks_apart(0) - slots
-        start, end = self._loader
-        read -= set(range(start // block, end // block))
+    def _units_for(self, found: Measured) -> Grids:
+        cells, (start, end) = self._machine.flash.cells, self._loader
+        known = set(range(start // cells.block_size, end // cells.block_size))
         for placed in self.board.staged:
             if not placed.memory:
-                read -= set(flash.cells.blocks_in(self._offset(placed.address), len(placed.data)))
-        fine = fine_blocks(kept, read, self._slots, block, MAX_FINE // block)
-        grids = {device.name: Grid(device.part) for device in self._machine.devices}
-        for memory in (each.device for each in self._machine.externals):
-            size = memory.cells.block_size
-            written = blocks[memory.name] | self._blocks_apart(self.chip_names.index(memory.name))
-            small = sorted(written)[: MAX_FINE // size]
-            grids[memory.name] = Grid(memory.part, [(at * size, size) for at in small], FINE_SIZE)
-        grids[flash.name] = Grid(flash.part, [(at * block, block) for at in fine], FINE_SIZE)
-        return grids, longest
+                known |= set(cells.blocks_in(self._offset(placed.address), len(placed.data)))
+        apart = {name: self._blocks_apart(number) for number, name in enumerate(self.chip_names)}
+        return grids_for(found, self._machine, self._slots, apart, known)
 
 
 def _struck(interruption: Interruption | None) -> Outcome:
@@ -570,16 +486,3 @@ def _stands_still(machine: Machine) -> Outcome:
     if not watchdog:
         return Outcome("hung", detail="the core stands still, and no watchdog is running")
     return Outcome("reset", cause=watchdog)  # type: ignore[arg-type]  # chips have more causes than boards
-
-
-def _ranges(blocks: Sequence[int], size: int, slots: Sequence[Partition]) -> tuple[tuple[int, int], ...]:
-    """``blocks`` of ``size`` bytes, as far as they lie in no slot: ranges of (address, bytes)."""
-    found: list[tuple[int, int]] = []
-    for at in (block * size for block in blocks):
-        if any(slot.address < at + size and at < slot.address + slot.size for slot in slots):
-            continue
-        if found and sum(found[-1]) == at:
-            found[-1] = (found[-1][0], found[-1][1] + size)
-        else:
-            found.append((at, size))
-    return tuple(found)

@@ -10,7 +10,8 @@ pytest.importorskip("unicorn", reason="unicorn is not installed: pip install 'br
 
 from emu.elf.board import load_elf_board
 from emu.elf.grain import fine_blocks
-from emu.elf.rig import FINE_SIZE, ElfRig
+from emu.elf.measured import FINE_SIZE
+from emu.elf.rig import ElfRig
 from flash.device import FlashDevice
 from flash.journal import Operation
 from flash.part import bundled_part
@@ -67,7 +68,7 @@ def test_the_record_that_an_uncut_update_does_not_write_is_fine(tmp_path: Path) 
 def test_a_slot_too_large_to_be_fine_has_small_units_at_both_ends(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("emu.elf.rig.MAX_FINE", 0x1000)
+    monkeypatch.setattr("emu.elf.measured.MAX_FINE", 0x1000)
     rig = ElfRig(load_elf_board(board(tmp_path, "nrf52840", "ab-right", "new")))
     grid = rig.grids["flash"]
     for one in rig.board.document.slot:
