@@ -118,7 +118,8 @@ def test_the_console_shows_what_is_printed_and_sends_what_is_typed() -> None:
         impatience.cancel()
     assert b'"id":7,' in shown
     assert shown.endswith(b"\x1b[32mhello\r\n")
-    assert errors == b""
+    assert errors == b"\ninterrupted\n"
+    assert console.returncode == 130
 
 
 def test_the_console_ends_after_its_time_and_when_the_port_closes(brownout: Brownout) -> None:
