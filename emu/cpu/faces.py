@@ -94,8 +94,8 @@ class KnowsSleep(Protocol):
 
 
 class SleepMode(Protocol):
-    """A mode that ends in a reset. ``keeps``: names of RAM that is not lost. ``enter`` raises the flags of it: whether
-    a clock wakes the chip is the argument."""
+    """A mode that ends in a reset. ``keeps``: names of RAM that is not lost. ``is_woken``: by a clock of the backup
+    domain. ``enter`` raises the flags of it, and of what wakes the chip where something does."""
 
     @property
     def name(self) -> str: ...
@@ -107,7 +107,7 @@ class SleepMode(Protocol):
     def is_woken(self) -> bool: ...
     @property
     def has_pin(self) -> bool: ...
-    def enter(self) -> None: ...
+    def enter(self, *, is_woken: bool) -> None: ...
 
 
 @runtime_checkable

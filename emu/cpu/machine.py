@@ -153,7 +153,8 @@ class Machine:
         self._patience = Patience(self.bus, search)
         self.core.looks_with(self._patience, Counting(self.engine, self.memory, self._has_marks))
         self.core.before_slice = self._before_slice
-        self.core.deep_sleep = DeepSleep(self.bus, self.controller, self.clock, self._lose_ram)
+        self.deep_sleep = DeepSleep(self.bus, self.controller, self.clock, self._lose_ram)
+        self.core.deep_sleep = self.deep_sleep
         self.memory.sensed = self.sensed
 
     # -- power and reset --------------------------------------------------------------------------------------

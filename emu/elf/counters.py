@@ -11,6 +11,8 @@ the closure tries it on a sample (`emu.campaign.renaming`).
     size = 4                      # bytes, little-endian
     crc32 = { from = 0x0801_e000, to = 0x0801_e008, at = 0x0801_e008 }   # where a checksum covers it
 
+    memory = "nor"                # where it is one beside the chip, whose addresses count from 0
+
 A number that counts up and is programmed in part (its last bytes are erased) is one of which only those bytes stand:
 what is erased stays erased. A checksum that was right, as far as it stands, is right afterwards.
 
@@ -29,6 +31,21 @@ from flash.snapshot import Snapshot
 
 MOST_APART = 2
 _CRC_BYTES = 4
+
+
+def counters_by_chip(
+    entries: Sequence[CounterEntry], parts: Sequence[Part], names: Sequence[str], offset_of: Callable[[int], int],
+    first: Sequence[Snapshot],
+) -> dict[int, Counters]:  # fmt: skip
+    """Those of each chip that has some, by its number: of ``parts``, called ``names``, as they left the factory.
+    ``offset_of``: in the array, of an address of the core."""
+    found: dict[int, Counters] = {}
+    for number, (part, name) in enumerate(zip(parts, names, strict=True)):
+        place = "" if number == 0 else name
+        own = [entry for entry in entries if entry.memory == place]
+        if own:
+            found[number] = Counters(own, part, (lambda at: at) if place else offset_of, first[number])
+    return found
 
 
 class Counters:

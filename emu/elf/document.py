@@ -120,13 +120,24 @@ class ChecksumEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class CounterEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A number at ``address`` that the firmware only compares and counts on: upwards from 0, or down from all ones.
-    Numbers of one ``group`` are compared with each other. ``crc32``: of the record it stands in."""
+    Numbers of one ``group`` are compared with each other. ``crc32``: of the record it stands in. ``memory``: the one
+    beside the chip all of it is in."""
 
     address: U32
+    memory: str = ""
     size: Literal[1, 2, 4, 8] = 4
     counts: Literal["up", "down"] = "up"
     group: str = ""
     crc32: ChecksumEntry | None = None
+
+    @property
+    def pieces(self) -> tuple[tuple[str, int, int], ...]:
+        """What there is of it, as (words for people, address, bytes)."""
+        own = (f"counter at {self.address:#x}", self.address, self.size)
+        if self.crc32 is None:
+            return (own,)
+        what, crc = f"crc32 of the counter at {self.address:#x}", self.crc32
+        return (own, (what, crc.start, crc.end - crc.start), (what, crc.at, 4))
 
 
 ORACLES = ("oracle", "after_cut")
@@ -162,6 +173,13 @@ class StorageEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     after_cut: Texts = ()
 
 
+class SleepEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What happens to a device that sleeps: somebody outside wakes it so long after it has gone to a sleep that ends in
+    a reset; 0: nobody does."""
+
+    wakes_after_s: Annotated[float, msgspec.Meta(ge=0, le=1_000_000)] = 0.0
+
+
 class LimitEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A session that has not settled when both are over hangs: virtual seconds, and a multiple of the longest session
     of the uncut update, each ``confirm_times``."""
@@ -191,6 +209,7 @@ class ElfBoardFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     alive: AliveEntry = AliveEntry()
     commit: CommitEntry | None = None
     limits: LimitEntry = LimitEntry()
+    sleep: SleepEntry = SleepEntry()
     counter: tuple[CounterEntry, ...] = ()
     window: tuple[WindowEntry, ...] = ()
     storage: StorageEntry | None = None

@@ -119,18 +119,21 @@ def check_places(
 
 
 def _check_counters(document: ElfBoardFile, offset: Callable[[str, int, int], int], where: str) -> None:
+    places: dict[str, str] = {}
     for counter in document.counter:
-        offset(f"counter at {counter.address:#x}", counter.address, counter.size)
+        if places.setdefault(counter.group, counter.memory) != counter.memory:
+            raise BoardError(
+                f"{where}: counter at {counter.address:#x}: numbers that are compared with each other are in one "
+                "memory; give those of each a group of its own"
+            )
         crc = counter.crc32
-        if crc is None:
-            continue
-        if not crc.start <= counter.address < counter.address + counter.size <= crc.end:
+        if crc is not None and not crc.start <= counter.address < counter.address + counter.size <= crc.end:
             raise BoardError(
                 f"{where}: counter at {counter.address:#x}: crc32 covers [{crc.start:#x}, {crc.end:#x}), where it does "
                 "not stand; give the range that the checksum is made of"
             )
-        offset(f"crc32 of the counter at {counter.address:#x}", crc.start, crc.end - crc.start)
-        offset(f"crc32 of the counter at {counter.address:#x}", crc.at, 4)
+        for what, address, size in () if counter.memory else counter.pieces:
+            offset(what, address, size)
 
 
 def _check_boundaries(slot: SlotEntry, at: int, part: Part, chip: Chip, where: str) -> None:

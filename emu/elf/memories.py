@@ -75,6 +75,7 @@ def _named(document: ElfBoardFile) -> Iterable[tuple[str, str]]:
     yield from ((f"[[staged]] {each.path}", each.memory) for each in document.staged)
     yield from ((f"[[slot]] {each.name!r}", each.memory) for each in document.slot)
     yield from ((f"[[window]] {each.name!r}", each.memory) for each in document.window)
+    yield from ((f"[[counter]] at {each.address:#x}", each.memory) for each in document.counter)
 
 
 def check_memories(
@@ -85,6 +86,7 @@ def check_memories(
     spans = [(f"file {each.source}", each.memory, each.address, len(each.data)) for each in placed]
     spans += [(f"slot {each.name!r}", each.memory, each.address, each.size) for each in document.slot]
     spans += [(f"window {each.name!r}", each.memory, each.address, each.size) for each in document.window]
+    spans += [(what, each.memory, at, size) for each in document.counter for what, at, size in each.pieces]
     for what, name, address, size in spans:
         if name and address + size > sizes[name]:
             raise BoardError(

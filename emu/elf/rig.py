@@ -16,6 +16,7 @@ sees this file. There are no waypoints: a stretch is a whole session.
 from __future__ import annotations
 
 import copy
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -30,7 +31,7 @@ from emu.cpu.session import CpuSession
 from emu.elf.attempt import Attempt, is_brought
 from emu.elf.board import ElfBoard
 from emu.elf.conversation import BITS, SECOND
-from emu.elf.counters import Counters
+from emu.elf.counters import counters_by_chip
 from emu.elf.document import WindowEntry
 from emu.elf.factory import program
 from emu.elf.inputs import inputs_of
@@ -93,6 +94,7 @@ class ElfRig:
         """Whether a session says what a reset finds at each of its points, and which words of RAM count there; None:
         all."""
         self._machine = machine = Machine(board.chip, make_controller, seed=seed, memories=board.memories)
+        machine.deep_sleep.wakes_after_us = round(board.document.sleep.wakes_after_s * SECOND)
         self._session = CpuSession(machine)
         for device in machine.devices:
             device.timing = Timing(device.part, timing, seed=seed, worn=False)
@@ -109,9 +111,8 @@ class ElfRig:
         self._shipped = self._factory
         self._ends_with = "" if not board.images else NEW if self.keeps_new else OLD
         self._defects: Mapping[str, Defects] = {}
-        counters = entry.counter
-        self._counters = (
-            Counters(counters, machine.flash.part, self._offset, machine.flash.snapshot()) if counters else None
+        self._counters = counters_by_chip(
+            entry.counter, self.parts, self.chip_names, self._offset, self._factory.memory
         )
         self.notes_stores = False
         """Whether sessions fill ``stores``."""
@@ -231,10 +232,10 @@ class ElfRig:
         return ()
 
     def renamed(self, memory: tuple[Snapshot, ...]) -> tuple[Snapshot, ...]:
-        if self._counters is None:
-            return memory
-        flash = self._counters.renamed(memory[0])
-        return memory if flash is memory[0] else (flash, *memory[1:])
+        now = list(memory)
+        for number, counters in self._counters.items():
+            now[number] = counters.renamed(memory[number])
+        return memory if all(map(operator.is_, now, memory)) else tuple(now)
 
     def remainder(self, state: DeviceState) -> Run:
         """What is left of a session: without waypoints, all of it."""

@@ -46,8 +46,8 @@ class Sleep:
     def has_pin(self) -> bool:
         return any(self.power.words.get(offset, 0) & mask for offset, mask in self.low_power.pins)
 
-    def enter(self) -> None:
-        woken = self.low_power.woken if self.is_woken and self.mode.flag is not None else None
+    def enter(self, *, is_woken: bool) -> None:
+        woken = self.low_power.woken if is_woken and self.mode.flag is not None else None
         self.power.raise_flags(_bit(self.mode.flag) | _bit(woken))
 
 

@@ -270,6 +270,27 @@ def test_a_memory_that_cannot_be_is_refused_in_one_line(tmp_path: Path, old: str
     assert "\n" not in str(refused.value)
 
 
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ('address = 0x0\nmemory = "nro"', "[[counter]] at 0x0: memory 'nro' is no [[memory]] of this board"),
+        ('address = 0xfffff0\nmemory = "nor"', "counter at 0xfffff0: [0xfffff0, 0xfffff4) is not in memory 'nor'"),
+        (
+            'address = 0\nmemory = "nor"\ncrc32 = { from = 0, to = 4, at = 0xffffe }',
+            "crc32 of the counter at 0x0: [0xffffe, 0x100002) is not in memory 'nor'",
+        ),
+        (
+            'address = 0x0\nmemory = "nor"\n[[counter]]\naddress = 0x8001000',
+            "counter at 0x8001000: numbers that are compared with each other are in one memory",
+        ),
+    ],
+)
+def test_a_counter_that_cannot_be_is_refused(tmp_path: Path, more: str, says: str) -> None:
+    with pytest.raises(BoardError) as refused:
+        load_elf_board(beside(tmp_path, "stm32f1", "eep-right", more=f"[[counter]]\n{more}\n"))
+    assert says in str(refused.value)
+
+
 def test_two_chips_at_one_place_are_refused(tmp_path: Path) -> None:
     more = '[[memory]]\nname = "second"\npart = "24LC16B"\nbus = "I2C1"\n'
     with pytest.raises(BoardError, match="'eeprom' answers there already; give each a pin or an address of its own"):

@@ -15,7 +15,7 @@ from emu.campaign.audit import Auditor
 from emu.campaign.closure import Closure
 from emu.campaign.options import Options
 from emu.campaign.verdict import Verdict
-from emu.elf.counters import Counters
+from emu.elf.counters import Counters, counters_by_chip
 from emu.elf.document import ChecksumEntry, CounterEntry
 from emu.errors import ScenarioError
 from emu.plain_rig import PlainRig
@@ -52,6 +52,20 @@ def shown(counters: Counters, first: bytes, second: bytes) -> tuple[bytes, bytes
 
 def made(entries: tuple[CounterEntry, ...], first: bytes = record(1), second: bytes = b"\xff" * 8) -> Counters:
     return Counters(entries, SERIAL, lambda address: address - FIRST, snapshot(first, second))
+
+
+def test_every_chip_has_the_counters_that_stand_in_it() -> None:
+    entries = (CounterEntry(FIRST), CounterEntry(0x40, memory="nor", group="nor"))
+    both = snapshot(record(7), record(9))
+    shipped = snapshot(record(1), record(2))
+    by_chip = counters_by_chip(
+        entries, [SERIAL, SERIAL, SERIAL], ["flash", "spare", "nor"], lambda at: at - FIRST, [shipped] * 3
+    )
+    assert sorted(by_chip) == [0, 2]
+    for number, expected in ((0, (record(1)[:4], record(9)[:4])), (2, (record(7)[:4], record(2)[:4]))):
+        cells = Cells(SERIAL)
+        cells.restore(by_chip[number].renamed(both))
+        assert (cells.read(0, 4), cells.read(0x40, 4)) == expected
 
 
 @pytest.mark.parametrize(

@@ -19,7 +19,7 @@ GUARDED = bytes.fromhex("024a 034b 1360 00bf 04e0 00bf 00300040 cccc0000") + SLE
 """The same, after IWDG_KR := CCCC."""
 
 
-def rig(folder: Path, image: bytes) -> ElfRig:
+def rig(folder: Path, image: bytes, more: str = "") -> ElfRig:
     (folder / "boot.bin").write_bytes(BOOT)
     (folder / "old.bin").write_bytes(image + b"old!")
     (folder / "new.bin").write_bytes(image + b"new!")
@@ -28,7 +28,7 @@ def rig(folder: Path, image: bytes) -> ElfRig:
         '[[file]]\npath = "old.bin"\naddress = 0x8002000\n'
         '[[image]]\nname = "old"\npath = "old.bin"\n[[image]]\nname = "new"\npath = "new.bin"\n'
         '[[staged]]\npath = "new.bin"\naddress = 0x8003000\n[[slot]]\nname = "a"\naddress = 0x8002000\nsize = 0x400\n'
-        "[checks]\nmax_resets = 2\n"
+        "[checks]\nmax_resets = 2\n" + more
     )
     return ElfRig(load_elf_board(folder / "board.toml"))
 
@@ -50,3 +50,18 @@ def test_a_watchdog_wakes_it_into_a_session_without_ram(tmp_path: Path) -> None:
     second = one.run(run.end)
     again = one.run(second.end)
     assert again.end.key == second.end.key
+
+
+def test_somebody_outside_wakes_it_in_time(tmp_path: Path) -> None:
+    one = rig(tmp_path, SLEEPS, "[sleep]\nwakes_after_s = 0.2\n")
+    run = one.run(one.initial(1))
+    assert (str(run.outcome), run.end.cause) == ("reset by standby", "standby")
+    assert 200_000 < run.end_us < 201_000
+    assert ("PWR.0", 3) in run.end.ram, "SBF and WUF"
+
+
+def test_a_watchdog_may_come_first(tmp_path: Path) -> None:
+    one = rig(tmp_path, GUARDED, "[sleep]\nwakes_after_s = 2\n")
+    run = one.run(one.initial(1))
+    assert (str(run.outcome), run.end.cause) == ("reset by iwdg", "iwdg")
+    assert ("PWR.0", 1 << 1) in run.end.ram, "SBF, and not WUF"
