@@ -76,6 +76,7 @@ class DeviceState:
         return hashlib.sha256(b"".join([s.key for s in self.memory]) + rest).digest()[:KEY_BYTES]
 
 
+NOT_CLAIMED = "the board does not claim it: checks.apply leaves it out"
 NOBODY_IS_TOLD = "nobody talks to the device: the update is handed to it"
 """Why `truthful` means nothing where there is nothing outside."""
 

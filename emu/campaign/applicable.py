@@ -9,7 +9,7 @@ from collections.abc import Mapping
 
 from emu.board import CheckEntry
 from emu.campaign.checks import CHECKS
-from emu.rig import Rig
+from emu.rig import NOT_CLAIMED, Rig
 
 
 def inapplicable(
@@ -18,9 +18,7 @@ def inapplicable(
     """The checks a campaign leaves out, as the table has them, each with its reason. ``keeps_new``: whether the uncut
     update is meant to stay; ``snapshot``: whether the rig takes snapshots; ``configs``: whether it has boot configs;
     ``lacks``: what it says itself."""
-    reasons: dict[str, str] = {
-        name: "the board does not claim it: checks.apply leaves it out" for name in CHECKS if name not in bounds.apply
-    }
+    reasons: dict[str, str] = {name: NOT_CLAIMED for name in CHECKS if name not in bounds.apply}
     for name, why in (lacks or {}).items():
         reasons.setdefault(name, why)
     if not configs:
@@ -41,7 +39,8 @@ def chosen_checks(
     left_out = inapplicable(
         bounds, keeps_new=keeps_new, snapshot=able, configs=bool(rig.places.configs), lacks=rig.lacks
     )
+    own = tuple(oracle.name for oracle in rig.oracles) if able else ()
+    left_out |= {name: why for name, why in rig.lacks.items() if name in own}
     if unsteady:
         left_out.setdefault("steady", unsteady)
-    own = tuple(oracle.name for oracle in rig.oracles) if able else ()
-    return (*(name for name in bounds.apply if name not in left_out), *own), left_out
+    return tuple(name for name in (*bounds.apply, *own) if name not in left_out), left_out

@@ -1,4 +1,5 @@
-"""What is told of an update that breaks a check when nothing comes in its way: which ones, and what it comes to.
+"""What is told of an update that breaks a check when nothing comes in its way: whether it does what it should all the
+same, which checks, and what it comes to where it fails.
 
 Neighbours: `run` shows it below the page; `emu.elf.uncut` has the rule and the words.
 """
@@ -26,8 +27,8 @@ def uncut_lines(rig: UpdateRig | PlainRig | ElfRig, verdict: Verdict, board: Pat
         return
     from emu.elf.uncut import uncut_words  # an extra is needed for it
 
-    yield f"uncut      the update fails when nothing comes in its way: {', '.join(broken)}"
-    told = uncut_words(rig)
+    begins, told = uncut_words(rig)
+    yield f"uncut      {begins} when nothing comes in its way: {', '.join(broken)}"
     if told:
         yield f"           {printable(told)}"
         yield "           `brownout boot` shows what comes of it, and where an image differs"

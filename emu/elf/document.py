@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from emu.board import U32, CheckEntry, Name, Positive
+from emu.board import U32, Name, Positive
 from emu.events import NEW, OLD
 
 WAITING = "waiting"
@@ -189,6 +189,14 @@ class LimitEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     confirm_times: Positive = 3
 
 
+class ElfCheckEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """As `emu.board.CheckEntry`, and ``apply`` names checks of the board's own as well; (): all of both."""
+
+    apply: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] = ()
+    max_resets: Positive = 8
+    max_erases: Positive = 4
+
+
 class ElfBoardFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The document. ``chip``: a bundled chip, or ``chip_file`` beside the board file. ``accept``: the images the device
     may settle with, once there is an update; `WAITING` among them where it may as well wait for the next attempt.
@@ -213,7 +221,7 @@ class ElfBoardFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     counter: tuple[CounterEntry, ...] = ()
     window: tuple[WindowEntry, ...] = ()
     storage: StorageEntry | None = None
-    checks: CheckEntry = CheckEntry()
+    checks: ElfCheckEntry = ElfCheckEntry()
 
     @property
     def running_slots(self) -> tuple[SlotEntry, ...]:

@@ -8,19 +8,27 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 
+from emu.board import ALL_CHECKS, CheckEntry
 from emu.elf.board import ElfBoard
 from emu.elf.document import ElfBoardFile
 from emu.elf.life import UNRELIABLE
+from emu.errors import BoardError
 from emu.events import HANDOVER, NEW, NOTE, OLD, UNKNOWN
 from emu.oracle import SessionOracle
-from emu.rig import NOBODY_IS_TOLD, Run
+from emu.rig import NOBODY_IS_TOLD, NOT_CLAIMED, Run
 from flash.journal import Event
 from flash.part import Part
 
+ALWAYS = "accepts"
+"""What the key `accept` promises; it also says that an update fails when nothing comes in its way."""
 
-def lacks_of(board: ElfBoard, *, hears_values: bool) -> Mapping[str, str]:
-    """The checks that mean nothing on ``board``, each with the reason. ``hears_values``: lines say what is stored."""
-    reasons = {
+
+def lacks_of(board: ElfBoard, own: Sequence[str], *, hears_values: bool) -> Mapping[str, str]:
+    """The checks that mean nothing on ``board``, each with the reason, and those of its ``own`` that it does not claim.
+    ``hears_values``: lines say what is stored."""
+    applied = board.document.checks.apply
+    reasons = {name: NOT_CLAIMED for name in own if applied and name not in (*applied, ALWAYS)}
+    reasons |= {
         "keeps-files": "nobody knows a filesystem of the firmware",
     }
     if board.update is None:
@@ -38,6 +46,21 @@ def lacks_of(board: ElfBoard, *, hears_values: bool) -> Mapping[str, str]:
     if hears_values:
         reasons.pop("durable", None)
     return reasons
+
+
+def bounds_of(board: ElfBoard, own: Sequence[str]) -> CheckEntry:
+    """The checks of everybody that the board claims, and their bounds. ``own``: names of its own checks.
+
+    Raises BoardError for a name that is neither, or there twice."""
+    entry, where = board.document.checks, board.paths[0]
+    known = (*ALL_CHECKS, *own)
+    for at, name in enumerate(entry.apply):
+        if name not in known:
+            raise BoardError(f"{where}: {name!r} is none of {', '.join(known)}, at $.checks.apply[{at}]")
+    if len(set(entry.apply)) != len(entry.apply):
+        raise BoardError(f"{where}: checks: apply names a check twice")
+    applied = tuple(name for name in ALL_CHECKS if name in (entry.apply or ALL_CHECKS))
+    return CheckEntry(applied, entry.max_resets, entry.max_erases)
 
 
 def oracles_of_images(document: ElfBoardFile, parts: Sequence[Part]) -> Sequence[SessionOracle]:

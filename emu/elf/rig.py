@@ -21,7 +21,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 
-from emu.board import CheckEntry
 from emu.cpu.elf import Code
 from emu.cpu.elf import Place as CodePlace
 from emu.cpu.flash import make_controller
@@ -40,7 +39,7 @@ from emu.elf.limits import limits_of
 from emu.elf.lookout import Lookout
 from emu.elf.measured import Measured, grids_for, measured, outside
 from emu.elf.placed import Placed
-from emu.elf.promises import lacks_of, oracles_of_images
+from emu.elf.promises import bounds_of, lacks_of, oracles_of_images
 from emu.elf.storage import Storage
 from emu.elf.update import manner_of
 from emu.elf.warm import Live, WarmResets, WatchedJournal, watchdog_of
@@ -103,6 +102,7 @@ class ElfRig:
         layouts = {image.name: Layout(image.offset, image.ignore) for image in entry.image}
         self._known = KnownImages(board.images, max((slot.size for slot in self._slots), default=0), layouts)
         self._storage = Storage(board, self._place_of, [oracle.name for oracle in oracles_of_images(entry, self.parts)])
+        self.bounds = bounds_of(board, [oracle.name for oracle in self.oracles])
         self._program(board.files)
         self.shipped = DeviceState(tuple(device.snapshot() for device in machine.devices), "power", 0)
         """The device before an update waits in it."""
@@ -171,7 +171,8 @@ class ElfRig:
 
     @property
     def lacks(self) -> Mapping[str, str]:
-        return lacks_of(self.board, hears_values=self._storage.hears_values)
+        own = [oracle.name for oracle in self.oracles]
+        return lacks_of(self.board, own, hears_values=self._storage.hears_values)
 
     @cached_property
     def oracles(self) -> Sequence[AnyOracle]:
@@ -180,10 +181,6 @@ class ElfRig:
     @property
     def watchdog_us(self) -> int:
         return 0
-
-    @property
-    def bounds(self) -> CheckEntry:
-        return self.board.document.checks
 
     @property
     def regions(self) -> tuple[Region, ...]:

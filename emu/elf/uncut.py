@@ -5,8 +5,8 @@ brought to it, or runs another image than the one the board calls old. A device 
 comes to is a finding, exit code 1. Not installed, neither image, standing still, locked up, resetting for ever: each is
 told as what it is. A board without images updates nothing: there the first session has to settle.
 
-Neighbours: commands ask `check_uncut` before a campaign begins, and `uncut_words` behind one; `rig` lives it;
-`campaign.golden` makes the findings.
+Neighbours: commands ask `check_uncut` before a campaign begins, and `uncut_words` behind one that broke a check; `rig`
+lives it; `campaign.golden` makes the findings.
 """
 
 from __future__ import annotations
@@ -62,14 +62,20 @@ def check_uncut(rig: ElfRig) -> None:
     check_heard(rig, where)
 
 
-def uncut_words(rig: ElfRig) -> str:
-    """What the update comes to when nothing comes in its way, and where to look; "" where it does what it should."""
+def uncut_words(rig: ElfRig) -> tuple[str, str]:
+    """How a line begins that names the checks broken when nothing comes in the update's way: whether it does what it
+    should all the same. And what it comes to where it does not, with where to look; "" where it does."""
     if not rig.board.images:
-        return ""
+        return "what the firmware breaks", ""
     life = _lived(rig, rig.initial(1))
+    if not _installs(rig, life):
+        return "the update fails", _comes_to(rig, life)
+    return f"the update {'is installed' if rig.keeps_new else 'leaves the old image, as it should'}; what it breaks", ""
+
+
+def _comes_to(rig: ElfRig, life: _Life) -> str:
+    """Where the update does not do what it should."""
     outcome = life.outcome
-    if _installs(rig, life):
-        return ""
     if outcome.kind == "reset":
         return f"it never ends: {_loop(rig, life)}"
     if outcome.kind != "settled":

@@ -1,11 +1,10 @@
 """A replayed token, told step by step: what each boot decided, what was written, where it was cut, what was torn.
 
-Neighbours: `campaign.replay` has the facts. Plain text. Runs nothing.
+Neighbours: `campaign.replay` has the facts; `stretches` puts operations into lines. Plain text. Runs nothing.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -33,12 +32,12 @@ from emu.events import (
     TOLD,
 )  # fmt: skip
 from emu.ledger import shown
+from emu.report.stretches import stretches_of
 from emu.words import counted
 from flash.journal import Entry, Event, Misuse, Operation
 
 ROW = 16
 CONTEXT_ROWS = 3
-NEAR = 4096
 
 
 def tell(story: Story) -> str:
@@ -67,7 +66,8 @@ def _session(session: Session) -> list[str]:
     """What it read, what it did, how it ended."""
     end = len(session.run.entries) if session.step is None else session.step.entry
     lines = [f"         {line}" for line in readings_of(session.configs)]
-    lines += [f"  {line.entry:>5}  {line.text}" for line in lines_of(session.run.entries[:end])]
+    is_cut = session.step is not None
+    lines += [f"  {line.entry:>5}  {line.text}" for line in lines_of(session.run.entries[:end], is_cut=is_cut)]
     if session.step is None:
         return [*lines, f"  => {session.run.outcome}"]
     return [*lines, *(f"  {line}" for line in _interruption(session, session.step))]
@@ -129,16 +129,17 @@ class Line:
     text: str
 
 
-def lines_of(entries: list[Entry]) -> Iterator[Line]:
-    """Journal entries as lines; operations that carry on where the last were are one line. What is known outside the
-    device is left out: frames say it."""
+def lines_of(entries: list[Entry], *, is_cut: bool) -> Iterator[Line]:
+    """Journal entries as lines; operations that carry on where the last were are one line, see `report.stretches`. What
+    is known outside the device is left out: frames say it. ``is_cut``: something strikes behind the last one."""
     index = 0
     while index < len(entries):
         entry = entries[index]
         if isinstance(entry, Operation):
-            done = _carried_on(entries, index)
-            yield Line(index, entry.start_us, _operations(done))
-            index += len(done)
+            done = _operations(entries, index)
+            for stretch in stretches_of(done, is_cut=is_cut and index + len(done) == len(entries)):
+                yield Line(index, stretch.done[0].start_us, stretch.words)
+                index += len(stretch.done)
             continue
         if not (isinstance(entry, Event) and entry.name == OUTSIDE):
             text = event_words(entry.name, entry.facts) if isinstance(entry, Event) else f"MISUSE {_misuse(entry)}"
@@ -146,27 +147,14 @@ def lines_of(entries: list[Entry]) -> Iterator[Line]:
         index += 1
 
 
-def _carried_on(entries: list[Entry], first: int) -> list[Operation]:
-    """Operation ``first``, and those behind it that carry on where the ones before them were."""
+def _operations(entries: list[Entry], first: int) -> list[Operation]:
+    """Entry ``first``, and those behind it up to the next that is none."""
     done: list[Operation] = []
-    low = high = 0
     for entry in islice(entries, first, None):
         if not isinstance(entry, Operation):
             break
-        if done and (entry.device != done[0].device or not low - NEAR <= entry.address <= high + NEAR):
-            break
-        end = entry.address + entry.length
-        low, high = (min(low, entry.address), max(high, end)) if done else (entry.address, end)
         done.append(entry)
     return done
-
-
-def _operations(done: list[Operation]) -> str:
-    kinds = Counter(operation.kind for operation in done)
-    counted = ", ".join(f"{count} {kind}s" if count > 1 else kind for kind, count in sorted(kinds.items()))
-    span = f"{min(o.address for o in done):#x}..{max(o.address + o.length for o in done):#x}"
-    took = (done[-1].end_us - done[0].start_us) / 1000
-    return f"{counted} in {done[0].device} {span}, {took:.1f} ms"
 
 
 _DISTURBED = {

@@ -126,7 +126,8 @@ def _sessions(sessions: Sequence[Session]) -> Iterator[Markup]:
 def _session(session: Session) -> Markup:
     end = len(session.run.entries) if session.step is None else session.step.entry
     rows: list[Row] = [
-        (line.entry, f"{line.start_us / 1000:,.3f}", line.text) for line in lines_of(session.run.entries[:end])
+        (line.entry, f"{line.start_us / 1000:,.3f}", line.text)
+        for line in lines_of(session.run.entries[:end], is_cut=session.step is not None)
     ]
     outcome = session.run.outcome
     if session.step is not None:

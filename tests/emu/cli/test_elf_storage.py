@@ -59,6 +59,13 @@ def test_boot_ends_with_1_where_an_oracle_objects(brownout: Brownout, board: Pat
     assert "  check    records-after-cut: all is lost" in ran.out.splitlines()
 
 
+def test_what_breaks_with_nothing_in_its_way_is_no_failed_update(brownout: Brownout, board: Path) -> None:
+    (board.parent / "oracle.py").write_text("def records(contents):\n    return 'all is lost'\n")
+    ran = brownout("run", "--board", str(fixed(board)), "--tears", "none", "--depth", "1")
+    assert ran.code == 1
+    assert "\nuncut      what the firmware breaks when nothing comes in its way: records" in ran.out
+
+
 def test_the_mistake_of_the_example_is_found_and_replays(
     brownout: Brownout, board: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

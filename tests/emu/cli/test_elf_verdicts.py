@@ -103,8 +103,16 @@ def test_the_uncut_update_fails(brownout: Brownout, tmp_path: Path) -> None:
 def test_an_operation_was_refused(brownout: Brownout, tmp_path: Path) -> None:
     ran = brownout("run", "--board", written(tmp_path, "ab-bug6", "new"), *CLEAN)
     assert ran.code == 1
-    assert "when nothing comes in its way: legal-flash\n" in ran.out
+    told = ran.out.partition("\nuncut ")[2].partition("\n\n")[0]
+    assert told.strip() == "the update is installed; what it breaks when nothing comes in its way: legal-flash"
     assert section(ran.out, "legal-flash")[1].endswith("the half-word is not erased (PGERR) [uncut]")
+
+
+def test_an_update_that_is_not_to_stay_wears_too_much(brownout: Brownout, tmp_path: Path) -> None:
+    ran = brownout("run", "--board", written(tmp_path, "ab-right", "sick", more="[checks]\nmax_erases = 1"), *CLEAN)
+    assert ran.code == 1
+    expected = "the update leaves the old image, as it should; what it breaks when nothing comes in its way: wear\n\n"
+    assert f"\nuncut      {expected}" in ran.out
 
 
 @pytest.mark.parametrize(("loader", "staged"), [("ab-bug4", "damaged"), ("copy-bug5", "older")])

@@ -323,7 +323,7 @@ def test_a_session_that_a_limit_ends_makes_no_limit_longer(tmp_path: Path) -> No
 def test_who_brought_the_update_is_known_of_a_session_that_is_not_run_again(tmp_path: Path) -> None:
     one = with_host(tmp_path, "Idle", "[limits]\nsession_s = 1\ntimes_uncut = 2\n")
     for _ in range(2):
-        assert re.search(r"Look at \[update\]: of the host, \d+ bytes sent, .*; it still talks", uncut_words(one))
+        assert re.search(r"Look at \[update\]: of the host, \d+ bytes sent, .*; it still talks", uncut_words(one)[1])
 
 
 # -- campaigns ------------------------------------------------------------------------------------------------
@@ -415,7 +415,8 @@ def test_an_update_that_nobody_takes_names_the_host(tmp_path: Path) -> None:
     """The device runs as shipped, so the board is right; the update is not installed, and that is a finding."""
     one = rig(tmp_path, update='protocol = "xmodem-1k"')
     check_uncut(one)
-    told = uncut_words(one)
+    begins, told = uncut_words(one)
+    assert begins == "the update fails"
     assert re.match(r"it is not installed: after \d+ sessions? the old image runs", told)
     assert re.search(r"Look at .update.: of the host, .* it gives up: the device does not answer", told)
     verdict = explored(one, attempts=1)

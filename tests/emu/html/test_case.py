@@ -160,7 +160,7 @@ def test_the_story_tells_every_entry_up_to_the_cut_and_none_behind_it() -> None:
         first = case.story.sessions[0]
         end = len(first.run.entries) if first.step is None else first.step.entry
         rows = [[cell.text for cell in row.inside] for row in page.all("table")[0].inside if row.name == "tr"][1:]
-        lines = list(lines_of(first.run.entries[:end]))
+        lines = list(lines_of(first.run.entries[:end], is_cut=first.step is not None))
         assert [row[2] for row in rows[: len(lines)]] == [line.text for line in lines]
         if first.step is not None:
             assert rows[len(lines)][0] == str(first.step.entry)
