@@ -38,6 +38,7 @@ from emu.elf.grain import fine_blocks
 from emu.elf.inputs import inputs_of
 from emu.elf.life import ElfLife
 from emu.elf.limits import Limits, limits_of
+from emu.elf.pins import drive
 from emu.elf.placed import Placed
 from emu.elf.promises import lacks_of, oracles_of_images
 from emu.elf.storage import Storage
@@ -430,6 +431,7 @@ class ElfRig:
                 )
         if state.cause != "power":
             retain(machine, state.ram)
+        drive(self.board.document.pin, machine.peripherals, is_brought=is_brought(state))
         self._watched.trace = trace
         self._touch.begin()
         self._warm.begin()
