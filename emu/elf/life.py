@@ -323,6 +323,13 @@ class ElfLife:
             hint = f"; it never said {expected!r}, which alive.uart waits for" if expected else ""
             entered = "was entered and " if self.image else ""
             return Outcome("hung", detail=f"{self._who} {entered}{what}{hint}")
+        if ending.kind == "limit":  # of what works, the watch alone can be under way then
+            over, stays = f"{now_us / 1_000_000:.3g} s", f"alive.stays_s, {self._document.alive.stays_s:g} s"
+            return Outcome(
+                "hung",
+                detail=f"{self._who} runs, and its session is over after {over}, before it has run on for {stays}: "
+                "give [limits] a longer session_s",
+            )
         return Outcome("hung", detail=f"{self._who} does not stay up: it {what}")
 
     @property
