@@ -43,14 +43,14 @@ class World:
     """All a peripheral may reach. ``note``: operations the controller refused; they are findings.
 
     ``clock``: microseconds since reset, exact to one block of code; `VirtualClock.set_alarm` is how a watchdog pulls
-    reset. An interrupt line that is up pends again after its handler has returned. ``reset`` does not return: it raises
-    ResetAsserted with its argument as the cause.
+    reset. An interrupt line that is up pends again after its handler has returned. ``nmi`` takes what it is raised for,
+    in words for a reader. ``reset`` does not return: it raises ResetAsserted with its argument as the cause.
     """
 
     clock: VirtualClock
     raise_irq: Callable[[int], None]
     clear_irq: Callable[[int], None]
-    nmi: Callable[[], None]
+    nmi: Callable[[str], None]
     reset: Callable[[str], None]
     note: Callable[[str], None]
 

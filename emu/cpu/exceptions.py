@@ -33,6 +33,8 @@ class Exceptions:
         self.pending: set[int] = set()
         self.active: list[int] = []
         self.lines: set[int] = set()
+        self.nmi_reason = ""
+        """What the NMI that is pending or runs was raised for; "": by the software, or there is none."""
         self.reset()
 
     def reset(self) -> None:
@@ -40,6 +42,7 @@ class Exceptions:
         self.pending.clear()
         self.active.clear()
         self.lines.clear()
+        self.nmi_reason = ""
         self.group_shift = 1
         self._priorities = [0] * (EXTERNAL + self.irq_count)
 
@@ -103,5 +106,7 @@ class Exceptions:
     def leave(self, number: int) -> None:
         """Its handler has returned. A line that is still up pends again."""
         self.active.remove(number)
+        if number == NMI and NMI not in self.pending:
+            self.nmi_reason = ""
         if number in self.lines:
             self.pending.add(number)

@@ -161,11 +161,13 @@ class TwoWireHost(Protocol):
 @runtime_checkable
 class HasPins(Protocol):
     """A port. ``told`` is called with the level of output ``pin`` at every change; a pin that drives nothing is high,
-    as what it selects has a pull-up."""
+    as what it selects has a pull-up. ``levels``: what is driven from outside, from now on and through resets; it reads
+    so wherever the chip listens and does not drive it."""
 
     pins: int
 
     def watch(self, pin: int, told: Callable[[bool], None]) -> None: ...
+    def drive(self, levels: Mapping[int, bool]) -> None: ...
 
 
 @dataclass(frozen=True, slots=True)

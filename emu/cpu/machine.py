@@ -360,13 +360,17 @@ class Machine:
     def _make_world(self) -> Surroundings:
         return Surroundings(
             clock=self.clock, raise_irq=self._raise_irq, clear_irq=self.exceptions.clear_line,
-            nmi=lambda: self.core.pend(NMI), reset=self._request_reset, note=self._refused,
+            nmi=self._raise_nmi, reset=self._request_reset, note=self._refused,
             at=self._at, cancel=self.core.agenda.cancel, unknown=self.unknown.count,
             memory=Ram(self.memory), set_clock=lambda hz: self.core.time.set_hz(hz),
             clock_hz=lambda: self.core.time.hz, cause=lambda: self.cause, left_us=lambda name: self._left_us.get(name),
             hardware_watchdog=self._has_hardware_watchdog, peek=self._peek, clear_backup=self._clear_backup,
             stay_asleep=self._stay_asleep, send=self._send, seed=self.seed,
         )  # fmt: skip
+
+    def _raise_nmi(self, why: str) -> None:
+        self.exceptions.nmi_reason = why
+        self.core.pend(NMI)
 
     def _raise_irq(self, number: int) -> None:
         self.exceptions.raise_line(number)

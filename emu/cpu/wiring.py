@@ -109,6 +109,17 @@ def pin_of(name: str) -> tuple[str, int] | None:
     return (f"GPIO{found[1]}", int(found[2])) if found[1] else (f"P{found[3]}", int(found[4]))
 
 
+def check_pin(chip: Chip, name: str) -> None:
+    """Raises BoardError, one line, for a pin that ``chip`` has not."""
+    pin = pin_of(name)
+    ports = {each.name for each in chip.peripheral if each.model in ("gpio-v1", "gpio-v2", "nrf-gpio")}
+    if pin is None or pin[0] not in ports or pin[1] >= (32 if pin[0] == "P0" else 16):
+        example = "P0.17" if "P0" in ports else "PA4"
+        raise BoardError(
+            f"{name!r} is no pin of {chip.name}; pins look like {example}, and its ports are {', '.join(sorted(ports))}"
+        )
+
+
 def check_memory(chip: Chip, entry: MemoryEntry) -> None:
     """Raises BoardError, one line, for a memory that cannot hang there."""
     fitting = list(buses(chip, serial=entry.is_serial))
@@ -134,11 +145,7 @@ def check_memory(chip: Chip, entry: MemoryEntry) -> None:
         return
     if entry.address:
         raise BoardError(f"address is for a chip on an I2C; {entry.part.name} is selected by a pin: give select")
-    pin = pin_of(entry.select)
-    ports = {each.name for each in chip.peripheral if each.model in ("gpio-v1", "gpio-v2", "nrf-gpio")}
-    if pin is None or pin[0] not in ports or pin[1] >= (32 if pin[0] in ("P0", "P1") else 16):
-        example = "P0.17" if "P0" in ports else "PA4"
-        raise BoardError(
-            f"select {entry.select!r} is no pin of {chip.name}; pins look like {example}, and its ports are "
-            f"{', '.join(sorted(ports))}"
-        )
+    try:
+        check_pin(chip, entry.select)
+    except BoardError as wrong:
+        raise BoardError(f"select {wrong}") from None

@@ -42,6 +42,7 @@ from emu.elf.factory import into_rows
 from emu.elf.fits import check_document, check_places
 from emu.elf.memories import check_memories, memories_of
 from emu.elf.oracle_file import oracle_source
+from emu.elf.pins import check_pins
 from emu.elf.placed import Placed
 from emu.elf.update import Update, check_update, host_source
 from emu.errors import BoardError
@@ -117,6 +118,7 @@ def load_elf_board(path: Path) -> ElfBoard:
         for entry in document.staged
     )
     update = _update(document, chip, read, path.parent, where)
+    check_pins(document, chip, where)
     check_document(document, images, where)
     check_memories(document, memories, (*files, *staged), where)
     files = into_rows(files, chip)

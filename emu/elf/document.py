@@ -104,6 +104,15 @@ class UpdateEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     done: str = ""
 
 
+class PinEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A pin that something outside the chip drives, by the name its documents have for it: "PA0", "P0.11". ``when``
+    "update": while somebody stands at the device with the update, and no longer."""
+
+    name: str
+    level: Literal["high", "low"]
+    when: Literal["always", "update"] = "always"
+
+
 class CommitEntry(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A new image is on trial until it says ``uart``."""
 
@@ -212,6 +221,7 @@ class ElfBoardFile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     staged: tuple[StagedEntry, ...] = ()
     update: UpdateEntry | None = None
     memory: tuple[MemoryTable, ...] = ()
+    pin: tuple[PinEntry, ...] = ()
     accept: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)] = (OLD, NEW)
     moments: tuple[Annotated[str, msgspec.Meta(min_length=1)], ...] = ()
     alive: AliveEntry = AliveEntry()

@@ -23,7 +23,7 @@ from flash.part import bundled_part
 def into_rows(pieces: Iterable[Placed], chip: Chip) -> tuple[Placed, ...]:
     """``pieces``, those that lie in a row of ``chip`` with its device as their memory."""
     clock = VirtualClock()
-    world = World(clock, _ignore, _ignore, lambda: None, _ignore, _ignore)
+    world = World(clock, _ignore, _ignore, _ignore, _ignore, _ignore)
     array, *rows = make_controller(
         chip.flash.controller, world, FlashDevice(bundled_part(chip.flash.part), clock=clock)
     ).regions

@@ -22,6 +22,7 @@ SP_ALIGNMENT = 4
 
 def check_document(document: ElfBoardFile, images: dict[str, bytes], where: str) -> None:
     check_storage(document, where)
+    _check_limits(document, where)
     if not document.image:
         check_nothing_updated(document, where)
         return
@@ -70,6 +71,18 @@ def check_document(document: ElfBoardFile, images: dict[str, bytes], where: str)
             and other.address < one.address + one.size
         ):
             raise BoardError(f"{where}: slots {one.name!r} and {other.name!r} overlap; give each its own addresses")
+
+
+def _check_limits(document: ElfBoardFile, where: str) -> None:
+    """A session has to be long enough for an image to show that it stays up."""
+    limits, stays_s = document.limits, document.alive.stays_s
+    over_s = round(limits.confirm_times * limits.session_s, 6)
+    if over_s <= stays_s:
+        raise BoardError(
+            f"{where}: [limits]: a session is over after {over_s:g} s, confirm_times "
+            f"of session_s, and an image works when it has run on for alive.stays_s, {stays_s:g} s; give a longer "
+            "session_s, with the time of a boot besides"
+        )
 
 
 def check_places(

@@ -323,6 +323,13 @@ class ElfLife:
             hint = f"; it never said {expected!r}, which alive.uart waits for" if expected else ""
             entered = "was entered and " if self.image else ""
             return Outcome("hung", detail=f"{self._who} {entered}{what}{hint}")
+        if ending.kind == "limit":  # of what works, the watch alone can be under way then
+            over, stays = f"{now_us / 1_000_000:.3g} s", f"alive.stays_s, {self._document.alive.stays_s:g} s"
+            return Outcome(
+                "hung",
+                detail=f"{self._who} runs, and its session is over after {over}, before it has run on for {stays}: "
+                "give [limits] a longer session_s",
+            )
         return Outcome("hung", detail=f"{self._who} does not stay up: it {what}")
 
     @property
@@ -333,6 +340,7 @@ class ElfLife:
         """What may be wrong: a fault on the way, a register that this chip does not have."""
         core, chip = self._machine.core, self._machine.chip.name
         found = f"; its last fault: {core.last_fault}" if core.last_fault and ending.kind != "lockup" else ""
+        found = f"{self._why_nmi}{found}"
         if not ending.register:
             most = max(self._machine.unknown, key=lambda each: each.reads, default=None)
             if most is not None and most.reads >= _POLLED:
@@ -349,8 +357,14 @@ class ElfLife:
         if self._attempt is not None and self._attempt.words:
             return f"the bootloader waits for an update ({self._attempt.words})"
         if ending.kind == "spinning":
-            return f"the bootloader stands still at {ending.address:#010x}"
+            return f"the bootloader stands still at {ending.address:#010x}{self._why_nmi}"
         return "the bootloader waits for an update"
+
+    @property
+    def _why_nmi(self) -> str:
+        """Where it ends in that handler: what has led there, if it was not the software itself."""
+        reason = self._machine.exceptions.nmi_reason
+        return f"; NMI: {reason}" if reason else ""
 
     def _hint(self, ending: Ending) -> str:
         if ending.kind == "limit" and 2 * self._stood_us(0) > self._machine.clock.now_us:

@@ -21,6 +21,7 @@ from emu.cpu.flash import make_controller
 from emu.cpu.machine import Machine
 from emu.elf.board import ElfBoard
 from emu.elf.conversation import BITS, SECOND
+from emu.elf.pins import drive
 from emu.elf.placed import Placed
 from flash.device import FlashDevice
 from flash.errors import ResetAsserted
@@ -45,6 +46,7 @@ class ElfNode:
         self.said: Callable[[str, bytes], None] = lambda port, data: None
         self._machine = Machine(board.chip, make_controller, seed=seed, memories=board.memories)
         self._machine.on_sent = lambda port, data: self.said(port, data)
+        drive(board.document.pin, self._machine.peripherals, is_brought=False)
         self._before_us = 0
         self._byte_us = -(-BITS * SECOND // baud)
         self._feeds = {

@@ -38,6 +38,7 @@ from emu.elf.life import ElfLife
 from emu.elf.limits import limits_of
 from emu.elf.lookout import Lookout
 from emu.elf.measured import Measured, grids_for, measured, outside
+from emu.elf.pins import drive
 from emu.elf.placed import Placed
 from emu.elf.promises import bounds_of, lacks_of, oracles_of_images
 from emu.elf.storage import Storage
@@ -415,6 +416,7 @@ class ElfRig:
                 )
         if state.cause != "power":
             retain(machine, state.ram)
+        drive(self.board.document.pin, machine.peripherals, is_brought=is_brought(state))
         self._lookout.begin(trace)
         self._warm.begin()
 

@@ -7,12 +7,13 @@ mildest way to it and a list of the other places. Neighbours: `summary` prints g
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from emu.campaign.verdict import Finding
 
 _NUMBER = re.compile(r"0x[0-9a-f]+|[0-9]+")
+_ADDRESS = re.compile(r"0x[0-9a-f]+")
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,19 @@ def _cause(finding: Finding) -> tuple[object, ...]:
     the place."""
     key = finding.key
     return key.check, _NUMBER.sub("#", key.outcome), key.tears, _NUMBER.sub("#", finding.message)
+
+
+def outcome_kinds(outcomes: Mapping[str, int]) -> list[tuple[str, int]]:
+    """Outcomes with how many edges lead there, in the order of their words. Those that differ in addresses alone are
+    one; other numbers may be in the names of images."""
+    kinds: dict[str, list[str]] = {}
+    for outcome in sorted(outcomes):
+        kinds.setdefault(_ADDRESS.sub("#", outcome), []).append(outcome)
+    return [(_with_others(alike), sum(outcomes[each] for each in alike)) for alike in kinds.values()]
+
+
+def _with_others(alike: list[str]) -> str:
+    return alike[0] + (f"; and {len(alike) - 1:,} with other addresses" if alike[1:] else "")
 
 
 def places(findings: Iterable[Finding], limit: int) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from emu.campaign.audit import Audit
 from emu.campaign.verdict import CheckResult, Coverage, Finding, Verdict
 from emu.report.asked import Asked
-from emu.report.groups import Group, at_places, grouped
+from emu.report.groups import Group, at_places, grouped, outcome_kinds
 from emu.words import counted, lives_with_faults
 
 SHOWN_GROUPS, SHOWN_PLACES = 5, 6
@@ -64,7 +64,7 @@ def summary(verdict: Verdict, asked: Asked, audit: Audit | None = None) -> str:
         lines.append(f"complete   no: {_how_far(verdict)}")
     if cover.outcomes:
         lines += ["", "outcomes"]
-        lines += [f"  {count:>10,}  {outcome}" for outcome, count in sorted(cover.outcomes.items())]
+        lines += [f"  {count:>10,}  {outcome}" for outcome, count in outcome_kinds(cover.outcomes)]
     lines += _faults(verdict)
     lines += ["", "checks" if verdict.complete else "checks, as far as the campaign went"]
     lines += [line for result in verdict.results for line in _check(result, verdict)]

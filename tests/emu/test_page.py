@@ -109,6 +109,21 @@ def test_outcomes_that_differ_in_an_address_are_of_one_kind() -> None:
     assert "and 2 more like it, at 0.1..0.2" in page
 
 
+def test_outcomes_are_told_once_whatever_their_addresses() -> None:
+    judged = verdict()
+    judged.coverage.outcomes.clear()
+    judged.coverage.outcomes |= {f"hangs: it spins at 0x{n}": 10 + n for n in range(3)}
+    judged.coverage.outcomes |= {f"the v{n} image runs, committed": n for n in (1, 2)}
+    lines = summary(judged, ASKED).splitlines()
+    at = lines.index("outcomes")
+    assert [line.strip() for line in lines[at + 1 : at + 5]] == [
+        "33  hangs: it spins at 0x0; and 2 with other addresses",
+        "1  the v1 image runs, committed",
+        "2  the v2 image runs, committed",
+        "",
+    ]
+
+
 def test_the_page_shows_five_kinds_of_findings_of_a_check_and_counts_the_rest() -> None:
     page = summary(verdict(*(finding(n, outcome=f"bricked: {'x' * n}") for n in range(8))), ASKED)
     assert page.count("brownout replay bo1:") == 5

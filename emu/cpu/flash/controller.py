@@ -128,6 +128,10 @@ class ControllerBase(Registers):
 
     # -- words for the chips --------------------------------------------------------------------------------
 
+    def _raise_nmi(self, region: Region, offset: int) -> None:
+        """For a granule that cannot be corrected."""
+        self.world.nmi(f"error correction cannot read {region.base + offset - region.start:#010x}")
+
     def refuse(self, what: str, why: str) -> None:
         """Put on record that nothing was done."""
         self.world.note(f"{self.CHIP}: {what}: {why}")

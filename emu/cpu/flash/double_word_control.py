@@ -260,7 +260,7 @@ class DoubleWordControl(ControllerBase):
         register, address = self._ecc_place(offset)
         if not self._get(register) & ECCD:
             self._put(register, self._get(register) & (ECCIE | ECCC) | ECCD | address)
-        self.world.nmi()
+        self._raise_nmi(region, offset)
 
     def _ecc_place(self, offset: int) -> tuple[int, int]:
         """(register, address in it) of a granule. The first one stays until its flag is cleared."""

@@ -267,7 +267,7 @@ class Stm32H5Flash(ControllerBase):
     def _uncorrectable(self, region: Region, offset: int) -> None:
         if not self._get(ECCDETR) & ECCD:
             self._put(ECCDETR, ECCD | self._ecc_address(offset))
-        self.world.nmi()
+        self._raise_nmi(region, offset)
 
     def _ecc_address(self, offset: int) -> int:
         bank, within = divmod(offset, self.main.geometry.size // 2)

@@ -1,12 +1,14 @@
 """Ports: what a pin reads, and who hears of what it drives.
 
 An input that nobody drives reads what its own resistor makes of it: a button against ground with a pull-up is not
-pressed. Neighbours: `Bank`. Offsets and bits: the vendors' headers and SVD files.
+pressed. One that is driven from outside reads that, if its input is not switched off.
+
+Neighbours: `Bank`. Offsets and bits: the vendors' headers and SVD files.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from emu.cpu.chip import PeripheralEntry
 from emu.cpu.contract import Surroundings
@@ -21,6 +23,16 @@ class Pins(Bank):
     def __init__(self, world: Surroundings, name: str, resets: dict[int, int]) -> None:
         super().__init__(world, name, resets)
         self._watched: dict[int, tuple[Callable[[bool], None], bool]] = {}
+        self._driven_outside, self._high_outside = 0, 0
+
+    def drive(self, levels: Mapping[int, bool]) -> None:
+        """From outside: a button, a strap. Pins that are not named are left alone."""
+        self._driven_outside = sum(1 << pin for pin in levels)
+        self._high_outside = sum(1 << pin for pin, level in levels.items() if level)
+
+    def heard(self, listening: int, pulled_up: int) -> int:
+        """What the pins in ``listening`` read, while the chip drives none of them."""
+        return (pulled_up & ~self._driven_outside | self._high_outside) & listening
 
     def watch(self, pin: int, told: Callable[[bool], None]) -> None:
         """``told`` hears of every change of an output; one that drives nothing counts as high."""
@@ -43,16 +55,13 @@ class Pins(Bank):
 
 
 class Gpio(Pins):
-    """A port of an STM32: outputs read back; an input reads what its own resistor makes of it, and 1 where ``inputs``
-    says so. ``registers`` of the entry are values after a reset."""
+    """A port of an STM32: outputs read back. ``registers`` of the entry are values after a reset."""
 
     def __init__(
         self, world: Surroundings, entry: PeripheralEntry, *, size: int, idr: int, odr: int, bsrr: int, brr: int
     ) -> None:
         super().__init__(world, entry.name, dict.fromkeys(range(0, size, 4), 0) | dict(entry.registers))
         self._idr, self._odr, self._bsrr, self._brr = idr, odr, bsrr, brr
-        self.inputs = 0
-        """Levels on the pins from outside: a button, a strap."""
 
     def is_output(self, pin: int) -> bool:
         """Whether it is an output of the port, not of another peripheral."""
@@ -61,6 +70,11 @@ class Gpio(Pins):
     @property
     def driven(self) -> int:
         """The pins that read what the latch of the outputs holds."""
+        raise NotImplementedError
+
+    @property
+    def listening(self) -> int:
+        """The pins whose level is read."""
         raise NotImplementedError
 
     @property
@@ -73,7 +87,8 @@ class Gpio(Pins):
 
     def loaded(self, register: int) -> int:
         if register == self._idr:
-            return (self.words[self._odr] & self.driven | self.pulled_up | self.inputs) & 0xFFFF
+            driven = self.driven
+            return self.words[self._odr] & driven | self.heard(self.listening & ~driven, self.pulled_up)
         return 0 if register in (self._bsrr, self._brr) else super().loaded(register)
 
     def stored(self, register: int, value: int, lanes: int) -> None:
@@ -106,6 +121,10 @@ class OldGpio(Gpio):
         return sum(1 << pin for pin in range(self.pins) if self._field(pin) & 3)
 
     @property
+    def listening(self) -> int:
+        return sum(1 << pin for pin in range(self.pins) if self._field(pin))
+
+    @property
     def pulled_up(self) -> int:
         return sum(1 << pin for pin in range(self.pins) if self._field(pin) == 8 and self.has(self._odr, pin))
 
@@ -127,6 +146,10 @@ class NewGpio(Gpio):
         return sum(1 << pin for pin in range(self.pins) if self.is_output(pin))
 
     @property
+    def listening(self) -> int:
+        return sum(1 << pin for pin in range(self.pins) if self.words[self.MODER] >> 2 * pin & 3 != 3)
+
+    @property
     def pulled_up(self) -> int:
         modes, pulls = self.words[self.MODER], self.words[self.PUPDR]
         return sum(1 << pin for pin in range(self.pins) if modes >> 2 * pin & 3 in (0, 2) and pulls >> 2 * pin & 3 == 1)
@@ -142,7 +165,6 @@ class NordicGpio(Pins):
     def __init__(self, world: Surroundings, entry: PeripheralEntry) -> None:
         named = dict.fromkeys(range(0x004, 0x028, 4), 0) | dict.fromkeys(range(0x200, 0x280, 4), 2)
         super().__init__(world, entry.name, named)
-        self.inputs = 0
 
     def loaded(self, register: int) -> int:
         if register in (self.OUTSET, self.OUTCLR):
@@ -150,7 +172,8 @@ class NordicGpio(Pins):
         if register in (self.DIRSET, self.DIRCLR):
             return self.words[self.DIR]
         if register == self.IN:
-            return self.words[self.OUT] & self.words[self.DIR] | (self.inputs | self._up) & ~self.words[self.DIR]
+            outputs = self.words[self.DIR]
+            return self.words[self.OUT] & outputs | self.heard(self._listening & ~outputs, self._up)
         return super().loaded(register)
 
     def level(self, pin: int) -> bool:
@@ -177,6 +200,11 @@ class NordicGpio(Pins):
             self.put(self.PIN_CNF + 4 * pin, 0, bool(directions >> pin & 1))
 
     @property
+    def _listening(self) -> int:
+        """Pins that have their input buffer on: INPUT is 0."""
+        return sum(1 << pin for pin in range(self.pins) if not self.words[self.PIN_CNF + 4 * pin] & 2)
+
+    @property
     def _up(self) -> int:
-        """Pins that are pulled up and have their input buffer on: PULL is 3 and INPUT 0."""
-        return sum(1 << pin for pin in range(32) if self.words[0x200 + 4 * pin] & 0xE == 0xC)
+        """Pins that are pulled up: PULL is 3."""
+        return sum(1 << pin for pin in range(self.pins) if self.words[self.PIN_CNF + 4 * pin] & 0xC == 0xC)

@@ -11,6 +11,7 @@ from typing import Any
 
 from emu.campaign.update_map import Layer, UpdateMap
 from emu.report.exposure import one_in, per_million
+from emu.report.groups import outcome_kinds
 from emu.report.html.leads import lead_of, outcome_counts
 from emu.report.html.markup import Column, Markup, Row, element, joined, table
 from emu.rig import Region
@@ -52,7 +53,7 @@ def checks_table(document: Mapping[str, Any]) -> Markup:
 def outcomes_table(document: Mapping[str, Any]) -> Markup:
     """What the edges lead to, with a bar for the share of each."""
     edges = max(1, document["edges"])
-    ranked = sorted(document["outcomes"].items(), key=lambda item: (-item[1], item[0]))
+    ranked = sorted(outcome_kinds(document["outcomes"]), key=lambda item: (-item[1], item[0]))
     rows: list[Row] = [
         (outcome, f"{count:,}", f"{100 * count / edges:.2f} %", bar(count / edges)) for outcome, count in ranked
     ]

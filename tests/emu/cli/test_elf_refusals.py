@@ -181,8 +181,9 @@ COMES_TO_NOTHING: dict[str, tuple[Edit, str]] = {
         "empty loop, and no interrupt will come; it last said 'no image'",
     ),
     "too little time": (
-        lambda text, folder: f"{text}[limits]\nsession_s = 0.001\ntimes_uncut = 1\nconfirm_times = 1\n",
-        "still runs after 1.0 ms at 0x",
+        lambda text, folder: f"{text}[limits]\nsession_s = 0.35\ntimes_uncut = 1\nconfirm_times = 1\n",
+        "the new image in slot 'a' runs, and its session is over after 0.35 s, before it has run on for "
+        "alive.stays_s, 0.3 s: give [limits] a longer session_s",
     ),
     "nothing on any port": (bootloader(vectors(0x0800_0041)), "it said nothing on any port"),
 }

@@ -32,19 +32,16 @@ class Bench:
         self.rows = rows_beside(CONTROLLERS[chip], self.main)
         self.notes: list[str] = []
         self.lines: set[int] = set()
-        self.nmis = 0
+        self.nmis: list[str] = []
         self.resets: list[str] = []
         self.controller = CONTROLLERS[chip](self._world(), self.main, self.rows)
 
     def _world(self) -> World:
-        def nmi() -> None:
-            self.nmis += 1
-
         def reset(cause: str) -> None:
             self.resets.append(cause)
             raise ResetAsserted(cause)
 
-        return World(self.clock, self.lines.add, self.lines.discard, nmi, reset, self.notes.append)
+        return World(self.clock, self.lines.add, self.lines.discard, self.nmis.append, reset, self.notes.append)
 
     def write(self, offset: int, *values: int, size: int = 4) -> None:
         for value in values:

@@ -30,7 +30,7 @@ class Hearing(PlainFlash):
             if self.faults:
                 raise BusFault("it shows as a bus fault")
             if not self.is_quiet:
-                self.world.nmi()
+                self.world.nmi("it is marked")
 
 
 def session() -> CpuSession:

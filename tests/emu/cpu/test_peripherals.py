@@ -256,8 +256,6 @@ def test_a_port_sets_clears_and_reads_back_pins(f1: Bench, g0: Bench, nrf: Bench
     assert f1.read("GPIOA", 0x08) == f1.read("GPIOA", 0x0C) == 1 << 5
     f1.write("GPIOA", 0x14, 1 << 5)
     assert f1.read("GPIOA", 0x0C) == 0
-    f1.machine.peripherals["GPIOA"].inputs = 1 << 3
-    assert f1.read("GPIOA", 0x08) == 1 << 3
     g0.write("GPIOB", 0x18, 0x0001_0003)
     assert g0.read("GPIOB", 0x14) == 3, "set wins"
     g0.write("GPIOB", 0x00, 0x0000_0005)
@@ -288,6 +286,55 @@ def test_a_button_that_nobody_presses_reads_as_its_resistor_says(g0: Bench, mode
 def test_a_button_of_an_nrf_reads_as_its_resistor_says(nrf: Bench, config: int, reads: int) -> None:
     nrf.write("P0", 0x200 + 4 * 11, config)
     assert nrf.read("P0", 0x010) == reads << 11
+
+
+HIGH, LOW, NOBODY = {3: True}, {3: False}, dict[int, bool]()
+
+
+@pytest.mark.parametrize(
+    ("field", "odr", "outside", "reads"),
+    [
+        (0x4, 0, HIGH, 1), (0x4, 0, LOW, 0), (0x4, 0, NOBODY, 0),  # floating
+        (0x8, 1, LOW, 0), (0x8, 0, HIGH, 1),  # against its resistor
+        (0x0, 0, HIGH, 0),  # analog: the input is switched off
+        (0x3, 0, HIGH, 0), (0x3, 1, LOW, 1),  # the chip drives it
+    ],
+)  # fmt: skip
+def test_a_pin_of_an_f1_reads_what_is_driven_from_outside(
+    f1: Bench, field: int, odr: int, outside: dict[int, bool], reads: int
+) -> None:
+    f1.machine.peripherals["GPIOA"].drive(outside)
+    f1.machine.reset("power")
+    f1.write("GPIOA", 0x00, field << 12)
+    f1.write("GPIOA", 0x0C, odr << 3)
+    assert f1.read("GPIOA", 0x08) == reads << 3
+
+
+@pytest.mark.parametrize(
+    ("mode", "pull", "outside", "reads"),
+    [(0, 0, HIGH, 1), (0, 1, LOW, 0), (0, 2, HIGH, 1), (2, 0, HIGH, 1), (1, 0, HIGH, 0), (3, 0, HIGH, 0)],
+)
+def test_a_pin_of_a_g0_reads_what_is_driven_from_outside(
+    g0: Bench, mode: int, pull: int, outside: dict[int, bool], reads: int
+) -> None:
+    g0.machine.peripherals["GPIOC"].drive(outside)
+    g0.write("GPIOC", 0x00, mode << 6)
+    g0.write("GPIOC", 0x0C, pull << 6)
+    g0.write("GPIOC", 0x14, 0)
+    assert g0.read("GPIOC", 0x10) == reads << 3
+    g0.machine.peripherals["GPIOC"].drive({})
+    assert g0.read("GPIOC", 0x10) == (mode in (0, 2) and pull == 1) << 3
+
+
+@pytest.mark.parametrize(
+    ("config", "outside", "reads"), [(0x0, HIGH, 1), (0xC, LOW, 0), (0x2, HIGH, 0), (0xE, LOW, 0), (0x1, HIGH, 0)]
+)
+def test_a_pin_of_an_nrf_reads_what_is_driven_from_outside(
+    nrf: Bench, config: int, outside: dict[int, bool], reads: int
+) -> None:
+    nrf.machine.peripherals["P0"].drive(outside)
+    nrf.write("P0", 0x200 + 4 * 3, config)
+    assert nrf.read("P0", 0x010) == reads << 3
 
 
 def test_random_numbers_are_those_of_the_seed() -> None:

@@ -91,6 +91,9 @@ A, B = "address = 0x8002000", "address = 0x8003000"
          "[[staged]] is the update"),
         (A, "adress = 1", "unknown field `adress`, at $.slot[0] ('a') (did you mean `address`?)"),
         ("stays_s = 0.3", "stays_s = 0", "at $.alive.stays_s"),
+        ("stays_s = 0.3", "stays_s = 0.3\n[limits]\nsession_s = 0.1", "[limits]: a session is over after 0.3 s, "
+         "confirm_times of session_s, and an image works when it has run on for alive.stays_s, 0.3 s; give a longer "
+         "session_s, with the time of a boot besides"),
         ("stm32f1-app-old-a.elf", "none.elf", "none.elf"),
     ],
 )  # fmt: skip

@@ -197,7 +197,7 @@ def test_a_device_that_hangs_without_a_look_at_the_update_is_run_once(
 
 def test_a_session_that_is_over_while_flash_is_at_work_needs_more_time(tmp_path: Path) -> None:
     """An STM32L0 programs a word in 3 ms; it waits for no key."""
-    tight = "[limits]\nsession_s = 0.3\ntimes_uncut = 1\nconfirm_times = 1\n"
+    tight = "[limits]\nsession_s = 0.31\ntimes_uncut = 1\nconfirm_times = 1\n"
     with_limits = board(tmp_path, "stm32l0", "copy-right", "new", more=tight)
     slow = ElfRig(load_elf_board(with_limits))
     assert slow.hung_uncut is not None
