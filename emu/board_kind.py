@@ -5,18 +5,15 @@ Neighbours: `board` and `elf.board` each read one kind; commands ask which it is
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 
-from flash.tomlfile import MAX_TOML_SIZE
+from flash.tomlfile import read_table
 
 
 def is_elf_board(path: Path) -> bool:
     """Whether a board file is one of these. What cannot be read is left to whoever reads it whole."""
     try:
-        if path.stat().st_size > MAX_TOML_SIZE:
-            return False
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        document = read_table(path, error=ValueError)
+    except ValueError:
         return False
     return "chip" in document or "chip_file" in document

@@ -41,10 +41,7 @@ MAX_TOML_SIZE = 1 << 20
 
 def decode_toml(text: str, kind: type[T], *, where: str, error: type[Exception]) -> T:
     """Decode ``text`` as ``kind``; ``where`` (a file name) leads every message, raised as ``error``."""
-    try:
-        document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as wrong:
-        raise error(f"{where}: not valid TOML: {wrong}") from None
+    document = _table(text, where, error)
     try:
         return msgspec.convert(document, kind)
     except msgspec.ValidationError as wrong:
@@ -53,18 +50,35 @@ def decode_toml(text: str, kind: type[T], *, where: str, error: type[Exception])
 
 def read_toml(path: Path, kind: type[T], *, error: type[Exception]) -> T:
     """Like ``decode_toml``, from a regular file of at most MAX_TOML_SIZE bytes."""
+    return decode_toml(_text(path, error), kind, where=str(path), error=error)
+
+
+def read_table(path: Path, *, error: type[Exception]) -> dict[str, Any]:
+    """As `read_toml`, whatever its keys."""
+    return _table(_text(path, error), str(path), error)
+
+
+def _text(path: Path, error: type[Exception]) -> str:
     try:
-        text = read_bounded(path, MAX_TOML_SIZE).decode("utf-8")
+        return read_bounded(path, MAX_TOML_SIZE).decode("utf-8")
     except OSError as wrong:
         raise error(f"{path}: cannot be read: {wrong.strerror}") from None
     except UnicodeDecodeError:
         raise error(f"{path}: not a UTF-8 text file") from None
-    return decode_toml(text, kind, where=str(path), error=error)
+
+
+def _table(text: str, where: str, error: type[Exception]) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as wrong:
+        raise error(f"{where}: not valid TOML: {wrong}") from None
 
 
 def nearest(name: str, known: Iterator[str] | list[str] | tuple[str, ...]) -> str:
-    """`` (did you mean `x`?)``, or the list of what is known when nothing is near."""
+    """`` (did you mean `x`?)``, or the list of what is known when nothing is near; "" where nothing is known."""
     choices = sorted(set(known))
+    if not choices:
+        return ""
     near = difflib.get_close_matches(name, choices, n=1, cutoff=0.5)
     return f" (did you mean `{near[0]}`?)" if near else f" (known: {', '.join(choices)})"
 

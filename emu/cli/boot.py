@@ -23,6 +23,7 @@ from emu.events import HANDOVER, UNKNOWN
 from emu.rig import Run
 from emu.words import counted, printable
 from flash.journal import Event, Misuse, Operation
+from flash.tomlfile import read_table
 
 if TYPE_CHECKING:
     from emu.elf.rig import ElfRig
@@ -45,6 +46,7 @@ def command(board: Path, seed: int) -> int:
     if not board.is_file():
         raise UsageError(f"{board}: cannot be read: no such file; give the path of a board file")
     if not is_elf_board(board):
+        read_table(board, error=UsageError)  # one that is no TOML has no kind
         raise UsageError(f"{board}: no board for an ELF: it has no key `chip`; `brownout new --help` has other boards")
     rig = make_elf_rig(Inputs(str(board), None, None, None, None, DEFAULT_APP, "typ", seed))
     rig.notes_stores = True

@@ -143,7 +143,7 @@ class Core:
     def charge_to_each(self, executed: Sequence[int], pause_us: int) -> list[int]:
         """As `sync` when this slice has come to each of ``executed`` bytes of code, with a pause behind it: see
         `CoreClock.charge_each`."""
-        charged, self.charged = self.charged, max(self.charged, *executed)
+        charged, self.charged = self.charged, max([self.charged, *executed])
         return self.time.charge_each(executed, charged, pause_us)
 
     def _charge_slice(self) -> None:
@@ -200,6 +200,8 @@ class Core:
             return self._ending("asleep", str(asleep))
 
     def _slice(self, limit_us: int, masked: bool) -> Ending | None:
+        if not (masked or self.charged) and self.engine.get(Register.PC) == self._dozed_at and self._spins():
+            return self._doze(limit_us)
         end = self.time.cycles_at(limit_us)
         event = self.next_event
         room = max(1, (min(end, event) if event is not None else end) - self.time.cycles) * BYTES_PER_CYCLE
@@ -282,7 +284,7 @@ class Core:
             clock.clear_alarm(name)
         event = self.next_event
         if event is None and not any(kind == "write" for kind, _, _ in circle.accesses):
-            return self._hangs(circle)
+            return self._hangs()
         end = self.time.cycles_at(limit_us)
         skipped_us = -clock.now_us
         self.time.advance_to(end if event is None else min(event, end))
@@ -302,7 +304,7 @@ class Core:
         self._charge_slice()
         return None if stop.kind == "slice" else stop
 
-    def _hangs(self, circle: Circle) -> Ending:
+    def _hangs(self) -> Ending:
         """For ever: nothing is to come. (A loop that writes is at work, for all we know: it goes on to the limit.)"""
         read = self._patience.polled
         if not read:

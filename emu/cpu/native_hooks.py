@@ -28,16 +28,17 @@ class NativeHooks:
     def __init__(self, uc: Uc, *, native: bool) -> None:
         self._handle = uc._uch
         self._native = native
-        self._codes: dict[int, mmap.mmap | None] = {}
+        self._codes: dict[bytes, mmap.mmap | None] = {}
         self._told: list[Any] = []
 
     def code(self, codes: Mapping[str, bytes]) -> int:
         """Where the instructions of ``codes`` for this machine are; 0: there are none."""
         if not self._native:
             return 0
-        if id(codes) not in self._codes:
-            self._codes[id(codes)] = native_code(codes)
-        made = self._codes[id(codes)]
+        own = codes.get(platform.machine(), b"")
+        if own not in self._codes:
+            self._codes[own] = native_code(codes)
+        made = self._codes[own]
         return 0 if made is None else address_of(made)
 
     def add(self, kind: int, code: int, state: Any, begin: int, end: int) -> None:

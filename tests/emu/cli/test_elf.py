@@ -128,6 +128,10 @@ def test_boot_needs_a_board_for_an_elf(brownout: Brownout, tmp_path: Path) -> No
     ran = brownout("boot", str(other))
     assert (ran.code, ran.out) == (2, "")
     assert "no board for an ELF: it has no key `chip`" in ran.err
+    other.write_text('chip = "STM32F103xB"\n[limits]\n[limits]\n')
+    ran = brownout("boot", str(other))
+    assert (ran.code, ran.out) == (2, "")
+    assert "other.toml: not valid TOML: Cannot declare ('limits',) twice" in ran.err
     ran = brownout("boot", str(tmp_path / "none.toml"))
     assert (ran.code, ran.out) == (2, "")
     assert "none.toml: cannot be read: no such file" in ran.err

@@ -111,3 +111,20 @@ def test_an_interrupted_campaign_prints_what_is_known_and_leaves_no_process_behi
     assert "stopped by the user" in out
     assert "Traceback" not in err
     assert all_gone(workers)
+
+
+def test_a_sigterm_that_whoever_started_it_ignores_stays_ignored() -> None:
+    """As under `nohup` and the like: only who looks at it is ended by it."""
+    child = subprocess.Popen(
+        [sys.executable, "-m", "emu", "run", "--no-cache", "--depth", "2", "--engine", "inline"], cwd=ROOT,
+        env=os.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGTERM, signal.SIG_IGN),
+    )  # fmt: skip
+    sleep(1)
+    child.terminate()
+    sleep(0.5)
+    assert child.poll() is None, "it goes on"
+    child.send_signal(signal.SIGINT)
+    out, _ = child.communicate(timeout=20)
+    assert child.returncode == 130
+    assert "stopped by the user" in out

@@ -14,7 +14,7 @@ from tests.emu.cpu.chips import run, session, words
 from tests.emu.cpu.test_session import MORE
 
 FEEDING, TOGGLING, COUNTING, REMEMBERING, TALKING, STARVING = range(6)
-WAITING, POLITE, TICKING, DELAYING, DROWSY, NERVOUS, DEAF = range(6, 13)
+WAITING, POLITE, TICKING, DELAYING, DROWSY, NERVOUS, DEAF, IDLE = range(6, 14)
 MINUTE_US = 60_000_000
 
 
@@ -130,3 +130,10 @@ def test_a_fault_handler_that_loops_for_ever_hears_no_ticks(monkeypatch: pytest.
     assert (report.ending.kind, report.ending.handler) == ("spinning", "HardFault")
     assert report.ending.reason == "an empty loop, and no interrupt will come"
     assert len(moves) < 10, "of 60,000 ticks"
+
+
+def test_an_empty_loop_sleeps_from_tick_to_tick_and_is_not_run_in_between(blocks: list[int]) -> None:
+    one = session(more=MORE)
+    report = run(one, "rounds", choice=IDLE, limit_us=100_500)
+    assert (report.ending.kind, words(one, 1, 0x2000_0400)[0]) == ("limit", 100)
+    assert sum(blocks) < 100 * 16, "a handler of 10 bytes, not more than once a tick"

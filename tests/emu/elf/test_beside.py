@@ -22,6 +22,7 @@ from flash.journal import Interruption, Misuse, Operation
 from flash.tears import TEAR_SETS
 from tests.emu.cpu.elf_bench import FIRMWARE
 from tests.emu.elf.beside import beside
+from tests.emu.elf.boards import board
 from tests.emu.elf.test_rig import explored, uncut
 
 
@@ -289,6 +290,13 @@ def test_a_counter_that_cannot_be_is_refused(tmp_path: Path, more: str, says: st
     with pytest.raises(BoardError) as refused:
         load_elf_board(beside(tmp_path, "stm32f1", "eep-right", more=f"[[counter]]\n{more}\n"))
     assert says in str(refused.value)
+
+
+def test_a_memory_of_a_board_that_has_none_is_refused(tmp_path: Path) -> None:
+    path = board(tmp_path, "stm32f1", "copy-right", "brief")
+    path.write_text(path.read_text(encoding="utf-8") + '[[counter]]\naddress = 0\nmemory = "nor"\n', encoding="utf-8")
+    with pytest.raises(BoardError, match=r"it has none$"):
+        load_elf_board(path)
 
 
 def test_two_chips_at_one_place_are_refused(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ function start
     str r3, [r6]
     bx r2
 .align 2
-table: .word feeding, toggling, counting, remembering, talking, starving, waiting, polite, ticking, delaying, drowsy, nervous, deaf
+table: .word feeding, toggling, counting, remembering, talking, starving, waiting, polite, ticking, delaying, drowsy, nervous, deaf, idle
 @ A watchdog of 8 ms is fed for ever.
 function feeding
     bl watch
@@ -113,6 +113,11 @@ function deaf
     set STLOAD, 7999
     set STCTRL, 7
     udf #0
+@ An empty loop, and a handler that counts ticks of 1 ms.
+function idle
+    set STLOAD, 7999
+    set STCTRL, 7
+    b done
 @ Waits for events, while an interrupt pends that is disabled; counts how often it wakes until 20 ticks are over.
 function nervous
     set SCR, 0x10
