@@ -193,8 +193,12 @@ class Cells:
         """One more program of these units. More than one too many is not told apart."""
         if self.uses is not None:
             unit = self.geometry.unit
-            counts = self.uses[address // unit : (address + length) // unit]
-            counts += counts <= self._most_uses
+            first = address // unit
+            if length == unit:  # far the most frequent, and numpy takes twenty times as long
+                self._uses_view[first] += self._uses_view[first] <= self._most_uses
+            else:
+                counts = self.uses[first : (address + length) // unit]
+                counts += counts <= self._most_uses
             self._touch(address, address + length)
 
     def uses_in(self, address: int, length: int) -> int:

@@ -10,13 +10,39 @@ what the bytes mean.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from flash.cells import Cells
 from flash.part import Part
-from flash.snapshot import Block, SnapshotTree
+from flash.snapshot import Block, SnapshotTree, TreePart
 
 FINE_SIZE = 256
+
+
+class Footing:
+    """What some units hold in one state. ``pieces``: of each block that is cut up, its number, how it is in that state,
+    and the bits of its content that are looked at."""
+
+    __slots__ = ("_blocks", "_pieces")
+
+    def __init__(self, blocks: TreePart, pieces: list[tuple[int, Block, int]]) -> None:
+        self._blocks = blocks
+        self._pieces = pieces
+
+    def fits(self, tree: SnapshotTree) -> bool:
+        """Whether they hold the same in another state: as if `Grid.held` were asked of each."""
+        if not self._blocks.fits(tree):
+            return False
+        for index, block, mask in self._pieces:
+            other = tree.block(index)
+            if other is not block and (_as_number(other) ^ _as_number(block)) & mask:
+                return False
+        return True
+
+
+def _as_number(block: Block) -> int:
+    """Its content as one number; planes that are left out count as zeros."""
+    return int.from_bytes(block.content, "little")
 
 
 class Grid:
@@ -40,6 +66,7 @@ class Grid:
         self._low, self._high = (blocks[0], blocks[-1] + 1) if blocks else (0, 0)
         self.count = self.block_count + len(blocks) * self._pieces
         self._slices = [self._slices_of(piece) for piece in range(self._pieces)]
+        self._masks: dict[tuple[int, ...], int] = {}
 
     def units_in(self, address: int, length: int) -> Sequence[int]:
         """The units that share a byte with the range."""
@@ -102,6 +129,18 @@ class Grid:
         weak = b"".join([content[piece] for piece in slices[-2:]])  # of another piece of the block, perhaps
         return b"".join([content[piece] for piece in slices[:-2]]) + (weak if any(weak) else b"")
 
+    def footing(self, tree: SnapshotTree, units: Iterable[int]) -> Footing:
+        """What ``units`` hold in a state, to be held against others."""
+        blocks: list[int] = []
+        pieces: dict[int, list[int]] = {}
+        for unit in units:
+            if unit < self.block_count:
+                blocks.append(unit)
+            else:
+                pieces.setdefault(self.block_of(unit), []).append((unit - self.block_count) % self._pieces)
+        masked = [(block, tree.block(block), self._mask(tuple(sorted(own)))) for block, own in pieces.items()]
+        return Footing(tree.part(blocks), masked)
+
     def spliced(self, block: Block, other: Block, units: Sequence[int]) -> Block:
         """``block`` with ``units`` as they are in ``other``."""
         if len(units) == self._pieces:
@@ -121,6 +160,17 @@ class Grid:
     def _is_within(self, unit: int, address: int, length: int) -> bool:
         at, size = self.extent(unit)
         return address <= at and at + size <= address + length
+
+    def _mask(self, pieces: tuple[int, ...]) -> int:
+        """The bits of a block's content that belong to ``pieces``."""
+        if pieces not in self._masks:
+            content = bytearray()
+            for piece in pieces:
+                for part in self._slices[piece]:
+                    content.extend(bytes(max(part.stop - len(content), 0)))
+                    content[part] = b"\xff" * (part.stop - part.start)
+            self._masks[pieces] = int.from_bytes(content, "little")
+        return self._masks[pieces]
 
     def _slices_of(self, piece: int) -> list[slice]:
         """Where a piece's content, uses, error correction and weak bits stand in a block's content."""

@@ -16,7 +16,8 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from emu.rig import DeviceState, Outcome, Place, Rig, Run
-from flash.snapshot import Block, Snapshot, TreePart
+from flash.grid import Footing
+from flash.snapshot import Block, Snapshot
 from flash.trace import ATTEMPTS, Trace, UnitAddress
 
 Execute = Callable[[DeviceState, str | None], Run]
@@ -27,13 +28,12 @@ Consults = Callable[[Run, bool], Iterable[Place]]
 
 @dataclass(frozen=True, slots=True)
 class _Chip:
-    """One chip's share of a known stretch: the blocks it stands on, the fine units it stands on, what it leaves.
+    """One chip's share of a known stretch: what it stands on, what it leaves.
 
     ``spliced``: blocks of which it leaves only some units; the others are as they were.
     """
 
-    footing: TreePart
-    fine: tuple[tuple[int, bytes], ...]
+    footing: Footing
     left: dict[int, Block]
     spliced: tuple[tuple[int, tuple[int, ...], Block], ...]
 
@@ -220,11 +220,7 @@ class RunCache:
     def _fits(self, known: Known, state: DeviceState) -> bool:
         if any(self._digest(state, question) != answer for question, answer in known.attempts_asked):
             return False
-        for grid, chip, memory in zip(self._grids, known.chips, state.memory, strict=True):
-            tree = memory.tree
-            if not chip.footing.fits(tree) or any(grid.held(tree, unit) != held for unit, held in chip.fine):
-                return False
-        return True
+        return all(chip.footing.fits(memory.tree) for chip, memory in zip(known.chips, state.memory, strict=True))
 
     def _find(self, node: _Node | None, state: DeviceState) -> Known | None:
         while node is not None and node.unit is not None:
@@ -270,8 +266,7 @@ class RunCache:
         assert run.trace is not None, "a stretch without a footprint is learned: please report"
         grid, name = self._grids[number], self._rig.chip_names[number]
         tree, after = state.memory[number].tree, run.end.memory[number].tree
-        footing = tree.part([unit for chip, unit in held if chip == name and unit < grid.block_count])
-        fine = tuple((unit, was) for (chip, unit), was in held.items() if chip == name and unit >= grid.block_count)
+        footing = grid.footing(tree, [unit for chip, unit in held if chip == name])
         by_block: dict[int, list[int]] = {}
         for chip, unit in run.trace.written:
             if chip == name:
@@ -283,4 +278,4 @@ class RunCache:
                 left[index] = after.block(index)
             else:
                 spliced.append((index, tuple(sorted(units)), after.block(index)))
-        return _Chip(footing, fine, left, tuple(spliced))
+        return _Chip(footing, left, tuple(spliced))

@@ -108,6 +108,20 @@ class Child:
     stuck: bool = False
 
 
+_BETWEEN = 1 << 62
+"""No point of any session."""
+
+
+@dataclass(slots=True, eq=False)
+class _Standing:
+    """Where a walk has come: before entry ``point`` of the session from ``state``."""
+
+    state: DeviceState
+    entries: list[Entry]
+    workload: Workload
+    point: int = 0
+
+
 class EdgeWalker:
     """Makes the children of one session. One walker holds one set of bench cells; nested walks need one each."""
 
@@ -122,28 +136,28 @@ class EdgeWalker:
         self._events = events
         self._cells = dict(zip(rig.chip_names, rig.bench_cells(), strict=True))
         self._parts = dict(zip(rig.chip_names, rig.parts, strict=True))
+        self._flown: tuple[list[Entry], dict[int, list[int]]] = ([], {})
+        self._stands: _Standing | None = None
 
     def children(self, state: DeviceState, run: Run, first: int = 0) -> Iterator[Child]:
         """Every edge of the session in journal order from entry ``first`` on, each with its state."""
-        self.stand(state.memory)
-        workload, together, detours = Workload(state), flights(run.entries), self.detours(state, run)
-        for index, entry in enumerate(run.entries):
+        stands, together, detours = self._go_to(state, run, first), self._flights_of(run), self.detours(state, run)
+        workload = stands.workload
+        for index, entry in enumerate(run.entries[first:], first):
             workload.stand_at(run, index)
-            if index >= first:
-                yield from self.at_point(index, time_at(run, index), workload)
-                if isinstance(entry, Operation) or index in together:
-                    others = [run.entries[other] for other in together.get(index, ())]
-                    yield from self.torn(index, [entry, *others], workload)
-                yield from (child for child in detours if child.edge.entry == index)
-            self.advance(entry)
-            workload.apply(entry)
+            yield from self.at_point(index, time_at(run, index), workload)
+            if isinstance(entry, Operation) or index in together:
+                others = [run.entries[other] for other in together.get(index, ())]
+                yield from self.torn(index, [entry, *others], workload)
+            yield from (child for child in detours if child.edge.entry == index)
+            self._step(stands, entry)
         workload.stand_at(run, len(run.entries))
         yield from self.at_point(len(run.entries), run.end_us, workload)
 
     def counts(self, state: DeviceState, run: Run) -> tuple[int, ...]:
         """How many edges `children` makes at each entry of the session, and behind the last one. Makes no state."""
-        self.stand(state.memory)
-        workload, together, counts = Workload(state), flights(run.entries), []
+        stands, together, counts = self._go_to(state, run, 0), self._flights_of(run), []
+        workload = stands.workload
         detours = Counter(child.edge.entry for child in self.detours(state, run))
         for index, entry in enumerate(run.entries):
             workload.stand_at(run, index)
@@ -151,8 +165,7 @@ class EdgeWalker:
             if isinstance(entry, Operation) or index in together:
                 count += sum(1 for _ in self._ways([entry, *(run.entries[o] for o in together.get(index, ()))]))
             counts.append(count)
-            self.advance(entry)
-            workload.apply(entry)
+            self._step(stands, entry)
         workload.stand_at(run, len(run.entries))
         return (*counts, 1 + len(self._possible(workload)))
 
@@ -160,14 +173,9 @@ class EdgeWalker:
         """One child, by its edge; None when the session has no such edge. The walker then stands right before it."""
         if entry > len(run.entries):
             return None
-        self.stand(state.memory)
-        workload = Workload(state)
-        for done in run.entries[:entry]:
-            self.advance(done)
-            workload.apply(done)
-        workload.stand_at(run, entry)
+        workload = self._go_to(state, run, entry).workload
         children = list(self.at_point(entry, time_at(run, entry), workload))
-        others = flights(run.entries).get(entry, [])
+        others = self._flights_of(run).get(entry, [])
         if entry < len(run.entries) and (others or isinstance(run.entries[entry], Operation)):
             children += self.torn(entry, [run.entries[other] for other in (entry, *others)], workload)
         children += (child for child in self.detours(state, run) if child.edge.entry == entry)
@@ -182,11 +190,13 @@ class EdgeWalker:
 
     def stand(self, memory: Sequence[Snapshot]) -> None:
         """Make the bench cells what ``memory`` says."""
+        self._stands = None
         for cells, snapshot in zip(self._cells.values(), memory, strict=True):
             cells.restore(snapshot)
 
     def advance(self, entry: Entry) -> None:
         """What ``entry`` did is done to the bench cells."""
+        self._stands = None
         if isinstance(entry, Operation):
             replay(self._cells[entry.device], entry)
 
@@ -196,6 +206,32 @@ class EdgeWalker:
     def cells(self, chip: str) -> Cells:
         """The bench cells of one chip, as the walk has left them."""
         return self._cells[chip]
+
+    def _go_to(self, state: DeviceState, run: Run, point: int) -> _Standing:
+        """To a point of a session: from where the walker stands, if that is further ahead in the same one."""
+        stands = self._stands
+        if stands is None or stands.point > point or stands.state is not state or stands.entries is not run.entries:
+            self.stand(state.memory)
+            stands = self._stands = _Standing(state, run.entries, Workload(state))
+        for done in run.entries[stands.point : point]:
+            self._step(stands, done)
+        stands.workload.stand_at(run, point)
+        return stands
+
+    def _step(self, stands: _Standing, entry: Entry) -> None:
+        """Past ``entry``. Who is interrupted meanwhile stands nowhere."""
+        point, stands.point = stands.point, _BETWEEN
+        if isinstance(entry, Operation):
+            replay(self._cells[entry.device], entry)
+        else:
+            stands.workload.apply(entry)
+        stands.point = point + 1
+
+    def _flights_of(self, run: Run) -> dict[int, list[int]]:
+        """`flights` of a session; of the last one they are remembered."""
+        if self._flown[0] is not run.entries:
+            self._flown = (run.entries, flights(run.entries))
+        return self._flown[1]
 
     def at_point(self, number: int, now_us: int, workload: Workload) -> Iterator[Child]:
         """The edges at the point before entry ``number`` of a session, where the walker stands."""

@@ -144,12 +144,7 @@ class Explorer:
                 broken.add(check)
         known = self._seen.get(key)
         if known is None or not self._options.cache:
-            chain = self.judge.chain(state)
-            self._followed(state, chain, layer)
-            executed = chain.executed
-            first = {breach.check: breach.message for breach in reversed(chain.breaches)}  # an edge counts once
-            facts = tuple((breach, first[breach]) for breach in dict.fromkeys(b.check for b in chain.breaches))
-            met = Seen(layer, str(chain.outcome), facts)
+            met, executed = self._met(state, layer)
             known = self._seen.setdefault(key, met) if self._exact else met
             assert (known.outcome, known.breaches) == (met.outcome, met.breaches), "one state, two ends: please report"
         else:
@@ -168,8 +163,17 @@ class Explorer:
         self._cover.broken.update(broken.intersection(self.checks))
         self._progress(self._cover, layer, f"{self._where}, at {path[0].entry}")
 
+    def _met(self, state: State, layer: int) -> tuple[Seen, bool]:
+        """What happens from a state that was not seen before (from every state, without the cache), and whether any of
+        it had to be executed."""
+        chain = self.judge.chain(state)
+        first = {breach.check: breach.message for breach in reversed(chain.breaches)}  # an edge counts once
+        facts = tuple((breach, first[breach]) for breach in dict.fromkeys(b.check for b in chain.breaches))
+        self._followed(state, chain, layer)
+        return Seen(layer, str(chain.outcome), facts), chain.executed
+
     def _followed(self, state: State, chain: Chain, layer: int) -> None:
-        """Told what follows a state that was not seen before (of every state, without the cache)."""
+        """Told what follows such a state."""
 
     def _report(self, path: CutPath, kinds: tuple[str, ...], check: str, message: str, outcome: str) -> None:
         if check not in self.checks:

@@ -1,7 +1,7 @@
 """A campaign in shards, the coordinator's side: the same verdict as `explore`, with the work done by an engine.
 
-Layer by layer, as in `explore`. The edges of a layer are numbered in the order of its walk and cut into shards, evenly
-by number of edges. Workers return facts about their shard; what a fact is worth beyond it is decided here:
+Layer by layer, as in `explore`. The edges of a layer are numbered in the order of its walk and cut into shards, which
+grow smaller towards its end. Workers return facts about their shard; what a fact is worth beyond it is decided here:
 
 - Counts add up. Of two findings with one key the one that comes first in the walk stays, with its path.
 - A state is expanded once, by the edge that meets it first in the walk; so layer 2 is cut when layer 1 is complete.
@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, islice
 from typing import Any
@@ -43,6 +43,7 @@ from emu.errors import ScenarioError
 from emu.rig import Rig
 
 SHARDS_PER_JOB = 16
+"""How many like it there could be, for each worker, of what is left when a shard is cut."""
 MIN_EDGES, MAX_EDGES = 32, 4000
 """Edges of a shard: enough that its pickles do not count, few enough that a killed campaign loses little."""
 SPLIT = 64
@@ -96,13 +97,11 @@ class ShardedExplorer(Explorer):
         walks = list(self._uncut_walks() if layer == 1 else self._nested_walks())
         self._walks = {(walk.parent, walk.session): walk for walk in walks}
         pieces = [walk.piece(0, walk.edges) for walk in walks]
-        total = sum(walk.edges for walk in walks)
-        size = max(MIN_EDGES, min(MAX_EDGES, total // (SHARDS_PER_JOB * self._engine.jobs)))
+        self._where = f"{sum(walk.edges for walk in walks):,} edges in shards"
         known = Known(dict(self._broken), frozenset(self._at_once))
-        self._where = f"{total:,} edges in shards of {size:,}"
         found: dict[Any, Partial] = {}
         try:
-            self._explore([Shard(layer, cut, known) for cut in self._cut(pieces, size)], found)
+            self._explore([Shard(layer, cut, known) for cut in self._cut(pieces, self._size)], found)
         finally:
             for order in sorted(found):
                 self._merge(found[order])
@@ -120,20 +119,27 @@ class ShardedExplorer(Explorer):
             for number, counts in enumerate(sessions):
                 yield _Walk(parent, number, tuple(accumulate(counts)))
 
-    def _cut(self, pieces: Sequence[Piece], size: int) -> Iterator[tuple[Piece, ...]]:
-        """The edges of ``pieces`` in groups of ``size``, the last one of what is left."""
+    def _size(self, left: int) -> int:
+        """How many edges go into a shard where so many are ``left``: fewer and fewer, so that no worker sits over a
+        long one when the others are done."""
+        return max(MIN_EDGES, min(MAX_EDGES, left // (SHARDS_PER_JOB * self._engine.jobs)))
+
+    def _cut(self, pieces: Sequence[Piece], size: Callable[[int], int]) -> Iterator[tuple[Piece, ...]]:
+        """The edges of ``pieces`` in groups of ``size(left)`` where so many are left, the last one of the rest."""
         group: list[Piece] = []
-        room = size
+        left = sum(piece.stop - piece.start for piece in pieces)
+        room = size(left)
         for piece in pieces:
             walk, start = self._walks[piece.parent, piece.session], piece.start
             while start < piece.stop:
                 stop = min(piece.stop, start + room)
                 group.append(walk.piece(start, stop))
                 room -= stop - start
+                left -= stop - start
                 start = stop
                 if not room:
                     yield tuple(group)
-                    group, room = [], size
+                    group, room = [], size(left)
         if group:
             yield tuple(group)
 
@@ -149,8 +155,11 @@ class ShardedExplorer(Explorer):
                 if shard.edges == 1:
                     self.take(shard, self._killing(shard, how), found)
                 else:
-                    cuts = self._cut(shard.pieces, -(-shard.edges // SPLIT))
-                    shards += [Shard(shard.layer, cut, shard.known) for cut in cuts]
+                    shards += self._split(shard)
+
+    def _split(self, shard: Shard) -> list[Shard]:
+        size = -(-shard.edges // SPLIT)
+        return [Shard(shard.layer, cut, shard.known) for cut in self._cut(shard.pieces, lambda left: size)]
 
     def take(self, shard: Shard, partial: Partial, found: dict[Any, Partial]) -> None:
         """A shard is done. Coverage is counted at once, for whoever watches; the rest when its layer ends."""

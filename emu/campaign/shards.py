@@ -98,7 +98,7 @@ def make(rig_spec: WorkSpec, digests: tuple[tuple[str, str], ...], bounds: Check
 
 
 class ShardWorker(Explorer):
-    """Explores shards, one after another. The sessions it has run are remembered, nothing else is."""
+    """Explores shards, one after another. The sessions it has run are remembered, and what follows each state."""
 
     def __init__(self, rig: Rig, bounds: CheckEntry, options: Options) -> None:
         super().__init__(rig, bounds, options)
@@ -108,6 +108,7 @@ class ShardWorker(Explorer):
         self._at: Position = (0, 0, 0)
         self._parents: _Parents
         self._last: tuple[Position, Chain, CutPath, tuple[str, ...]] | None = None
+        self._ends: dict[StateKey, Seen] = {}
 
     def __call__(self, shard: Shard) -> Partial:
         self._seen = dict(shard.known.broken)
@@ -154,6 +155,15 @@ class ShardWorker(Explorer):
             step = Step(piece.parent[0], child.edge.entry, child.edge.how)
             self._last = (piece.parent, chain, (step,), (child.edge.kind,))
         return self._last[1:]
+
+    def _met(self, state: State, layer: int) -> tuple[Seen, bool]:
+        """From one shard to the next it is the same. Where a layer is to follow, the sessions are asked for as well."""
+        known = self._ends.get(state.key) if layer == self._options.depth and self._options.cache else None
+        if known is not None:
+            return replace(known, layer=layer), False
+        met, executed = super()._met(state, layer)
+        self._ends[state.key] = met
+        return met, executed
 
     def _followed(self, state: State, chain: Chain, layer: int) -> None:
         if layer < self._options.depth and state.key not in self._below:

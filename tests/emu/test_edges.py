@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
+from itertools import islice
 
 import pytest
 
-from emu.campaign.edges import CUT, EVENT_NAMES, Edge, EdgeWalker
+from emu.campaign.edges import CUT, EVENT_NAMES, Child, Edge, EdgeWalker
 from emu.events import ARMED, ATTEMPT, FED, HANDOVER, STOPPED
 from emu.rig import DeviceState, Run
 from flash import draws
@@ -31,6 +32,10 @@ from tests.emu.helpers import (
 )
 
 every_board = pytest.mark.parametrize("board", BOARDS)
+
+
+def told(child: Child) -> tuple[int, str, bytes, str, bool]:
+    return (child.edge.entry, child.edge.how, child.state.key, child.running, child.stuck)
 
 
 # -- a slow model of one array ---------------------------------------------------------------------------
@@ -224,6 +229,39 @@ def test_walking_twice_with_one_walker_makes_the_same_children() -> None:
 
 
 # -- what each leaves ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("jumps", [(7, 3, 3, 12), (12, 12, 4), (0, 9, 10, 11)])
+def test_wherever_a_walker_has_been_it_makes_the_same_children(jumps: tuple[int, ...]) -> None:
+    """It goes on from where it stands if it can; what others did with its cells meanwhile makes no difference."""
+    rig = rig_on("demo")
+    sessions = life(rig)
+    walker = EdgeWalker(rig, T1, EVENT_NAMES)
+    for state, run in sessions:
+        whole = [told(child) for child in EdgeWalker(rig, T1, EVENT_NAMES).children(state, run)]
+        for number, first in enumerate(min(jump, len(run.entries)) for jump in jumps):
+            found = [told(child) for child in islice(walker.children(state, run, first), 40)]
+            assert found == [child for child in whole if child[0] >= first][:40]
+            if number == 1:
+                walker.advance(next(entry for entry in run.entries if isinstance(entry, Operation)))
+            if number == 2:
+                walker.stand(sessions[0][0].memory)
+        entry, how = whole[-2][0], whole[-2][1]
+        child = walker.find(state, run, entry, how)
+        assert child is not None
+        assert told(child) == whole[-2]
+
+
+def test_a_walker_does_not_go_on_in_another_session() -> None:
+    rig = rig_on("demo")
+    state, run = life(rig)[0]
+    at = 1 + next(index for index, entry in enumerate(run.entries) if isinstance(entry, Operation))
+    shorter = replace(run, entries=[entry for entry in run.entries if not isinstance(entry, Operation)])
+    walker = EdgeWalker(rig, NONE, ())
+    for other, entries in ((replace(state, attempts_left=7), run), (state, shorter)):
+        next(walker.children(state, run, at))
+        again = next(EdgeWalker(rig, NONE, ()).children(other, entries, at))
+        assert told(next(walker.children(other, entries, at))) == told(again)
 
 
 @every_board

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import replace
 from typing import Any
@@ -15,6 +15,7 @@ from emu.campaign.edges import EVENT_NAMES
 from emu.campaign.engines import Died, EngineName, Listener, WorkSpec, make_engine
 from emu.campaign.engines.inline import InlineEngine
 from emu.campaign.explore import Explorer
+from emu.campaign.judge import Chain, Judge, State
 from emu.campaign.options import Options
 from emu.campaign.sharded import ShardedExplorer
 from emu.campaign.shards import Shard, make, shard_spec
@@ -287,7 +288,8 @@ def test_a_worker_that_makes_another_rig_is_our_own_fault() -> None:
 
 
 def test_shards_are_small_to_send_and_results_small_to_return() -> None:
-    """Bytes, not megabytes: neither images nor states travel with a shard."""
+    """Bytes, not megabytes: neither images nor states travel with a shard. Towards the end of a layer they are small in
+    edges as well: nobody waits long for the last one."""
     rig = rig_on("demo")
     asked, bounds = options_for(rig, tears=T1), rig.board.document.checks
     spec = shard_spec(rig_spec(rig), rig, bounds, asked)
@@ -302,10 +304,30 @@ def test_shards_are_small_to_send_and_results_small_to_return() -> None:
 
     ShardedExplorer(rig, bounds, asked, Weighs(spec)).explore()
     edges = [each for each, _, _ in sizes]
-    assert len(set(edges[:-1])) == 1
-    assert edges[-1] <= edges[0]
+    assert edges == sorted(edges, reverse=True)
+    assert edges[0] == max(sum(edges) // sharded.SHARDS_PER_JOB, sharded.MIN_EDGES) > sharded.MIN_EDGES
+    assert edges[-2] == sharded.MIN_EDGES
     assert max(sent for _, sent, _ in sizes) < 400
     assert max(returned for _, _, returned in sizes) < 1200
+
+
+def test_what_follows_a_state_is_asked_once_whatever_shards_meet_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sharded, "MAX_EDGES", 32)
+    asked: list[bytes] = []
+    chain = Judge.chain
+
+    def counted(self: Judge, state: State, readings: Iterable[str] = ()) -> Chain:
+        asked.append(state.key[0])
+        return chain(self, state, readings)
+
+    monkeypatch.setattr(Judge, "chain", counted)
+    rig = rig_on("stm32f103", firmware=EagerLoader())
+    whole = inline(rig, tears=NONE, depth=2)
+    in_one = len(asked)
+    asked.clear()
+    assert in_shards(rig, tears=NONE, depth=2).digest == whole.digest
+    parents = 2 * whole.coverage.edges_executed + whole.coverage.edges // 32
+    assert len(asked) < in_one + parents, "each shard asks for what follows its parents, and for no state twice"
 
 
 def test_the_worker_of_a_spec_explores_a_shard_the_same_way_twice() -> None:

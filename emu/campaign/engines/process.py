@@ -24,12 +24,13 @@ import struct
 import subprocess
 import threading
 import traceback
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NoReturn
 
 from emu.campaign.engines import WorkSpec
 from emu.campaign.engines.child import start
 from emu.clock import Stopwatch
+from emu.memory import collecting_rarely
 
 EXIT_OUT_OF_MEMORY = 77
 _LENGTH = struct.Struct("<Q")
@@ -162,6 +163,12 @@ def serve(descriptor: int) -> None:
         _say(pipe, raised(wrong))
         return
     _say(pipe, pickle.dumps(("ready",)))
+    with collecting_rarely():
+        _work(work, messages, pipe)
+
+
+def _work(work: Callable[[Any], Any], messages: queue.SimpleQueue[bytes], pipe: socket.socket) -> NoReturn:
+    """Do what is asked for, one item after another, and answer each."""
     while True:
         for number, item in pickle.loads(messages.get()):
             watch = Stopwatch()
