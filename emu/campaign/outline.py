@@ -217,8 +217,9 @@ class TearCounter:
             for other in together.get(index, ()):
                 counts = {TOGETHER: (1 + sum(counts.values())) * (1 + self._all(entries[other])) - 1}
             for kind, count in counts.items():
-                totals = sums.setdefault(kind, [0] * (len(entries) + 1))
-                totals[index + 1] = count
+                if kind not in sums:
+                    sums[kind] = [0] * (len(entries) + 1)
+                sums[kind][index + 1] = count
             if isinstance(entry, Operation):
                 replay(self._cells[entry.device], entry)
         return {kind: list(accumulate(totals)) for kind, totals in sums.items()}

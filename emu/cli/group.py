@@ -81,7 +81,7 @@ def run_command(arguments: list[str] | None) -> int:
         _say(page.format_message())
         return EXIT_USAGE
     except click.ClickException as wrong:
-        _say(f"brownout: {printable(' '.join(wrong.format_message().split()))}")
+        _say(f"brownout: {printable(' '.join(wrong.format_message().split()))}{_board_hint(wrong)}")
         return EXIT_USAGE
     except (click.Abort, KeyboardInterrupt):
         _say("interrupted")
@@ -94,6 +94,15 @@ def run_command(arguments: list[str] | None) -> int:
     except Exception as wrong:
         return _failed(wrong)
     return code if isinstance(code, int) else 0
+
+
+def _board_hint(wrong: click.ClickException) -> str:
+    """Some commands take a board as their argument, most as an option, and nobody remembers which."""
+    context = wrong.ctx if isinstance(wrong, click.UsageError) else None
+    if context is None or "extra argument" not in wrong.message or ".toml" not in wrong.message:
+        return ""
+    takes_board = any("--board" in parameter.opts for parameter in context.command.params)
+    return "; a board file is given as --board FILE" if takes_board else ""
 
 
 def _say(text: str) -> None:

@@ -28,6 +28,22 @@ ELF_PAIR = ("--from", str(DEMO / "demo-1.elf"), "--to", str(DEMO / "demo-2.elf")
 
 
 @pytest.mark.parametrize(
+    ("arguments", "is_board"),
+    [
+        (("run", "b.toml"), True),
+        (("serve", "b.toml"), True),
+        (("run", "b"), False),
+        (("boot", "a.toml", "b.toml"), False),
+    ],
+)
+def test_who_gives_a_board_without_its_option_is_told_of_it(
+    brownout: Brownout, arguments: tuple[str, ...], is_board: bool
+) -> None:
+    said = f"Got unexpected extra argument ({arguments[-1]})"
+    assert brownout.refused(*arguments) == said + ("; a board file is given as --board FILE" if is_board else "")
+
+
+@pytest.mark.parametrize(
     ("options", "said"),
     [
         (("--board", "dmeo"), "no board named 'dmeo' (did you mean `demo`?)"),
