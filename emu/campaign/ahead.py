@@ -5,8 +5,8 @@ will most likely come next: what stands in the same batch, and what a walk that 
 put into the stream of an engine; when the campaign comes there, the run is taken, or waited for. What was executed in
 vain is forgotten. So neither who executed nor how far ahead can be told from the result.
 
-States that most likely behave alike (the processor holds the same at a waypoint) wait at a *gate*: one is executed, the
-others are then recognised.
+States that may turn out to behave alike (they leave what is known at the same place) wait at a *gate*: one is executed,
+and most of the others are then recognised. Those that leave it elsewhere have to be executed, whatever comes of it.
 
 Neighbours: `runner` asks for runs, `cache` knows what needs none, `post` makes parcels of states and runs. Knows no
 walk: who expects what, it is told.
@@ -33,7 +33,6 @@ KEPT_PER_JOB = 64
 
 Asked = tuple[DeviceState, str | None]
 """A state, and what weak cells read as."""
-Gate = tuple[object, ...]
 _Key = tuple[bytes, str | None]
 
 
@@ -64,7 +63,7 @@ class _Sent:
     key: _Key
     state: DeviceState
     resolution: str | None
-    gate: Gate | None
+    gate: int | None
     run: Run | Died | Raised | None = None
     was_used: bool = False
     followers: list[_Track] = field(default_factory=list)
@@ -83,7 +82,7 @@ class Ahead:
         self._numbers: dict[int, _Sent] = {}
         self._sent: dict[_Key, _Sent] = {}
         self._deadly: dict[_Key, str] = {}
-        self._gates: dict[Gate, deque[_Track]] = {}
+        self._gates: dict[int, deque[_Track]] = {}
         self._ready: deque[_Track] = deque()
         self._batch: deque[_Track] = deque()
         self._since = Stopwatch()
@@ -194,22 +193,22 @@ class Ahead:
             track.state = end
 
     def _begin(self, key: _Key, track: _Track) -> None:
-        state = track.state
-        gate = (state.cause, state.ram, state.volatile, track.resolution) if state.volatile else None
+        gate = self._gate_of(track.state, track.resolution)
         if gate in self._gates:
             self._gates[gate].append(track)
             return
-        track.sent.append(self._put(key, state, track.resolution, gate=gate))
+        track.sent.append(self._put(key, track.state, track.resolution))
         track.sent[-1].followers.append(track)
         self._unused += not track.is_guess
 
-    def _put(
-        self, key: _Key, state: DeviceState, resolution: str | None, *, gate: Gate | None = None,
-        is_urgent: bool = False,
-    ) -> _Sent:  # fmt: skip
-        sent = self._sent[key] = _Sent(key, state, resolution, gate)
-        if gate is not None:
-            self._gates[gate] = deque()
+    def _gate_of(self, state: DeviceState, resolution: str | None) -> int | None:
+        return self._cache.leaves_at(state, resolution) if self._cache.is_enabled else None
+
+    def _put(self, key: _Key, state: DeviceState, resolution: str | None, *, is_urgent: bool = False) -> _Sent:
+        gate = self._gate_of(state, resolution)
+        sent = self._sent[key] = _Sent(key, state, resolution, None if gate in self._gates else gate)
+        if sent.gate is not None:
+            self._gates[sent.gate] = deque()
         self._post_it(sent, is_urgent=is_urgent)
         if len(self._sent) > self._kept:
             oldest = next((each for each in self._sent.values() if each.run is not None), None)

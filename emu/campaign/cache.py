@@ -154,6 +154,25 @@ class RunCache:
         found = self._find_in(self._tree(state, resolution), state) if self.is_enabled else None
         return None if found is None else Piece(found.run, state, 0, False, found)
 
+    def leaves_at(self, state: DeviceState, resolution: str | None = None) -> int:
+        """Where ``state``, from which no stretch is known, leaves what is known: a number that stands for all that is
+        consulted up to there and what it holds. What happens from one state tells nothing of another that leaves
+        elsewhere."""
+        tree = self._tree(state, resolution)
+        mark, node = hash(id(tree)), tree.root
+        while node.unit is not None:
+            held = self._digest(state, node.unit)
+            mark = hash((mark, node.unit, held))
+            if held not in node.children:
+                return mark
+            node = node.children[held]
+        for unit, known in zip(node.asked, node.held, strict=True):
+            held = self._digest(state, unit)
+            mark = hash((mark, unit, held))
+            if held != known:
+                break
+        return mark
+
     def end_of(self, piece: Piece) -> DeviceState:
         """The state a stretch leaves: every unit it wrote, and all others as they were."""
         if piece.executed or piece.known is None:

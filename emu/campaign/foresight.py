@@ -79,11 +79,11 @@ class _Line:
         self.away = 0
         if stop is self._last:
             return
-        is_told = stop.entry == self._point_after(self._last.entry)
-        self._trust = min(MOST_POINTS, 2 * self._trust or 1) if is_told else self._trust // 2
-        while self.points and self.points[0] <= stop.entry:
+        is_right = stop.entry == (self.points[0] if self.points else self._point_after(self._last.entry))
+        self._trust = min(MOST_POINTS, 2 * self._trust or 1) if is_right else self._trust // 2
+        if is_right and self.points:
             self.points.popleft()
-        if self._entry < stop.entry or not is_told:
+        else:
             self.points.clear()
             self._entry, self._memory, self._workload = stop.entry, stop.memory, stop.workload.copy()
         self._live = 0

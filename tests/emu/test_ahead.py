@@ -10,15 +10,16 @@ import pytest
 import emu.campaign.ahead as ahead_room
 from emu.campaign.ahead import Asked
 from emu.campaign.cache import RunCache
+from emu.campaign.edges import EdgeWalker
 from emu.campaign.engines import Died, Listener, Raised
 from emu.campaign.engines.inline import InlineEngine
-from emu.campaign.parcels import Item
+from emu.campaign.parcels import Item, Lacks
 from emu.campaign.runner import Runner, runner_spec
 from emu.rig import DeviceState
 from emu.rig_spec import rig_spec
 from emu.update_rig import UpdateRig
 from flash.tears import TEAR_SETS
-from tests.emu.helpers import NONE, rig_on
+from tests.emu.helpers import NONE, T1, life, rig_on
 from tests.emu.test_runner import WEAK, assert_same, closure
 
 
@@ -44,19 +45,21 @@ class _Eager:
 
 
 class Eager(InlineEngine):
-    """``put``: items it was given, so many of them ``urgent``."""
+    """``put``: items it was given, so many of them ``urgent``; ``lacked``: those it has to be sent once more."""
 
     jobs = 2
 
     def __init__(self, rig: UpdateRig) -> None:
         super().__init__(runner_spec(rig_spec(rig), rig))
-        self.put = self.urgent = self.closed = 0
+        self.put = self.urgent = self.lacked = self.closed = 0
 
     def stream(self) -> _Eager:  # type: ignore[override]
         return _Eager(self)
 
     def answer(self, item: Item) -> Any:
-        return self.map([item])[0]
+        (answer,) = self.map([item])
+        self.lacked += isinstance(answer, Lacks)
+        return answer
 
 
 CAMPAIGNS: list[tuple[str, dict[str, Any]]] = [
@@ -84,6 +87,16 @@ def test_what_was_executed_ahead_does_not_show(
     assert (caches[0].hits, caches[0].misses) == (caches[1].hits, caches[1].misses)
     assert engine.urgent < engine.put / 2
     assert engine.closed == 1
+
+
+def test_where_a_walk_goes_on_is_told_before_it_gets_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also when it was told too far once: what was live at one point is not what is live at the next."""
+    monkeypatch.setattr(ahead_room, "LOOK_EVERY_S", -1.0)
+    rig = rig_on("demo")
+    engine = Eager(rig_on("demo"))
+    closure(rig, engine, attempts=2).explore()
+    assert engine.put > 100
+    assert 6 * engine.urgent < engine.put
 
 
 # -- sessions one asks for -------------------------------------------------------------------------------
@@ -160,6 +173,42 @@ def test_a_state_that_stands_twice_in_a_batch_is_put_once(rig: UpdateRig) -> Non
     sessions = asked(runner_on(engine, rig), *[rig.initial(0)] * 50)
     assert [session.executed for session in sessions] == [True, *[False] * 49]
     assert engine.put == len(sessions[0].pieces)
+
+
+@pytest.mark.parametrize("board", ["stm32f103", "demo"])
+def test_of_a_batch_nothing_is_executed_in_vain(board: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every edge of an update: most are recognised when it is their turn, and all are begun as early as can be."""
+    monkeypatch.setattr(ahead_room, "PER_JOB", 1000)
+    rig = rig_on(board)
+    state, run = life(rig)[0]
+    states = [child.state for child in EdgeWalker(rig, T1, ()).children(state, run)]
+    cache, engine = RunCache(rig), Eager(rig)
+    assert len(list(Runner(rig, cache, engine).sessions([(each, None) for each in states]))) == len(states)
+    assert engine.put - engine.lacked == cache.misses < len(states)
+
+
+@pytest.mark.parametrize("board", ["stm32f103", "demo"])
+def test_what_leaves_elsewhere_is_not_recognised_by_what_is_learned_then(board: str) -> None:
+    rig = rig_on(board)
+    state, run = life(rig)[0]
+    states = [child.state for child in EdgeWalker(rig, T1, ()).children(state, run)][::3]
+    cache = RunCache(rig)
+    alike = elsewhere = 0
+    for known in range(0, len(states), 7):
+        cache.session(states[known])
+        left = [each for each in states if cache.foreseen(each) is None]
+        if not left:
+            break
+        first, *others = left
+        marks = [cache.leaves_at(each) for each in others]
+        mark = cache.leaves_at(first)
+        cache.session(first)
+        for each, own in zip(others, marks, strict=True):
+            recognised = cache.foreseen(each) is not None
+            assert not recognised or own == mark
+            alike += recognised
+            elsewhere += own != mark
+    assert min(alike, elsewhere) > 0
 
 
 def test_the_runner_looks_at_a_tick_each_time(rig: UpdateRig) -> None:
