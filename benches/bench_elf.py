@@ -68,8 +68,8 @@ max_erases = 100
 """
 
 
-def rig(folder: Path, image: str = "new") -> ElfRig:
-    return ElfRig(load_elf_board(board(folder, "stm32f1", "copy-right", image)))
+def rig(folder: Path, image: str = "new", chip: str = "stm32f1") -> ElfRig:
+    return ElfRig(load_elf_board(board(folder, chip, "copy-right", image)))
 
 
 def large_rig(folder: Path) -> ElfRig:
@@ -166,6 +166,7 @@ def layered(made: ElfRig, tears: str, depth: int, jobs: int):
 
 
 CAMPAIGNS = {
+    "l4-any-torn": lambda folder, jobs: explore(rig(folder, chip="stm32l4"), "T1", jobs),
     "copy-any-torn": lambda folder, jobs: explore(rig(folder), "T1-coarse", jobs),
     "copy-1-torn": lambda folder, jobs: layered(rig(folder), "T1-coarse", 1, jobs),
     "copy-2": lambda folder, jobs: layered(rig(folder), "none", 2, jobs),

@@ -59,6 +59,7 @@ class Grid:
         self.piece_size = max(min(fine_size, self.block_size), part.geometry.unit)
         self._unit = part.geometry.unit
         self._planes = (cells.uses is not None) + (cells.broken is not None)
+        self._plain = self.block_size + self._planes * (self.block_size // self._unit)
         self._pieces = self.block_size // self.piece_size
         blocks = sorted({b for at, size in fine for b in cells.blocks_in(at, size)}) if self._pieces > 1 else []
         self._first_piece = {block: self.block_count + n * self._pieces for n, block in enumerate(blocks)}
@@ -122,10 +123,13 @@ class Grid:
         """What a unit holds in a state: equal bytes, equal content (a digest where the unit is a block)."""
         if unit < self.block_count:
             return tree.block(unit).key
-        content = tree.block(self.block_of(unit)).content
-        slices = self._slices[(unit - self.block_count) % self._pieces]
+        number, piece = divmod(unit - self.block_count, self._pieces)
+        content = tree.block(self._fine_blocks[number]).content
+        slices = self._slices[piece]
         if len(content) == self.block_size:
             return content[slices[0]]
+        if len(content) == self._plain:  # nothing is weak
+            return b"".join([content[part] for part in slices[:-2]])
         weak = b"".join([content[piece] for piece in slices[-2:]])  # of another piece of the block, perhaps
         return b"".join([content[piece] for piece in slices[:-2]]) + (weak if any(weak) else b"")
 
@@ -152,9 +156,8 @@ class Grid:
         for unit in units:
             for piece in self._slices[(unit - self.block_count) % self._pieces]:
                 content[piece] = theirs[piece]
-        plain = self.block_size + self._planes * (self.block_size // self._unit)
-        if not any(content[plain:]):
-            del content[plain:]
+        if not any(content[self._plain :]):
+            del content[self._plain :]
         return Block(bytes(content))
 
     def _is_within(self, unit: int, address: int, length: int) -> bool:

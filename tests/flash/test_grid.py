@@ -49,3 +49,9 @@ def test_a_footing_fits_where_every_unit_holds_the_same(
     assert grid.footing(first, units).fits(second) is same
     assert grid.footing(second, units).fits(first) is same
     assert grid.footing(first, units).fits(first)
+    for block in range(0x5000 // cells.block_size):
+        changed = grid.units_changed(first, second, block)
+        differ = [unit for unit in grid.units_of(block) if grid.held(first, unit) != grid.held(second, unit)]
+        assert set(differ) <= set(changed) <= set(grid.units_of(block))
+        if len(first.block(block).content) == len(second.block(block).content) and len(grid.units_of(block)) > 1:
+            assert list(changed) == differ
