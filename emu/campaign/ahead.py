@@ -111,7 +111,9 @@ class Ahead:
         key = (state.key, resolution)
         if key in self._deadly:
             raise Deadly(self._deadly[key])
-        sent = self._sent.get(key) or self._put(key, state, resolution, is_urgent=True)
+        sent = self._sent.get(key) or self._put(
+            key, state, resolution, self._gate_of(state, resolution), is_urgent=True
+        )
         while sent.run is None:
             self._go_on(listener)
         sent.was_used = True
@@ -197,15 +199,16 @@ class Ahead:
         if gate in self._gates:
             self._gates[gate].append(track)
             return
-        track.sent.append(self._put(key, track.state, track.resolution))
+        track.sent.append(self._put(key, track.state, track.resolution, gate))
         track.sent[-1].followers.append(track)
         self._unused += not track.is_guess
 
     def _gate_of(self, state: DeviceState, resolution: str | None) -> int | None:
         return self._cache.leaves_at(state, resolution) if self._cache.is_enabled else None
 
-    def _put(self, key: _Key, state: DeviceState, resolution: str | None, *, is_urgent: bool = False) -> _Sent:
-        gate = self._gate_of(state, resolution)
+    def _put(
+        self, key: _Key, state: DeviceState, resolution: str | None, gate: int | None, *, is_urgent: bool = False
+    ) -> _Sent:
         sent = self._sent[key] = _Sent(key, state, resolution, None if gate in self._gates else gate)
         if sent.gate is not None:
             self._gates[sent.gate] = deque()
