@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-RARELY = 50_000
+RARELY = 1_000_000
 """Objects made before Python looks for cycles among them."""
 _STATM = Path("/proc/self/statm")
 

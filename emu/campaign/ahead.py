@@ -18,7 +18,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from emu.campaign.cache import RunCache
+from emu.campaign.cache import Piece, RunCache
 from emu.campaign.engines import Died, Engine, Listener, Raised
 from emu.campaign.parcels import Lacks
 from emu.campaign.post import Post
@@ -30,6 +30,9 @@ PER_JOB = 12
 LOOK_EVERY_S = 0.002
 KEPT_PER_JOB = 64
 """Runs nobody has asked for that are kept, for each worker."""
+LATER_PER_JOB = 1024
+"""Stretches, for each worker, that were begun because they come later for certain, and wait to be asked for: with so
+many no other session is begun for that reason."""
 
 Asked = tuple[DeviceState, str | None]
 """A state, and what weak cells read as."""
@@ -47,11 +50,13 @@ class Deadly(Exception):
 @dataclass(eq=False, slots=True)
 class _Track:
     """A session that is expected. ``state``: where it stands by what is known; ``sent``: what was put for it.
-    ``is_guess``: nobody has said that it comes for certain; ``is_over``: it was come to."""
+    ``is_guess``: nobody has said that it comes for certain; ``is_later``: it does, after all that stands in a batch;
+    ``is_over``: it was come to."""
 
     state: DeviceState
     resolution: str | None
     is_guess: bool = False
+    is_later: bool = False
     is_over: bool = False
     sent: list[_Sent] = field(default_factory=list)
 
@@ -64,6 +69,7 @@ class _Sent:
     state: DeviceState
     resolution: str | None
     gate: int | None
+    is_later: bool = False
     run: Run | Died | Raised | None = None
     was_used: bool = False
     followers: list[_Track] = field(default_factory=list)
@@ -71,7 +77,8 @@ class _Sent:
 
 class Ahead:
     """Executes on ``engine`` what ``cache`` does not know. ``foresee``: where the campaign may come after all that
-    stands in its batch, the likeliest first; asked only when workers could do with it."""
+    stands in its batch, the likeliest first; ``later``: where it will come for certain, but not before that. Both are
+    asked only when workers could do with it."""
 
     def __init__(self, rig: Rig, cache: RunCache, engine: Engine) -> None:
         self._cache = cache
@@ -79,6 +86,7 @@ class Ahead:
         self._post = Post(rig, engine.jobs, is_whole=not cache.is_enabled)
         self._most = PER_JOB * engine.jobs
         self._kept = KEPT_PER_JOB * engine.jobs
+        self._most_later = LATER_PER_JOB * engine.jobs
         self._numbers: dict[int, _Sent] = {}
         self._sent: dict[_Key, _Sent] = {}
         self._deadly: dict[_Key, str] = {}
@@ -87,8 +95,9 @@ class Ahead:
         self._batch: deque[_Track] = deque()
         self._since = Stopwatch()
         self._reach = engine.jobs
-        self._unused = 0
+        self._unused = self._later = 0
         self.foresee: Callable[[], Asked | None] = lambda: None
+        self.later: Callable[[], Asked | None] = lambda: None
 
     def expect(self, asked: Sequence[Asked]) -> Iterator[None]:
         """These sessions come next, in order. Advance it whenever one of them is done with: how many of the next ones
@@ -111,9 +120,11 @@ class Ahead:
         key = (state.key, resolution)
         if key in self._deadly:
             raise Deadly(self._deadly[key])
-        sent = self._sent.get(key) or self._put(
-            key, state, resolution, self._gate_of(state, resolution), is_urgent=True
-        )
+        sent = self._sent.get(key)
+        if sent is None:
+            gate = self._foreseen(state, resolution)
+            assert not isinstance(gate, Piece), "what is known is asked for: please report"
+            sent = self._put(key, state, resolution, gate, is_urgent=True)
         while sent.run is None:
             self._go_on(listener)
         sent.was_used = True
@@ -171,7 +182,10 @@ class Ahead:
         if self._batch and self._unused < self._reach:
             return self._batch.popleft()
         asked = self.foresee()
-        return None if asked is None else _Track(*asked, is_guess=True)
+        if asked is not None:
+            return _Track(*asked, is_guess=True)
+        asked = self.later() if self._later < self._most_later else None
+        return None if asked is None else _Track(*asked, is_later=True)
 
     def _advance(self, track: _Track) -> None:
         """Follow a session by what is known, up to the first stretch that somebody has to execute."""
@@ -183,38 +197,42 @@ class Ahead:
                 return
             run = None if sent is None else sent.run
             if run is None and key not in self._deadly:
-                piece = self._cache.foreseen(track.state, track.resolution)
-                if piece is None:
-                    self._begin(key, track)
+                found = self._foreseen(track.state, track.resolution)
+                if not isinstance(found, Piece):
+                    self._begin(key, track, found)
                     return
-                run, end = piece.run, self._cache.end_of(piece)
+                run, end = found.run, self._cache.end_of(found)
             elif isinstance(run, Run):
                 end = run.end
             if not isinstance(run, Run) or run.outcome.kind != "waypoint":
                 return
             track.state = end
 
-    def _begin(self, key: _Key, track: _Track) -> None:
-        gate = self._gate_of(track.state, track.resolution)
+    def _foreseen(self, state: DeviceState, resolution: str | None) -> Piece | int | None:
+        """The stretch from ``state``; where none is known, its gate, if it has one."""
+        return self._cache.foreseen(state, resolution) if self._cache.is_enabled else None
+
+    def _begin(self, key: _Key, track: _Track, gate: int | None) -> None:
         if gate in self._gates:
             self._gates[gate].append(track)
             return
-        track.sent.append(self._put(key, track.state, track.resolution, gate))
-        track.sent[-1].followers.append(track)
-        self._unused += not track.is_guess
-
-    def _gate_of(self, state: DeviceState, resolution: str | None) -> int | None:
-        return self._cache.leaves_at(state, resolution) if self._cache.is_enabled else None
+        sent = self._put(key, track.state, track.resolution, gate, is_later=track.is_later)
+        track.sent.append(sent)
+        sent.followers.append(track)
+        self._unused += not (track.is_guess or track.is_later)
 
     def _put(
-        self, key: _Key, state: DeviceState, resolution: str | None, gate: int | None, *, is_urgent: bool = False
-    ) -> _Sent:
-        sent = self._sent[key] = _Sent(key, state, resolution, None if gate in self._gates else gate)
+        self, key: _Key, state: DeviceState, resolution: str | None, gate: int | None, *, is_urgent: bool = False,
+        is_later: bool = False,
+    ) -> _Sent:  # fmt: skip
+        sent = self._sent[key] = _Sent(key, state, resolution, None if gate in self._gates else gate, is_later)
+        self._later += is_later
         if sent.gate is not None:
             self._gates[sent.gate] = deque()
         self._post_it(sent, is_urgent=is_urgent)
-        if len(self._sent) > self._kept:
-            oldest = next((each for each in self._sent.values() if each.run is not None), None)
+        if len(self._sent) - self._later > self._kept:
+            kept = (each for each in self._sent.values() if each.run is not None and not each.is_later)
+            oldest = next(kept, None)
             if oldest is not None:
                 self._drop(oldest)
         return sent
@@ -226,5 +244,6 @@ class Ahead:
     def _drop(self, sent: _Sent) -> None:
         """Its run is in use, or forgotten: whoever waited at its gate may look again."""
         del self._sent[sent.key]
+        self._later -= sent.is_later
         if sent.gate is not None:
             self._ready += self._gates.pop(sent.gate)

@@ -148,17 +148,17 @@ class RunCache:
             if piece.run.outcome.kind != "waypoint":
                 return Session(tuple(pieces), state)
 
-    def foreseen(self, state: DeviceState, resolution: str | None = None) -> Piece | None:
+    def foreseen(self, state: DeviceState, resolution: str | None = None) -> Piece | int:
         """The stretch from ``state``, as far as is known by now. Whoever asks has not come there yet: it counts as
-        nothing, and later something else may be found that is the same."""
-        found = self._find_in(self._tree(state, resolution), state) if self.is_enabled else None
-        return None if found is None else Piece(found.run, state, 0, False, found)
+        nothing, and later something else may be found that is the same.
 
-    def leaves_at(self, state: DeviceState, resolution: str | None = None) -> int:
-        """Where ``state``, from which no stretch is known, leaves what is known: a number that stands for all that is
+        Where none is known: at which place ``state`` leaves what is known, a number that stands for all that is
         consulted up to there and what it holds. What happens from one state tells nothing of another that leaves
         elsewhere."""
         tree = self._tree(state, resolution)
+        known = tree.last
+        if known is not None and self._fits(known, state):
+            return Piece(known.run, state, 0, False, known)
         mark, node = hash(id(tree)), tree.root
         while node.unit is not None:
             held = self._digest(state, node.unit)
@@ -166,10 +166,12 @@ class RunCache:
             if held not in node.children:
                 return mark
             node = node.children[held]
-        for unit, known in zip(node.asked, node.held, strict=True):
+        if node.known is not None and self._fits(node.known, state):
+            return Piece(node.known.run, state, 0, False, node.known)
+        for unit, expected in zip(node.asked, node.held, strict=True):
             held = self._digest(state, unit)
             mark = hash((mark, unit, held))
-            if held != known:
+            if held != expected:
                 break
         return mark
 

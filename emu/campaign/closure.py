@@ -10,6 +10,7 @@ into a verdict. Knows the rig's contract only.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 
@@ -90,8 +91,9 @@ class Closure:
         self.lives = Lives(self.judge, bounds)
         self.walker = Walker(rig, self.graph, self.space, options.tears, options.events, self._meet)
         self._foresight = Foresight(self.walker.bench, self.walker.outline, self.walker.renaming.of)
-        self._runner.foresee(self._guess)
+        self._runner.foresee(self._guess, self._next_pending)
         self._pending: dict[Node, None] = {}
+        self._coming: deque[Node] = deque()
         self._open: dict[Node, None] = {}
         self._walking: dict[Stop, Iterator[Node]] = {}
         self._looked_at = 0
@@ -227,6 +229,7 @@ class Closure:
             self.graph.abandon(node)
             return
         self._pending[node] = None
+        self._coming.append(node)
         if node.mode == "cut":
             self._open[node] = None
 
@@ -262,6 +265,14 @@ class Closure:
         """A state that may have to be run soon."""
         state = self._foresight.next_state()
         return None if state is None else (state, self.options.resolutions[0])
+
+    def _next_pending(self) -> Asked | None:
+        """A state that waits to be run, and was not told yet."""
+        while self._coming:
+            node = self._coming.popleft()
+            if node in self._pending:
+                return node.state, self.options.resolutions[0]
+        return None
 
     def _was_run(self, node: Node, sessions: list[Session]) -> None:
         self._runner.go_on()

@@ -8,7 +8,6 @@ Neighbours: `flash.tears` lists tears, `explore` walks. Knows no check and no ve
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass, replace
@@ -156,18 +155,23 @@ class EdgeWalker:
 
     def counts(self, state: DeviceState, run: Run) -> tuple[int, ...]:
         """How many edges `children` makes at each entry of the session, and behind the last one. Makes no state."""
-        stands, together, counts = self._go_to(state, run, 0), self._flights_of(run), []
+        counts = [1] * (len(run.entries) + 1)
+        for child in self.detours(state, run):
+            counts[child.edge.entry] += 1
+        if not (self._events or self._tears.tiers):
+            return tuple(counts)
+        stands, together = self._go_to(state, run, 0), self._flights_of(run)
         workload = stands.workload
-        detours = Counter(child.edge.entry for child in self.detours(state, run))
         for index, entry in enumerate(run.entries):
             workload.stand_at(run, index)
-            count = 1 + len(self._possible(workload)) + detours[index]
+            counts[index] += len(self._possible(workload))
             if isinstance(entry, Operation) or index in together:
-                count += sum(1 for _ in self._ways([entry, *(run.entries[o] for o in together.get(index, ()))]))
-            counts.append(count)
+                others = [run.entries[other] for other in together.get(index, ())]
+                counts[index] += sum(1 for _ in self._ways([entry, *others]))
             self._step(stands, entry)
         workload.stand_at(run, len(run.entries))
-        return (*counts, 1 + len(self._possible(workload)))
+        counts[-1] += len(self._possible(workload))
+        return tuple(counts)
 
     def find(self, state: DeviceState, run: Run, entry: int, how: str) -> Child | None:
         """One child, by its edge; None when the session has no such edge. The walker then stands right before it."""

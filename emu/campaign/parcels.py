@@ -2,7 +2,7 @@
 
 A state is its difference from the factory's memory, which both sides have; the end of a run is its difference from its
 beginning. Blocks are named by their 128-bit keys. Their contents go along where the other side is not known to have
-them: a worker keeps what it was sent, a coordinator whatever it has sent.
+them: a worker keeps what it was sent, a coordinator whatever it has sent. Parcels are tuples, which pickle fastest.
 
 Neighbours: `runner` is both ends. Knows the rig's contract only.
 """
@@ -13,7 +13,7 @@ import zlib
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 from bootloader.decision import ResetCause
 from emu.rig import DeviceState, Kept, Outcome, Plan, Run
@@ -26,16 +26,14 @@ Blocks = dict[bytes, Block]
 """Blocks by their keys."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Memory:
+class _Memory(NamedTuple):
     """One chip: blocks that differ, by index, as keys. ``wear``: erase counts, compressed; b"": the same ones."""
 
     changed: tuple[tuple[int, bytes], ...]
     wear: bytes
 
 
-@dataclass(frozen=True, slots=True)
-class PackedState:
+class PackedState(NamedTuple):
     """A state as its difference from a memory that the other side has."""
 
     memory: tuple[_Memory, ...]
@@ -56,8 +54,7 @@ class PackedState:
         return [key for chip in self.memory for _, key in chip.changed]
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(NamedTuple):
     """One stretch to be executed. ``is_whole``: the whole session, past all waypoints."""
 
     state: PackedState
@@ -74,8 +71,7 @@ class Lacks:
 _fields_of = attrgetter(*(field.name for field in fields(Operation)))
 
 
-@dataclass(frozen=True, slots=True)
-class _Entries:
+class _Entries(NamedTuple):
     """A journal, its operations in columns: a third of the bytes and a quarter of the time of pickled entries.
     ``others``: what is no operation, by its place."""
 
@@ -97,15 +93,13 @@ class _Entries:
         return [others[at] if at in others else next(following) for at in range(count)]
 
 
-@dataclass(frozen=True, slots=True)
-class _Trace:
+class _Trace(NamedTuple):
     consulted: tuple[UnitAddress, ...]
     determined: tuple[UnitAddress, ...]
     written: tuple[UnitAddress, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class PackedRun:
+class PackedRun(NamedTuple):
     """What happened in a stretch. ``end`` differs from the state it began in."""
 
     entries: _Entries

@@ -50,10 +50,11 @@ class Runner:
             except Deadly as end:
                 yield Died(number, end.how)
 
-    def foresee(self, guess: Callable[[], Asked | None]) -> None:
-        """Ask ``guess`` where the campaign may come next, whenever workers could do with it."""
+    def foresee(self, guess: Callable[[], Asked | None], later: Callable[[], Asked | None]) -> None:
+        """Ask ``guess`` where the campaign may come next, and ``later`` where it will come for certain after that,
+        whenever workers could do with it."""
         if self._ahead is not None:
-            self._ahead.foresee = guess
+            self._ahead.foresee, self._ahead.later = guess, later
 
     def go_on(self) -> None:
         """Called now and then by whoever does something else meanwhile, so that workers do not wait."""

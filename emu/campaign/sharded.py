@@ -5,7 +5,7 @@ grow smaller towards its end. Workers return facts about their shard; what a fac
 
 - Counts add up. Of two findings with one key the one that comes first in the walk stays, with its path.
 - A state is expanded once, by the edge that meets it first in the walk; so layer 2 is cut when layer 1 is complete.
-- What layer 1 breaks goes into the shards of layer 2, which do not report it again.
+- What layer 1 leads to goes into the shards of layer 2, which neither run nor report it again.
 
 An edge whose trial takes its worker along, whoever works on it, is a finding of its own: see `KILLED`.
 
@@ -17,14 +17,14 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate, islice
 from typing import Any
 
 from emu.board import CheckEntry
 from emu.campaign.edges import Child, harshness
 from emu.campaign.engines import Died, Engine, Listener
-from emu.campaign.explore import Explorer
+from emu.campaign.explore import Explorer, Seen
 from emu.campaign.judge import Chain, Judge, State
 from emu.campaign.options import Options, Progress
 from emu.campaign.shards import Counts, Known, Partial, Piece, Position, Shard, StateKey
@@ -58,6 +58,8 @@ class _Walk:
     session: int
     ends: Counts
     """``ends[i]``: edges up to and with entry i."""
+    kin: int = 0
+    """The shard that met the parent."""
 
     @property
     def edges(self) -> int:
@@ -87,9 +89,10 @@ class ShardedExplorer(Explorer):
         self._bounds = bounds
         self._golden: Chain
         self._walks: dict[tuple[Position | None, int], _Walk] = {}
-        self._broken: dict[StateKey, Any] = {}
+        self._met_before: dict[StateKey, Seen] = {}
         self._at_once: set[tuple[str, StateKey, str]] = set()
         self._below: dict[StateKey, tuple[Position, tuple[Counts, ...]]] = {}
+        self._firsts: list[Position] = []
         self._killed = 0
 
     def _walk(self, golden: Chain, layer: int) -> None:
@@ -98,10 +101,14 @@ class ShardedExplorer(Explorer):
         self._walks = {(walk.parent, walk.session): walk for walk in walks}
         pieces = [walk.piece(0, walk.edges) for walk in walks]
         self._where = f"{sum(walk.edges for walk in walks):,} edges in shards"
-        known = Known(dict(self._broken), frozenset(self._at_once))
+        known = Known(dict(self._met_before), frozenset(self._at_once))
+        shards = [Shard(layer, cut, known, self._kin_of(cut[0])) for cut in self._cut(pieces, self._size)]
+        if layer == 1:
+            self._firsts = [(shard.pieces[0].session, *shard.pieces[0].at) for shard in shards]
+            shards = [replace(shard, kin=kin) for kin, shard in enumerate(shards)]
         found: dict[Any, Partial] = {}
         try:
-            self._explore([Shard(layer, cut, known) for cut in self._cut(pieces, self._size)], found)
+            self._explore(shards, found)
         finally:
             for order in sorted(found):
                 self._merge(found[order])
@@ -116,8 +123,9 @@ class ShardedExplorer(Explorer):
     def _nested_walks(self) -> Iterator[_Walk]:
         """What follows each state of layer 1, in the order in which the walk meets them."""
         for parent, sessions in sorted(self._below.values()):
+            kin = bisect_right(self._firsts, parent) - 1
             for number, counts in enumerate(sessions):
-                yield _Walk(parent, number, tuple(accumulate(counts)))
+                yield _Walk(parent, number, tuple(accumulate(counts)), kin)
 
     def _size(self, left: int) -> int:
         """How many edges go into a shard where so many are ``left``: fewer and fewer, so that no worker sits over a
@@ -125,12 +133,15 @@ class ShardedExplorer(Explorer):
         return max(MIN_EDGES, min(MAX_EDGES, left // (SHARDS_PER_JOB * self._engine.jobs)))
 
     def _cut(self, pieces: Sequence[Piece], size: Callable[[int], int]) -> Iterator[tuple[Piece, ...]]:
-        """The edges of ``pieces`` in groups of ``size(left)`` where so many are left, the last one of the rest."""
+        """The edges of ``pieces`` in groups of ``size(left)`` where so many are left; fewer where a kin ends."""
         group: list[Piece] = []
         left = sum(piece.stop - piece.start for piece in pieces)
         room = size(left)
         for piece in pieces:
             walk, start = self._walks[piece.parent, piece.session], piece.start
+            if group and self._kin_of(group[0]) != walk.kin:
+                yield tuple(group)
+                group, room = [], size(left)
             while start < piece.stop:
                 stop = min(piece.stop, start + room)
                 group.append(walk.piece(start, stop))
@@ -142,6 +153,9 @@ class ShardedExplorer(Explorer):
                     group, room = [], size(left)
         if group:
             yield tuple(group)
+
+    def _kin_of(self, piece: Piece) -> int:
+        return self._walks[piece.parent, piece.session].kin
 
     # -- exploring -----------------------------------------------------------------------------------------
 
@@ -159,7 +173,7 @@ class ShardedExplorer(Explorer):
 
     def _split(self, shard: Shard) -> list[Shard]:
         size = -(-shard.edges // SPLIT)
-        return [Shard(shard.layer, cut, shard.known) for cut in self._cut(shard.pieces, lambda left: size)]
+        return [replace(shard, pieces=cut) for cut in self._cut(shard.pieces, lambda left: size)]
 
     def take(self, shard: Shard, partial: Partial, found: dict[Any, Partial]) -> None:
         """A shard is done. Coverage is counted at once, for whoever watches; the rest when its layer ends."""
@@ -177,7 +191,7 @@ class ShardedExplorer(Explorer):
             known = self._findings.setdefault(finding.key, finding)
             if known is not finding:
                 known.count += finding.count
-        self._broken |= partial.known.broken
+        self._met_before |= partial.known.met
         self._at_once |= partial.known.at_once
         for key, below in partial.below.items():
             self._below.setdefault(key, below)

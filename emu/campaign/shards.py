@@ -51,19 +51,22 @@ class Piece:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What fewer interruptions break already, so that it is not reported again: states, and edges broken at once."""
+    """What fewer interruptions lead to: states, with what follows, so that it is neither run nor reported again, and
+    edges broken at once."""
 
-    broken: dict[StateKey, Seen] = field(default_factory=dict)
+    met: dict[StateKey, Seen] = field(default_factory=dict)
     at_once: frozenset[tuple[str, StateKey, str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """Pieces of one layer, in the order of the walk."""
+    """Pieces of one layer, in the order of the walk. ``kin``: whoever had a shard of that kin has run what their
+    parents lead to."""
 
     layer: int
     pieces: tuple[Piece, ...]
     known: Known
+    kin: int = 0
 
     @property
     def edges(self) -> int:
@@ -72,7 +75,7 @@ class Shard:
 
 @dataclass(frozen=True, slots=True)
 class Partial:
-    """What one shard came to. ``known``: what it broke, for the layers below. ``below``: each state it met with the
+    """What one shard came to. ``known``: what it met, for the layers below. ``below``: each state it met with the
     edge that met it first, and the edges of each session that follows; empty in the last layer. ``tally``: outcomes by
     the place of the first interruption."""
 
@@ -111,7 +114,7 @@ class ShardWorker(Explorer):
         self._ends: dict[StateKey, Seen] = {}
 
     def __call__(self, shard: Shard) -> Partial:
-        self._seen = dict(shard.known.broken)
+        self._seen = dict(shard.known.met)
         self._met_at = dict.fromkeys(shard.known.at_once, shard.layer - 1)
         self._findings, self._below, self._last = {}, {}, None
         self._parents = _Parents(self, self._golden)
@@ -121,13 +124,10 @@ class ShardWorker(Explorer):
             self._explore(piece, shard.layer)
         cover = self._cover.take()
         assert cover.edges == shard.edges, f"{cover.edges} edges in a shard of {shard.edges}: please report"
-        return Partial(cover, list(self._findings.values()), self._broken(shard.layer), self._below, dict(self._tally))
+        return Partial(cover, list(self._findings.values()), self._known(shard.layer), self._below, dict(self._tally))
 
-    def _broken(self, layer: int) -> Known:
-        if layer == self._options.depth:
-            return Known()
-        broken = {key: seen for key, seen in self._seen.items() if seen.breaches}
-        return Known(broken, frozenset(self._met_at))
+    def _known(self, layer: int) -> Known:
+        return Known() if layer == self._options.depth else Known(self._seen, frozenset(self._met_at))
 
     def _explore(self, piece: Piece, layer: int) -> None:
         chain, path, kinds = (self._golden, (), ()) if piece.parent is None else self._under(piece)

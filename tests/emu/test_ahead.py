@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 import pytest
 
 import emu.campaign.ahead as ahead_room
 from emu.campaign.ahead import Asked
-from emu.campaign.cache import RunCache
+from emu.campaign.cache import Piece, RunCache
 from emu.campaign.edges import EdgeWalker
 from emu.campaign.engines import Died, Listener, Raised
 from emu.campaign.engines.inline import InlineEngine
@@ -117,8 +119,12 @@ def runner_on(engine: Eager, rig: UpdateRig) -> Runner:
 
 def guesses(runner: Runner, *states: DeviceState) -> None:
     """Have ``runner`` told once each that these come next."""
+    runner.foresee(one_by_one(states), lambda: None)
+
+
+def one_by_one(states: Sequence[DeviceState]) -> Callable[[], Asked | None]:
     left: list[Asked] = [(state, None) for state in states]
-    runner.foresee(lambda: left.pop(0) if left else None)
+    return lambda: left.pop(0) if left else None
 
 
 def asked(runner: Runner, *states: DeviceState) -> list[Any]:
@@ -168,6 +174,70 @@ def test_a_guess_that_comes_true_is_not_executed_again(rig: UpdateRig, monkeypat
     assert 0 < ahead <= engine.put - before == sum(piece.executed for piece in session.pieces)
 
 
+@pytest.fixture
+def unlike(rig: UpdateRig) -> list[DeviceState]:
+    """States of which none tells what happens from another."""
+    return [replace(rig.initial(1), ram=(("word", n),)) for n in range(6)]
+
+
+@pytest.fixture
+def engine(rig: UpdateRig, monkeypatch: pytest.MonkeyPatch) -> Eager:
+    monkeypatch.setattr(ahead_room, "LOOK_EVERY_S", -1.0)
+    return Eager(rig)
+
+
+def test_what_comes_later_is_begun_when_nothing_sooner_comes_to_mind(
+    rig: UpdateRig, engine: Eager, unlike: list[DeviceState], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ahead_room, "PER_JOB", 1)
+    monkeypatch.setattr(engine, "jobs", 1)
+    runner = runner_on(engine, rig)
+    runner.foresee(one_by_one(unlike[3:]), one_by_one(unlike[:3]))
+    begun: dict[tuple[tuple[str, int], ...], None] = {}
+    answer = engine.answer
+    monkeypatch.setattr(engine, "answer", lambda item: (begun.setdefault(item.state.ram), answer(item))[1])
+    for _ in range(40):
+        runner.go_on()
+    words = [n for _, n in chain(*begun)]
+    assert words == [3, 4, 5, 0, 1, 2]
+    put = engine.put
+    assert all(each.executed for each in asked(runner, *unlike[:3]))
+    assert engine.put == put
+
+
+def test_only_so_much_is_begun_because_it_comes_later(
+    rig: UpdateRig, engine: Eager, unlike: list[DeviceState], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ahead_room, "LATER_PER_JOB", 2)
+    runner = runner_on(engine, rig)
+    runner.foresee(lambda: None, one_by_one(unlike))
+    for _ in range(20):
+        runner.go_on()
+    stretches = [len(RunCache(rig).session(each).pieces) for each in unlike]
+    assert engine.put == sum(stretches[: 2 * engine.jobs]) < sum(stretches)
+    asked(runner, *unlike[: 2 * engine.jobs])
+    runner.go_on()
+    assert engine.put > sum(stretches[: 2 * engine.jobs])
+    asked(runner, *unlike)
+    assert engine.put == sum(stretches)
+
+
+def test_what_comes_later_is_not_forgotten_for_guesses(
+    rig: UpdateRig, engine: Eager, unlike: list[DeviceState], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ahead_room, "KEPT_PER_JOB", 1)
+    runner = runner_on(engine, rig)
+    for guess, later in ((unlike[:0], unlike[:2]), (unlike[2:], unlike[:0])):
+        runner.foresee(one_by_one(guess), one_by_one(later))
+        for _ in range(20):
+            runner.go_on()
+    put = engine.put
+    asked(runner, *unlike[:2])
+    assert engine.put == put
+    asked(runner, *unlike[2:])
+    assert engine.put > put
+
+
 def test_a_state_that_stands_twice_in_a_batch_is_put_once(rig: UpdateRig) -> None:
     engine = Eager(rig)
     sessions = asked(runner_on(engine, rig), *[rig.initial(0)] * 50)
@@ -196,15 +266,13 @@ def test_what_leaves_elsewhere_is_not_recognised_by_what_is_learned_then(board: 
     alike = elsewhere = 0
     for known in range(0, len(states), 7):
         cache.session(states[known])
-        left = [each for each in states if cache.foreseen(each) is None]
+        left = [(each, mark) for each in states if not isinstance(mark := cache.foreseen(each), Piece)]
         if not left:
             break
-        first, *others = left
-        marks = [cache.leaves_at(each) for each in others]
-        mark = cache.leaves_at(first)
+        (first, mark), *others = left
         cache.session(first)
-        for each, own in zip(others, marks, strict=True):
-            recognised = cache.foreseen(each) is not None
+        for each, own in others:
+            recognised = isinstance(cache.foreseen(each), Piece)
             assert not recognised or own == mark
             alike += recognised
             elsewhere += own != mark

@@ -14,11 +14,11 @@ import emu.campaign.sharded as sharded
 from emu.campaign.edges import EVENT_NAMES
 from emu.campaign.engines import Died, EngineName, Listener, WorkSpec, make_engine
 from emu.campaign.engines.inline import InlineEngine
-from emu.campaign.explore import Explorer
+from emu.campaign.explore import Explorer, Seen
 from emu.campaign.judge import Chain, Judge, State
 from emu.campaign.options import Options
 from emu.campaign.sharded import ShardedExplorer
-from emu.campaign.shards import Shard, make, shard_spec
+from emu.campaign.shards import Shard, ShardWorker, StateKey, make, shard_spec
 from emu.campaign.token import parse_token, token_for
 from emu.campaign.verdict import KILLED, Coverage, Finding, Verdict
 from emu.errors import ScenarioError
@@ -230,6 +230,66 @@ def test_the_order_in_which_shards_are_done_does_not_matter(monkeypatch: pytest.
     verdict = ShardedExplorer(rig, bounds, asked, engine).explore()
     assert_same(inline(rig_on(board, firmware=firmware), **options), verdict)
     assert any(finding.count > 1 for finding in verdict.findings)
+
+
+class Forgetful(InlineEngine):
+    """A new worker for every shard."""
+
+    def map(self, items: Sequence[Shard], listener: Listener | None = None) -> list[Any]:
+        told = listener or Listener()
+        results: list[Any] = []
+        for index, shard in enumerate(items):
+            results += super().map([shard])
+            told.result(index, results[-1])
+            self.close()
+        return results
+
+
+@pytest.mark.parametrize(("board", "firmware", "options"), CAMPAIGNS[1:])
+def test_what_fewer_interruptions_lead_to_is_not_run_again(
+    board: str, firmware: ModelFirmware, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sharded, "MIN_EDGES", 1_000_000)
+    monkeypatch.setattr(sharded, "MAX_EDGES", 1_000_000)
+    rigs = [rig_on(board, firmware=firmware) for _ in range(2)]
+    asked, bounds = options_for(rigs[1], **options), rigs[1].board.document.checks
+    engine = Forgetful(shard_spec(rig_spec(rigs[1]), rigs[1], bounds, asked))
+    asked_for: dict[int, list[StateKey]] = {1: [], 2: []}
+    met = ShardWorker._met
+
+    def noted(self: ShardWorker, state: State, layer: int) -> tuple[Seen, bool]:
+        asked_for[layer].append(state.key)
+        return met(self, state, layer)
+
+    monkeypatch.setattr(ShardWorker, "_met", noted)
+    verdict = ShardedExplorer(rigs[1], bounds, asked, engine).explore()
+    assert_same(inline(rigs[0], **options), verdict)
+    first, second = map(set, asked_for.values())
+    assert min(len(first), len(second)) > 5
+    assert not first & second
+
+
+def test_what_a_state_leads_to_is_explored_by_who_met_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each shard says whose kin it is: of the shard of the layer before that met all of its parents first."""
+    monkeypatch.setattr(sharded, "MIN_EDGES", 20)
+    board, firmware, options = CAMPAIGNS[1]
+    rig = rig_on(board, firmware=firmware)
+    asked, bounds = options_for(rig, **options), rig.board.document.checks
+    below: list[tuple[int, set[Any]]] = []
+    nested: list[tuple[int, set[Any]]] = []
+
+    class Watched(InlineEngine):
+        def map(self, items: Sequence[Shard], listener: Listener | None = None) -> list[Any]:
+            results = super().map(items, listener)
+            for shard, partial in zip(items, results, strict=True):
+                below.append((shard.kin, {position for position, _ in partial.below.values()}))
+                nested.append((shard.kin, {piece.parent for piece in shard.pieces if piece.parent}))
+            return results
+
+    ShardedExplorer(rig, bounds, asked, Watched(shard_spec(rig_spec(rig), rig, bounds, asked))).explore()
+    met = {position: kin for kin, positions in below for position in positions}
+    assert all(met[parent] == kin for kin, parents in nested for parent in parents)
+    assert len({kin for kin, parents in nested if parents}) > 3
 
 
 # -- ending early ----------------------------------------------------------------------------------------

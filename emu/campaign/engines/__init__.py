@@ -3,6 +3,9 @@
 An engine maps items to results, in order. A result is a function of its item alone, so which engine did the work, with
 how many workers, and how many of them died meanwhile, changes the time and nothing else.
 
+**Kin.** An item may say with a number, ``kin``, with which others it goes well: who has done one of them remembers
+something that makes the others cheaper. It is a wish; it changes no result.
+
 **Blame.** A worker can die of the item it works on (a crash in native code, a call of exit, memory), or of something
 that has nothing to do with it (the machine is short of memory, somebody kills processes). An item is blamed only when
 it was alone with its worker and took it along, and then again. Its result is `Died`; everybody else's are kept.

@@ -1,4 +1,7 @@
-"""Items that wait for a worker: in which order they go out, and how many at a time.
+"""Items that wait for a worker: in which order they go out, how many at a time, and to whom.
+
+Items of one kin go to the worker that got the first of them. A worker that finds only others' kin takes the last item,
+which its owner would come to last.
 
 Neighbours: `workers` hands them out. Knows no process.
 """
@@ -26,6 +29,7 @@ class Item:
     number: int
     content: Any
     owner: Owner
+    kin: int | None = None
     deaths: int = 0
     deaths_alone: int = 0
 
@@ -37,6 +41,7 @@ class Waiting:
         self._jobs = jobs
         self._open: deque[Item] = deque()
         self._suspects: deque[Item] = deque()
+        self._doers: dict[int, object] = {}
 
     def __len__(self) -> int:
         return len(self._open) + len(self._suspects)
@@ -60,14 +65,27 @@ class Waiting:
         self._open = deque(item for item in self._open if item.owner is not owner)
         self._suspects = deque(item for item in self._suspects if item.owner is not owner)
 
-    def shard(self, least: int) -> list[Item]:
+    def gone(self, who: object) -> None:
+        """A worker is no more: its kin is everybody's."""
+        self._doers = {kin: doer for kin, doer in self._doers.items() if doer is not who}
+
+    def shard(self, who: object, least: int) -> list[Item]:
         """For a worker that has nothing: a suspect alone, or a share of what is left, so that the last shards are small
         and all workers end together; ``least`` of them if there is enough for everybody."""
         if self._suspects:
             return [self._suspects.popleft()]
         share = len(self._open) // (4 * self._jobs)
-        return self.some(max(1, min(MAX_SHARD, share), min(least, len(self._open) // self._jobs)))
+        return self.some(who, max(1, min(MAX_SHARD, share), min(least, len(self._open) // self._jobs)))
 
-    def some(self, most: int) -> list[Item]:
-        """The next items, no suspects."""
-        return [self._open.popleft() for _ in range(min(most, len(self._open)))]
+    def some(self, who: object, most: int) -> list[Item]:
+        """The next items for a worker, no suspects."""
+        found: list[Item] = []
+        passed: list[Item] = []
+        while self._open and len(found) < most:
+            item = self._open.popleft()
+            is_own = item.kin is None or self._doers.setdefault(item.kin, who) is who
+            (found if is_own else passed).append(item)
+        self._open.extendleft(reversed(passed))
+        if not found and self._open and most > 0:
+            found.append(self._open.pop())
+        return found

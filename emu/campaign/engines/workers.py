@@ -122,13 +122,13 @@ class WorkersEngine:
         queued = max(1, min(MOST_QUEUED, int(QUEUED_S / self._pace_s))) if self._pace_s else MOST_QUEUED
         for worker in sorted(self._workers, key=lambda worker: len(worker.shard)):
             if worker.is_idle and self._waiting and worker.process.is_there:  # nobody is blamed for an earlier death
-                items = self._waiting.shard(queued)
+                items = self._waiting.shard(worker, queued)
                 worker.has_suspect = any(item.deaths for item in items)
                 worker.is_alone = len(items) == 1
                 worker.watch = Stopwatch()
                 self._send(worker, items)
             elif worker.is_ready and not worker.has_suspect and len(worker.shard) <= queued // 2:
-                items = self._waiting.some(queued - len(worker.shard))
+                items = self._waiting.some(worker, queued - len(worker.shard))
                 worker.is_alone = worker.is_alone and not items
                 self._send(worker, items)
         starting = sum(not worker.is_ready for worker in self._workers)
@@ -218,6 +218,7 @@ class WorkersEngine:
     def _remove(self, worker: _Worker) -> None:
         self._selector.unregister(worker.process)
         self._workers.remove(worker)
+        self._waiting.gone(worker)
 
 
 class WorkersStream:
@@ -231,7 +232,7 @@ class WorkersStream:
     def put(self, item: Any, *, is_urgent: bool = False) -> int:
         number = next(self._engine.numbers)
         self._unfinished += 1
-        self._engine.add(Item(number, item, self), is_urgent=is_urgent)
+        self._engine.add(Item(number, item, self, getattr(item, "kin", None)), is_urgent=is_urgent)
         return number
 
     def take(self, number: int, result: Any) -> None:
