@@ -176,12 +176,12 @@ class LaneRules:
 
     Of the register at ``gate`` the bits ``calm`` have to be clear and ``armed`` set, and of that at ``status`` the bits
     ``errors`` clear. ``width``: bytes of a store; 0: one, two or four, as two bits of the gate from ``width_shift`` on
-    say. ``pair``: two of them make one program, of which the first sets ``half`` in the status. ``blank``: cells must
-    be erased and unused; else no bit may have to go back. A program sets ``done`` in the status.
+    say. ``stores``: so many words make one program, in order; all but the last of them set ``half`` in the status.
+    ``blank``: cells must be erased and unused; else no bit may have to go back. A program sets ``done`` in the status.
 
     A store that changes no bit but those in ``plain`` of its register changes those and nothing else, where writing 0
-    leaves the gate's bits in ``kept`` alone; of one in ``clear``, bits are cleared by writing 1. Both only while the
-    gate is calm.
+    leaves the gate's bits in ``kept`` alone; a store to one in ``clear`` clears bits of the status by writing 1. Both
+    only while the gate is calm.
     """
 
     gate: int
@@ -196,12 +196,12 @@ class LaneRules:
     done: int = 0
     half: int = 0
     width_shift: int = 0
-    pair: bool = False
+    stores: int = 1
     blank: bool = True
 
 
-class KeepsHalf(Protocol):
-    """Half of a program: three words, as `flash.latch` has them."""
+class KeepsStores(Protocol):
+    """The first stores of a program: four words, as `flash.latch` has them."""
 
     @property
     def words(self) -> NDArray[np.uint64]: ...
@@ -220,4 +220,4 @@ class HasLane(Protocol):
     @property
     def words(self) -> NDArray[np.uint32]: ...
     @property
-    def latch(self) -> KeepsHalf: ...
+    def latch(self) -> KeepsStores: ...

@@ -31,7 +31,7 @@ something; an interruption is planned, or every point is looked at; the array ha
 memory beside the chip is at work as well, so that entries of the journal have an order to be found out."""
 CAPACITY = 1 << 12
 _NEVER = 1 << 62
-_ROW_WORDS = 4
+_ROW_WORDS = 5
 
 
 class FlashLane:
@@ -51,7 +51,7 @@ class FlashLane:
         self._ring: NDArray[np.uint64] = np.zeros((CAPACITY, _ROW_WORDS), np.uint64)
         self._plain, self._clear = _table(rules.plain, controller.size), _table(rules.clear, controller.size)
         self._controller, self._device, self._core = controller, device, core
-        self._operand = 1 if rules.width == 0 else 2 * rules.width if rules.pair else rules.width
+        self._operand = rules.width * rules.stores or 1
         self._duration_us = 0
         state, cells = self.state, device.cells
         state[code.REGISTERS_SIZE] = controller.size
@@ -60,7 +60,7 @@ class FlashLane:
         state[code.STATUS], state[code.ERRORS] = rules.status // 4, rules.errors
         state[code.DONE], state[code.HALF] = rules.done, rules.half
         state[code.WIDTH], state[code.WIDTH_SHIFT] = rules.width, rules.width_shift
-        state[code.PAIR], state[code.BLANK] = rules.pair, rules.blank
+        state[code.STORES], state[code.BLANK], state[code.EMPTY] = rules.stores, rules.blank, cells.erased
         state[code.UNIT_SHIFT] = device.geometry.unit.bit_length() - 1
         state[code.ROOM] = CAPACITY
         for word, array in (
@@ -117,10 +117,10 @@ class FlashLane:
         count = state[code.PENDING]
         state[code.PENDING] = state[code.SPENT] = 0
         ring, duration_us = self._ring[:count].tolist(), self._duration_us
-        began = core.charge_to_each([executed for _, _, _, executed in ring], duration_us)
+        began = core.charge_to_each([executed for *_, executed in ring], duration_us)
         programs = [
-            (address, value.to_bytes(length, "little"), start_us)
-            for (address, value, length, _), start_us in zip(ring, began, strict=True)
+            (address, (low | high << 64).to_bytes(length, "little"), start_us)
+            for (address, low, high, length, _), start_us in zip(ring, began, strict=True)
         ]
         self._device.programmed(programs, duration_us)
         self._caught_up()

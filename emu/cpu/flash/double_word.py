@@ -54,7 +54,7 @@ from emu.cpu.flash.regions import Region
 
 LANE = LaneRules(
     gate=CR, calm=LOCK | FSTPG | EOPIE | ERRIE | RDERRIE | PER | MER1 | MER2, armed=PG, kept=OPTLOCK,
-    status=SR, errors=ERRORS, width=4, pair=True, plain={CR: PG}, clear={SR: EOP | OPERR | ERRORS | OPTVERR},
+    status=SR, errors=ERRORS, width=4, stores=2, plain={CR: PG}, clear={SR: EOP | OPERR | ERRORS | OPTVERR},
 )  # fmt: skip
 
 
@@ -97,7 +97,7 @@ class DoubleWordFlash(DoubleWordControl):
         if held is None or offset != held[0] + 4:
             self._error(PGAERR | PGSERR, what, "it is not the other half of the double word begun (PGAERR)")
             return
-        data = held[1].to_bytes(4, "little") + value.to_bytes(4, "little")
+        data = held[1] + value.to_bytes(4, "little")
         if self._may_program(held[0], data, what):
             self.main.program(held[0], data)
             self._done()

@@ -1,6 +1,6 @@
-"""Half of a program that waits in a controller for its other half.
+"""The first stores of a program, which wait in a controller for the last.
 
-Neighbours: the chips that make one program of two stores; `flash_lane` holds a half in the same three words.
+Neighbours: the chips that make one program of several stores; `flash_lane` holds them in the same four words.
 """
 
 from __future__ import annotations
@@ -8,12 +8,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+_WORD = 4
+
 
 class Latch:
-    """``words``: 1 while something is held, its offset, its value. Both are of a store of four bytes."""
+    """``words``: how many stores are held, the offset of the first, and 16 bytes for what they hold. They are stores of
+    four bytes each, one behind the other."""
 
     def __init__(self) -> None:
-        self.words: NDArray[np.uint64] = np.zeros(3, np.uint64)
+        self.words: NDArray[np.uint64] = np.zeros(4, np.uint64)
         self._words = self.words.data
 
     @property
@@ -23,12 +26,13 @@ class Latch:
     def hold(self, offset: int, value: int) -> None:
         self._words[0], self._words[1], self._words[2] = 1, offset, value
 
-    def take(self) -> tuple[int, int] | None:
-        """(offset, value) of what was held; None: nothing was. It is held no more."""
-        if not self._words[0]:
+    def take(self) -> tuple[int, bytes] | None:
+        """(offset, content) of what was held; None: nothing was. It is held no more."""
+        count = self._words[0]
+        if not count:
             return None
         self._words[0] = 0
-        return self._words[1], self._words[2]
+        return self._words[1], (self._words[2] | self._words[3] << 64).to_bytes(16, "little")[: count * _WORD]
 
     def drop(self) -> None:
         self._words[0] = 0

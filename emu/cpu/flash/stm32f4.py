@@ -199,7 +199,7 @@ class Stm32F4Flash(ControllerBase):
         if offset % 8 == 0:
             self.latch.hold(offset, value)
         elif held is not None and held[0] == offset - 4:
-            self._program(offset - 4, held[1].to_bytes(4, "little") + value.to_bytes(4, "little"))
+            self._program(offset - 4, held[1] + value.to_bytes(4, "little"))
         else:
             self._error(PGAERR, what, "at x64 the low word of the same double word comes first (PGAERR)")
 

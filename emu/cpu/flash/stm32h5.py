@@ -25,6 +25,7 @@ Neighbours: `controller`, `keys`, `operations`, `regions`.
 from __future__ import annotations
 
 from emu.cpu.contract import StoreOutcome
+from emu.cpu.faces import LaneRules
 from emu.cpu.flash.controller import ControllerBase, OptionEffects
 from emu.cpu.flash.keys import Lock
 from emu.cpu.flash.operations import complete, erase, erase_bank, is_blank
@@ -36,9 +37,11 @@ KEY1, KEY2, OPTKEY1, OPTKEY2 = 0x4567_0123, 0xCDEF_89AB, 0x0819_2A3B, 0x4C5D_6E7
 ACR, NSKEYR, OPTKEYR, OPSR, OPTCR, NSSR, NSCR, NSCCR = 0x00, 0x04, 0x0C, 0x18, 0x1C, 0x20, 0x28, 0x30
 ECCCORR, ECCDETR = 0x100, 0x104
 BSY, WBNE, EOP, WRPERR, PGSERR, STRBERR, INCERR = (1 << bit for bit in (0, 1, 16, 17, 18, 19, 20))
-ERRORS = WRPERR | PGSERR | STRBERR | INCERR | 1 << 21 | 1 << 22 | 1 << 23
+PENDING = WRPERR | PGSERR | STRBERR | INCERR
+ERRORS = PENDING | 1 << 21 | 1 << 22 | 1 << 23
 LOCK, PG, SER, BER, FW, START, MER, BKSEL = (1 << bit for bit in (0, 1, 2, 3, 4, 5, 15, 31))
-STORED = PG | SER | BER | 0x7F << 6 | MER | 0xFF << 16 | BKSEL
+ENABLES = 0xFF << 16
+STORED = PG | SER | BER | 0x7F << 6 | MER | ENABLES | BKSEL
 OPTLOCK, OPTSTART, OPTION_CHANGE = 1 << 0, 1 << 1, 6
 ECCC, ECCD, ECCIE, BK_ECC = 1 << 30, 1 << 31, 1 << 25, 1 << 22
 IWDG_SW, NRST_STDBY, IWDG_STDBY = 1 << 3, 1 << 7, 1 << 21
@@ -53,6 +56,14 @@ class Stm32H5Flash(ControllerBase):
     BASE = 0x4002_2000
     IRQ = 6
     ROWS = (ROW,)
+    LANE = LaneRules(
+        gate=NSCR, calm=LOCK | SER | BER | FW | START | MER | ENABLES, armed=PG, status=NSSR, errors=PENDING,
+        half=WBNE, done=EOP, width=4, stores=QUAD // 4, plain={NSCR: PG | 0x7F << 6 | BKSEL},
+        clear={NSCCR: EOP | ERRORS},
+    )  # fmt: skip
+
+    _begun: int
+    _buffer: dict[int, int]
 
     def _row_regions(self) -> tuple[Region, ...]:
         self._lock = Lock(KEY1, KEY2)
@@ -84,8 +95,7 @@ class Stm32H5Flash(ControllerBase):
     def _reset_registers(self) -> None:
         self._lock.reset()
         self._option_lock.reset()
-        self._begun = -1
-        self._buffer: dict[int, int] = {}
+        self._drop()
         swapped = self._options[OPTSR] & SWAP_BANK
         for offset, value in (
             (ACR, 0x13), (OPSR, self._cut_operation), (OPTCR, OPTLOCK | swapped), (NSSR, 0), (NSCR, LOCK),
@@ -146,8 +156,10 @@ class Stm32H5Flash(ControllerBase):
             self._lock.close()
         kept = control & STORED & ~lanes | value & STORED
         self._put(NSCR, kept | (0 if self._lock.is_open else LOCK))
-        if value & FW and self._buffer:
-            self._flush()
+        if value & FW:
+            self._take_begun()
+            if self._buffer:
+                self._flush()
         if value & START and self._lock.is_open:
             self._start(kept)
         self._drive()
@@ -181,6 +193,10 @@ class Stm32H5Flash(ControllerBase):
             return False
         return True
 
+    @property
+    def is_unprotected(self) -> bool:
+        return all(self._get(register) == 0xFFFF_FFFF for register in WRP)
+
     def _is_protected(self, sector: int) -> bool:
         bank, within = divmod(sector, self.main.geometry.sector_count // 2)
         return not self._get(WRP[bank]) >> within // SECTORS_PER_WRP_BIT & 1
@@ -191,7 +207,8 @@ class Stm32H5Flash(ControllerBase):
         what = f"store of {size} bytes to {region.base + offset:#x}"
         start = offset - offset % QUAD
         places = range(offset - start, offset - start + size)
-        pending = self._get(NSSR) & (WRPERR | PGSERR | STRBERR | INCERR)
+        pending = self._get(NSSR) & PENDING
+        self._take_begun()
         if self._get(NSCR) & LOCK or not self._get(NSCR) & PG:
             self._error(PGSERR, what, "PG is not set (PGSERR)")
         elif pending:
@@ -213,8 +230,16 @@ class Stm32H5Flash(ControllerBase):
         self._drive()
         return "done"
 
+    def _take_begun(self) -> None:
+        """What is held of a quad word that was begun in words."""
+        held = self.latch.take()
+        if held is not None:
+            self._begun, data = held
+            self._buffer = dict(enumerate(data))
+
     def _drop(self) -> None:
-        self._buffer = {}
+        self._begun, self._buffer = -1, {}
+        self.latch.drop()
         self._clear(NSSR, WBNE)
 
     def _flush(self) -> None:

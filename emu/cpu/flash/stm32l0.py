@@ -21,6 +21,7 @@ Neighbours: `controller`, `keys`, `operations`, `regions`.
 from __future__ import annotations
 
 from emu.cpu.contract import StoreOutcome
+from emu.cpu.faces import LaneRules
 from emu.cpu.flash.controller import ControllerBase, OptionEffects, ReadProtection
 from emu.cpu.flash.keys import Lock
 from emu.cpu.flash.operations import accepts, erase, timed
@@ -58,6 +59,10 @@ class Stm32L0Flash(ControllerBase):
     BASE = 0x4002_2000
     IRQ = 3
     ROWS = (OPTIONS, EEPROM)
+    LANE = LaneRules(
+        gate=PECR, calm=PELOCK | PRGLOCK | ERASE | FPRG | EOPIE | ERRIE, armed=0, kept=OPTLOCK,
+        status=SR, done=EOP, width=4, plain={PECR: PROG | DATA | FIX}, clear={SR: EOP | ERRORS | OPTVERR},
+    )  # fmt: skip
 
     def _row_regions(self) -> tuple[Region, ...]:
         self._locks = {PELOCK: Lock(*PEKEYS), PRGLOCK: Lock(*PRGKEYS), OPTLOCK: Lock(*OPTKEYS)}
@@ -178,6 +183,10 @@ class Stm32L0Flash(ControllerBase):
             self._program(offset, value.to_bytes(4, "little"), what)
         self._drive()
         return "done"
+
+    @property
+    def is_unprotected(self) -> bool:
+        return not self._write_protection
 
     def _program(self, offset: int, data: bytes, what: str) -> None:
         if not accepts(self.main, offset, data):

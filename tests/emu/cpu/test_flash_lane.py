@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import platform
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -21,11 +22,14 @@ from emu.cpu import lane_code as code
 from emu.cpu.block_counter import COUNT
 from emu.cpu.chip import bundled_chip
 from emu.cpu.engine import _READ, _STORE, _WRITE
+from emu.cpu.faces import LaneRules
 from emu.cpu.flash import make_controller
 from emu.cpu.flash.double_word import LANE as DOUBLE_WORD
 from emu.cpu.flash.nrf52840 import Nrf52840Flash
 from emu.cpu.flash.stm32f1 import Stm32F1Flash
 from emu.cpu.flash.stm32f4 import Stm32F4Flash
+from emu.cpu.flash.stm32h5 import WRP, Stm32H5Flash
+from emu.cpu.flash.stm32l0 import PEKEYS, PRGKEYS, Stm32L0Flash
 from emu.cpu.machine import Machine
 from emu.cpu.stops import Refused
 from emu.elf.board import load_elf_board
@@ -36,12 +40,21 @@ from flash.tears import TEAR_SETS
 from flash.timing import Timing
 from tests.emu.elf.boards import board
 
-CHIPS = {
-    "STM32F103xB": (Stm32F1Flash.LANE, 0x04, (0x4567_0123, 0xCDEF_89AB)),
-    "STM32F405xG": (Stm32F4Flash.LANE, 0x04, (0x4567_0123, 0xCDEF_89AB)),
-    "STM32L476xG": (DOUBLE_WORD, 0x08, (0x4567_0123, 0xCDEF_89AB)),
-    "STM32G071xB": (DOUBLE_WORD, 0x08, (0x4567_0123, 0xCDEF_89AB)),
-    "nRF52840": (Nrf52840Flash.LANE, 0, ()),
+Keys = tuple[tuple[int, int], ...]
+
+
+def keys(register: int, *values: int) -> Keys:
+    return tuple((register, value) for value in values or (0x4567_0123, 0xCDEF_89AB))
+
+
+CHIPS: dict[str, tuple[LaneRules | None, Keys]] = {
+    "STM32F103xB": (Stm32F1Flash.LANE, keys(0x04)),
+    "STM32F405xG": (Stm32F4Flash.LANE, keys(0x04)),
+    "STM32L476xG": (DOUBLE_WORD, keys(0x08)),
+    "STM32G071xB": (DOUBLE_WORD, keys(0x08)),
+    "STM32H563xI": (Stm32H5Flash.LANE, keys(0x04)),
+    "STM32L072xZ": (Stm32L0Flash.LANE, keys(0x0C, *PEKEYS) + keys(0x10, *PRGKEYS)),
+    "nRF52840": (Nrf52840Flash.LANE, ()),
 }
 NATIVE = pytest.mark.skipif(
     platform.machine() not in code.CODE or platform.system() != "Linux", reason="no machine code for this machine"
@@ -56,9 +69,8 @@ class Way:
         for device in machine.devices:
             device.timing = Timing(device.part, worn=False)
         machine.reset("power")
-        _, key, keys = CHIPS[chip]
-        for value in keys:
-            machine.controller.write(key, 4, value)
+        for register, value in CHIPS[chip][1]:
+            machine.controller.write(register, 4, value)
         self.registers, self.is_native = machine.chip.flash.registers, native
         self.says: list[object] = []
         if native:
@@ -123,24 +135,46 @@ class Way:
         if self.is_native and self.lane.behind[0]:
             self.lane.catch_up()
         machine.core.sync()
-        cells = machine.flash.cells
+        cells, controller = machine.flash.cells, machine.controller
+        if isinstance(controller, Stm32H5Flash):
+            controller._take_begun()
         return {
             "entries": machine._journal.entries, "notes": machine.notes, "now": machine.clock.now_us,
             "cells": cells.data.tobytes(), "uses": None if cells.uses is None else cells.uses.tobytes(),
-            "words": machine.controller.words.tolist(), "half": machine.controller.latch.take(),
+            "words": controller.words.tolist(), "half": controller.latch.take(),
+            "buffer": vars(controller).get("_buffer"), "interrupt": controller._irq_is_up,
             "statistics": machine.flash.statistics, "snapshot": machine.flash.snapshot().key, "says": self.says,
         }  # fmt: skip
 
 
-def step(chip: str) -> st.SearchStrategy[tuple[object, ...]]:
-    """An access to the controller or a store to two rows of flash; mostly what a driver does."""
+Step = tuple[object, ...]
+
+
+def driven(chip: str) -> st.SearchStrategy[list[Step]]:
+    """Accesses to the controller and stores to two rows of flash, whole programs among them; mostly what a driver
+    does."""
+    rules = CHIPS[chip][0]
+    assert rules is not None
+    width = rules.width or 4
+    words = st.lists(st.integers(0, (1 << 8 * width) - 1), min_size=rules.stores, max_size=rules.stores)
+    first = st.integers(0, 7).map(lambda n: 0x8000 + n * width * rules.stores)
+    programs = st.builds(lambda a, ws: [("store", a + n * width, width, w) for n, w in enumerate(ws)], first, words)
+    few = st.lists(step(chip), min_size=1, max_size=4)
+    return st.lists(programs | few, min_size=1, max_size=16).map(lambda found: list(chain.from_iterable(found)))
+
+
+def step(chip: str) -> st.SearchStrategy[Step]:
+    """One of them."""
     rules = CHIPS[chip][0]
     assert rules is not None
     bits = [1 << bit for bit in range(32) if (rules.calm | rules.armed | rules.kept) >> bit & 1]
     control = st.sampled_from([rules.armed, 0, rules.armed | rules.kept, *bits, *(rules.armed | bit for bit in bits)])
+    usual = [1 << bit for bit in range(32) if (rules.plain.get(rules.gate, 0) | rules.armed) >> bit & 1]
+    control |= st.builds(lambda one, other: rules.armed | one | other, st.sampled_from(usual), st.sampled_from(bits))
     if rules.width_shift:
         control |= st.integers(0, 3).map(lambda width: rules.armed | width << rules.width_shift)
     status = st.sampled_from([0, 1, rules.errors, rules.done, 0xFFFF_FFFF])
+    cleared = st.sampled_from([rules.status, *rules.clear])
     value = st.sampled_from([0, 0xFFFF_FFFF, 0xFFFF, 0x1234_5678]) | st.integers(0, 0xFFFF_FFFF)
     size = st.sampled_from([rules.width or 4] * 6 + [1, 2, 4])
     at = st.integers(0, 15).map(lambda n: 0x8000 + n * (rules.width or 4)) | st.integers(0x8000, 0x8020)
@@ -148,7 +182,7 @@ def step(chip: str) -> st.SearchStrategy[tuple[object, ...]]:
     return st.one_of(
         store, store, store,
         st.builds(lambda v: ("write", rules.gate, 4, v), control),
-        st.builds(lambda v: ("write", rules.status, 4, v), status),
+        st.builds(lambda r, v: ("write", r, 4, v), cleared, status),
         st.builds(lambda r, s: ("read", r, s), st.sampled_from([rules.gate, rules.status]), st.sampled_from([1, 2, 4])),
         st.builds(lambda n: ("code", n), st.integers(0, 4000)),
     )  # fmt: skip
@@ -159,7 +193,7 @@ def step(chip: str) -> st.SearchStrategy[tuple[object, ...]]:
 @settings(max_examples=25, deadline=None)
 @given(data=st.data())
 def test_call_by_call(chip: str, data: st.DataObject) -> None:
-    steps = data.draw(st.lists(step(chip), min_size=1, max_size=40))
+    steps = data.draw(driven(chip))
     rules = CHIPS[chip][0]
     assert rules is not None
     steps = [("write", rules.gate, 4, rules.armed), *steps]
@@ -168,6 +202,48 @@ def test_call_by_call(chip: str, data: st.DataObject) -> None:
         for what, *how in steps:
             way.do(what, *how)
     assert ways[0].left == ways[1].left
+
+
+@NATIVE
+@pytest.mark.parametrize("chip", list(CHIPS))
+def test_whatever_bit_of_the_gate_is_set(chip: str) -> None:
+    """With all usual ones: what it asks for is done, whether a program is plain then or not."""
+    rules = CHIPS[chip][0]
+    assert rules is not None
+    usual, width = rules.plain.get(rules.gate, 0) & ~(0xFF << 8) | rules.armed, rules.width or 1
+    for bit in (1 << n for n in range(32)):
+        ways = [Way(chip, native=native) for native in (True, False)]
+        for way in ways:
+            way.do("write", rules.gate, 4, rules.armed)
+            way.do("write", rules.gate, 4, usual | bit)
+            for at in range(rules.stores):
+                way.do("store", 0x8000 + at * width, width, 0x12)
+            way.says.append(way.machine.controller._irq_is_up)
+            way.do("write", rules.gate, 4, rules.armed)
+            for at in range(rules.stores):
+                way.do("store", 0x8100 + at * width, width, 0x34)
+            way.do("read", rules.gate, 4)
+        assert ways[0].left == ways[1].left, f"{bit:#x}"
+
+
+@NATIVE
+@pytest.mark.parametrize("chip", ["STM32H563xI", "STM32L072xZ"])
+def test_what_is_protected_goes_the_long_way(chip: str) -> None:
+    ways = [Way(chip, native=native) for native in (True, False)]
+    for way in ways:
+        controller = way.machine.controller
+        if isinstance(controller, Stm32H5Flash):
+            controller._put(WRP[0], 0xFFFF_FFFE)
+        else:
+            controller._write_protection = 1 << 0x8000 // 4096
+        way.do("write", 0x04, 4, 0)  # after which it is asked
+        way.do("write", 0x28, 4, 2)
+        if way.is_native:
+            way.lane.ask_controller()
+        for at in (0, 4, 8, 12):
+            way.do("store", 0x8000 + at, 4, 0x1234)
+    assert ways[0].left == ways[1].left
+    assert len(ways[0].machine.notes) > 0
 
 
 @NATIVE
@@ -211,7 +287,16 @@ def test_a_plain_program_asks_no_python(monkeypatch: pytest.MonkeyPatch) -> None
 
 @pytest.mark.parametrize(
     ("chip", "loader"),
-    [("stm32f1", "copy"), ("stm32f4", "ab"), ("stm32l4", "swap"), ("nrf52840", "ab"), ("nrf52840", "copy")],
+    [
+        ("stm32f1", "copy"),
+        ("stm32f4", "ab"),
+        ("stm32l4", "swap"),
+        ("nrf52840", "ab"),
+        ("nrf52840", "copy"),
+        ("stm32h5", "copy"),
+        ("stm32l0", "copy"),
+        ("stm32g0", "copy"),
+    ],
 )
 def test_session_by_session(chip: str, loader: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     read = load_elf_board(board(tmp_path, chip, f"{loader}-right", "new"))
@@ -298,13 +383,14 @@ def words_of(found: dict[int, int], size: int, width: int) -> bytes:
 def pictures(draw: st.DrawFn) -> bytes:
     """Everything the machine code works on: a controller with a control and a status register, 64 bytes of flash."""
     flag = st.booleans().map(int)
-    pair = draw(flag)
+    stores = draw(st.sampled_from([1, 2, 4]))
     state = {
         code.CLOSED: draw(st.sampled_from([0, 0, 0, 1, 2])), code.REGISTERS: 0x100, code.REGISTERS_SIZE: 0x20,
         code.GATE: 4, code.CALM: 0x8000_0000, code.ARMED: 1, code.KEPT: 0x4000_0000, code.STATUS: 3, code.ERRORS: 4,
         code.DONE: draw(st.sampled_from([0, 0x20])), code.HALF: draw(st.sampled_from([0, 0x4_0000])),
-        code.WIDTH: 4 if pair else draw(st.sampled_from([0, 2, 4])), code.WIDTH_SHIFT: 8, code.PAIR: pair,
-        code.BLANK: draw(flag), code.UNIT_SHIFT: 3 if pair else 1, code.FOLD: 0xF7FF_FFFF, code.BASE: 0,
+        code.WIDTH: draw(st.sampled_from([0, 2, 4])) if stores == 1 else 4, code.WIDTH_SHIFT: 8, code.STORES: stores,
+        code.BLANK: draw(flag), code.EMPTY: draw(st.sampled_from([0, 0xFF, 0xFF])), code.UNIT_SHIFT: stores,
+        code.FOLD: 0xF7FF_FFFF, code.BASE: 0,
         code.COST: 10, code.ALARM: draw(st.sampled_from([0, 100, 1 << 62])), code.PENDING: draw(st.integers(0, 2)),
         code.ROOM: 2, code.SPENT: draw(st.integers(0, 90)), code.WORD_AT: WORDS, code.PLAIN: PLAIN, code.CLEAR: CLEAR,
         code.CELLS: CELLS, code.USES: draw(st.sampled_from([0, USES])), code.LATCH: LATCH, code.RING: RING,
@@ -312,14 +398,20 @@ def pictures(draw: st.DrawFn) -> bytes:
     }  # fmt: skip
     control = draw(st.sampled_from([1, 1, 1, 0x4000_0001, 0x101, 0x201, 0x301, 0, 0x8000_0001]))
     words = {3: draw(st.sampled_from([0, 0x20, 4, 0x21])), 4: control}
-    cells = draw(st.sampled_from([b"\xff" * 64, bytes(range(64)), b"\xff" * 9 + b"\x7f" + b"\xff" * 54]))
-    latch = {0: draw(flag), 1: draw(st.sampled_from([0, 8, 16])), 2: draw(st.integers(0, 0xFFFF_FFFF))}
+    cells = draw(st.sampled_from([b"\xff" * 64, bytes(64), bytes(range(64)), b"\xff" * 9 + b"\x7f" + b"\xff" * 54]))
+    content = st.integers(0, 0xFFFF_FFFF_FFFF_FFFF)
+    latch = {
+        0: draw(st.integers(0, stores - 1)),
+        1: draw(st.sampled_from([0, 8, 16])),
+        2: draw(content),
+        3: draw(content),
+    }
     block = {0: draw(st.integers(0, 50)), 1: 1000, 6: draw(st.sampled_from([0, 0x3000])), 7: draw(flag) * 0x1000}
     picture = bytearray(STACK - 0x200 - STATE)
     for at, content in (
         (STATE, words_of(state, code.WORDS, 8)), (WORDS, words_of(words, 8, 4)), (PLAIN, words_of({4: 0x301}, 8, 4)),
         (CLEAR, words_of({3: 0x35}, 8, 4)), (CELLS, cells), (USES, bytes([0, 0, 0, 1] * 8)),
-        (LATCH, words_of(latch, 3, 8)), (COUNTS, words_of({0: draw(st.integers(0, 3)), 1: 3}, 2, 8)),
+        (LATCH, words_of(latch, 4, 8)), (COUNTS, words_of({0: draw(st.integers(0, 3)), 1: 3}, 2, 8)),
         (BLOCK, words_of(block, 9, 8)),
     ):  # fmt: skip
         picture[at - STATE : at - STATE + len(content)] = content
