@@ -131,9 +131,8 @@ class Cells:
         return new == data
 
     def programmed(self, address: int, length: int) -> None:
-        """Blank units were programmed by whoever maps the array: content stands, the rest is remembered now."""
+        """Units were programmed by whoever maps the array: content and uses stand, that they changed is told now."""
         self._touch(address, address + length)
-        self.count_use(address, length)
 
     def erase(self, address: int, length: int) -> None:
         """Bring the range back to erased, and count the erase on every sector in it."""

@@ -170,7 +170,8 @@ class FlashDevice:
 
     def programmed(self, programs: Sequence[tuple[int, bytes, int]], duration_us: int) -> None:
         """Programs that whoever maps the cells has done by itself, of (address, data, start in microseconds): legal,
-        of units that were blank and unused, in the order of time. Cells hold the data already, and time has passed."""
+        of units that were unused, in the order of time. Cells hold the data already and count their uses, and time
+        has passed."""
         entries, name = self.journal.entries, self.name
         first = end = total = 0
         for address, data, start_us in programs:
