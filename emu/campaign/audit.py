@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING
 from emu.campaign.blame import two_ways
 from emu.campaign.cache import Session
 from emu.campaign.checks import monitors_of
-from emu.campaign.edges import EVENT_NAMES, Child, EdgeWalker, Workload, time_at
+from emu.campaign.edges import EVENT_NAMES, Child, EdgeWalker
 from emu.campaign.fresh import Record, differences, record_of
 from emu.campaign.graph import Head, Link, Node, Span, Stop
 from emu.campaign.space import Print, bits_of
+from emu.campaign.workload import Workload, time_at
 from emu.rig import DeviceState
 from flash import draws
 from flash.journal import Entry, Operation

@@ -3,32 +3,22 @@
 An *edge* is a point between two journal entries, or a tear of one operation. States are made by replaying the
 journal's prefix on bench cells and tearing the next operation, never by running the firmware again.
 
-Neighbours: `flash.tears` lists tears, `explore` walks. Knows no check and no verdict.
+Neighbours: `flash.tears` lists tears, `flights` says which operations are torn together, `workload` what else stands at
+a point; `explore` and `walk` walk. Knows no check and no verdict.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Sequence
-from copy import copy
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from bootloader.decision import ResetCause
+from emu.campaign.flights import flights
+from emu.campaign.workload import Workload, time_at
 from emu.errors import ScenarioError
-from emu.events import (
-    ARMED,
-    ATTEMPT,
-    COMMIT_TIMER,
-    DETOURS,
-    FED,
-    HANDOVER,
-    HANG,
-    OUTSIDE,
-    RETAINED,
-    STOPPED,
-    WATCHDOG,
-)  # fmt: skip
-from emu.rig import DeviceState, Kept, Rig, Run
+from emu.events import ARMED, COMMIT_TIMER, DETOURS, FED, HANDOVER, HANG, WATCHDOG
+from emu.rig import DeviceState, Rig, Run
 from flash.cells import Cells
 from flash.journal import Entry, Event, Interruption, Operation
 from flash.replay import replay
@@ -341,91 +331,3 @@ class LiveWalker:
         for _ in range(before):
             state = self._rig.run(state).end
         return Child(edge, self._rig.run(state, edge.interruption()).end, running)
-
-
-def time_at(run: Run, index: int) -> int:
-    """Microseconds since reset at a point: when the next entry begins, or when the session ends."""
-    if index == len(run.entries):
-        return run.end_us
-    entry = run.entries[index]
-    return entry.start_us if isinstance(entry, Operation) else entry.time_us
-
-
-def flights(entries: Sequence[Entry]) -> dict[int, list[int]]:
-    """For every operation that is not alone: which others are in flight at some moment before it ends, in the order in
-    which they began. They are later entries, because entries stand in the order of their end. For everything else that
-    happens meanwhile: which operations are in flight at that moment."""
-    first_start, overlapped = 1 << 62, []
-    for index in range(len(entries) - 1, -1, -1):
-        entry = entries[index]
-        end_us = entry.end_us if isinstance(entry, Operation) else entry.time_us
-        if first_start < end_us:
-            overlapped.append((index, end_us))
-        if isinstance(entry, Operation):
-            first_start = min(first_start, entry.start_us)
-    found: dict[int, list[int]] = {}
-    for index, end_us in overlapped:
-        together = [
-            (entry.start_us, other)
-            for other, entry in enumerate(entries[index + 1 :], index + 1)
-            if isinstance(entry, Operation) and entry.start_us < end_us
-        ]
-        found[index] = [other for _, other in sorted(together)]
-    return found
-
-
-class Workload:
-    """The part of the state that events move: attempts left, retained RAM, timer, running image, the world outside."""
-
-    def __init__(self, state: DeviceState) -> None:
-        self.attempts_left = state.attempts_left
-        self.outside: Hashable = state.outside
-        self.timer = STOPPED
-        self.armed_us = self.timeout_us = 0
-        self.running = ""
-        self._ram = dict(state.ram)
-        self._kept: Kept | None = None
-
-    def stand_at(self, run: Run, point: int) -> None:
-        """Where a run says itself what a reset finds at each of its points, that is what counts from here on."""
-        self._kept = run.kept[point] if run.kept else None
-
-    def copy(self) -> Workload:
-        other = copy(self)
-        other._ram = dict(self._ram)
-        return other
-
-    @property
-    def ram(self) -> tuple[tuple[str, int], ...]:
-        return tuple(sorted(self._ram.items())) if self._kept is None else self._kept.ram
-
-    @property
-    def watchdog(self) -> str:
-        """The cause of the reset by the timer that rings next, where the run says it."""
-        return "" if self._kept is None else self._kept.watchdog
-
-    @property
-    def mark(self) -> tuple[object, ...]:
-        """All of it, as something that can be compared."""
-        return (self.attempts_left, self.timer, self.armed_us, self.timeout_us, self.running, self.ram, self.watchdog,
-                self.outside)  # fmt: skip
-
-    def cut(self, memory: tuple[Snapshot, ...]) -> DeviceState:
-        """What power leaves that goes here."""
-        return DeviceState(memory, "power", self.attempts_left, outside=self.outside)
-
-    def apply(self, event: Entry) -> None:
-        if not isinstance(event, Event):
-            return
-        if event.name == ATTEMPT:
-            self.attempts_left -= 1
-        elif event.name in (ARMED, STOPPED, FED):
-            self.timer = event.name
-            if event.name == ARMED:
-                self.armed_us, self.timeout_us = event.time_us, event.facts[0] * 1_000_000
-        elif event.name == HANDOVER:
-            self.running = event.facts[1]
-        elif event.name == RETAINED:
-            self._ram[event.facts[0]] = event.facts[1]
-        elif event.name == OUTSIDE:
-            self.outside = event.facts[0]

@@ -12,10 +12,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable
 
-from emu.campaign.edges import EdgeWalker, time_at
+from emu.campaign.edges import EdgeWalker
 from emu.campaign.graph import Stop
 from emu.campaign.outline import Outline
 from emu.campaign.space import Units
+from emu.campaign.workload import time_at
 from emu.rig import DeviceState, Run
 from flash.journal import Operation
 

@@ -17,10 +17,10 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from emu.campaign.cache import Session
-from emu.campaign.edges import Workload
 from emu.campaign.judge import Judged
 from emu.campaign.monitor import Monitor
 from emu.campaign.space import Print, Space, Units, bits_of
+from emu.campaign.workload import Workload
 from emu.rig import DeviceState
 from flash.snapshot import Snapshot
 

@@ -13,7 +13,8 @@ from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from emu.campaign.edges import flights, tears_in
+from emu.campaign.edges import tears_in
+from emu.campaign.flights import flights
 from flash.geometry import Geometry
 from flash.journal import Entry, Operation
 from flash.tears.progress import progress_of

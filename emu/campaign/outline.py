@@ -11,7 +11,8 @@ from collections.abc import Sequence, Sized
 from itertools import accumulate
 
 from emu.campaign.cache import Piece
-from emu.campaign.edges import TOGETHER, EdgeWalker, flights
+from emu.campaign.edges import TOGETHER, EdgeWalker
+from emu.campaign.flights import flights
 from emu.campaign.monitor import MOVED_BY
 from emu.campaign.space import Space, Units
 from emu.events import ARMED, FED, RETAINED, STOPPED

@@ -16,12 +16,13 @@ from emu.campaign.blame import two_ways
 from emu.campaign.breach import Breach
 from emu.campaign.checks import at_once
 from emu.campaign.config_watch import ConfigWatch
-from emu.campaign.edges import EVENT_NAMES, TIMER, EdgeWalker, tears_in, time_at
+from emu.campaign.edges import EVENT_NAMES, TIMER, EdgeWalker, tears_in
 from emu.campaign.golden import failures
 from emu.campaign.judge import Judge, State
 from emu.campaign.monitor import Monitor
 from emu.campaign.token import Token
 from emu.campaign.verdict import Step
+from emu.campaign.workload import time_at
 from emu.errors import TokenError
 from emu.events import DETOURS, HANDOVER, NEW
 from emu.rig import DeviceState, Outcome, Rig, Run

@@ -15,12 +15,13 @@ from collections.abc import Callable, Iterator
 
 from emu.campaign.cache import Session
 from emu.campaign.checks import at_once
-from emu.campaign.edges import EVENT_NAMES, TIMER, Child, EdgeWalker, EventName, Workload, time_at
+from emu.campaign.edges import EVENT_NAMES, TIMER, Child, EdgeWalker, EventName
 from emu.campaign.graph import Birth, EdgeBreach, Graph, Head, Link, Mode, Node, Span, Stop, resets_before
 from emu.campaign.monitor import Monitor
 from emu.campaign.outline import Outline, Surveyor
 from emu.campaign.renaming import Renaming
 from emu.campaign.space import Print, Space, Units
+from emu.campaign.workload import Workload, time_at
 from emu.events import ARMED, HANG
 from emu.rig import DeviceState, Rig, Run
 from flash.journal import Event, Operation

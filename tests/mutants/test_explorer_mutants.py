@@ -17,12 +17,12 @@ import pytest
 import flash.tears
 from emu.campaign import graph
 from emu.campaign.audit import Auditor
-from emu.campaign.edges import Workload
 from emu.campaign.graph import Graph, Link, Node, Stop
 from emu.campaign.monitor import Monitor
 from emu.campaign.outline import Outline, Surveyor
 from emu.campaign.space import Print, Units
 from emu.campaign.walk import Walker
+from emu.campaign.workload import Workload
 from emu.errors import ScenarioError
 from emu.known_images import KnownImages
 from emu.oracle import Oracle
