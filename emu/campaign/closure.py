@@ -354,4 +354,4 @@ class Closure:
         self._asked += 1
         limit_mb = self.options.memory_mb
         if limit_mb and self._asked % ASK_MEMORY_EVERY == 0 and resident_mb() > limit_mb:
-            raise BudgetSpent(f"the memory is used up ({limit_mb:,} MB)")
+            raise BudgetSpent(f"the memory is used up ({limit_mb:,} MB, which --memory changes)")

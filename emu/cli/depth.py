@@ -17,6 +17,7 @@ from emu.campaign.options import ANY, Options
 from emu.cli.engine import seconds
 from emu.cli.inputs import Inputs
 from emu.errors import UsageError
+from emu.memory import allowance_mb
 from flash.weak import RESOLUTIONS
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -94,7 +95,8 @@ def depth_options(function: F) -> F:
             click.option("--budget", default="", metavar="TIME",
                          help="Stop after this long, e.g. 60s or 5m, and say what was not reached."),
             click.option("--memory", type=click.IntRange(1), metavar="MB",
-                         help="At any depth: stop when this process takes more, and say what was not reached."),
+                         help="At any depth: stop when this process takes more, and say what was not reached. "
+                              "[default: three quarters of what is free]"),
         ]
     ):  # fmt: skip
         option(command)
@@ -129,6 +131,6 @@ def _choice(
         keep_going,
         share(audit) if audit else None,
         seconds("--budget", budget),
-        memory or 0,
+        memory or (allowance_mb() if number == ANY else 0),
         all_readings=source in (None, ParameterSource.DEFAULT),
     )

@@ -11,6 +11,7 @@ import pytest
 
 from emu.campaign import closure as closure_module
 from emu.campaign.closure import Closure
+from emu.cli import depth as depth_module
 from emu.cli.store import SWITCH
 from flash.weak import RESOLUTIONS
 from tests.emu.cli.command import Brownout, Ran, pair, stuck_board
@@ -152,7 +153,7 @@ def test_a_memory_that_is_used_up_is_no_verdict_and_says_which_depth_is_done(
     monkeypatch.setattr(closure_module, "resident_mb", lambda: held[0])
     target = tmp_path / "out.json"
     ran = brownout("run", *pair(tmp_path), *SMALL, "--memory", "200", "--json", target, "--html", tmp_path / "r.html")
-    check_is_inconclusive(ran, target, "the memory is used up (200 MB); depth 2 is complete;")
+    check_is_inconclusive(ran, target, "the memory is used up (200 MB, which --memory changes); depth 2 is complete;")
     assert json.loads(target.read_text(encoding="utf-8"))["states"] > 10
     page = Page((tmp_path / "r.html").read_text(encoding="utf-8"))
     assert page.all("h1")[0].text.startswith("?inconclusive")
@@ -162,8 +163,20 @@ def test_a_memory_that_is_used_up_is_no_verdict_and_says_which_depth_is_done(
 def test_memory_of_this_process_is_what_is_limited(brownout: Brownout, tmp_path: Path) -> None:
     target = tmp_path / "out.json"
     ran = brownout("run", *pair(tmp_path), *SMALL, "--memory", "1", "--json", target)
-    check_is_inconclusive(ran, target, "the memory is used up (1 MB)")
+    check_is_inconclusive(ran, target, "the memory is used up (1 MB, which --memory changes)")
     assert brownout("run", *pair(tmp_path), *SMALL, "--memory", "1000000").code == 0
+
+
+def test_without_a_limit_it_ends_before_the_machine_is_short_of_memory(
+    brownout: Brownout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target = tmp_path / "out.json"
+    monkeypatch.setattr(depth_module, "allowance_mb", lambda: 1)
+    ran = brownout("run", *pair(tmp_path), *SMALL, "--json", target)
+    check_is_inconclusive(ran, target, "the memory is used up (1 MB, which --memory changes)")
+    assert brownout("run", *pair(tmp_path), *SMALL, "--depth", "1").code == 0
+    monkeypatch.setattr(depth_module, "allowance_mb", lambda: 0)
+    assert brownout("run", *pair(tmp_path), *SMALL).code == 0
 
 
 def test_ctrl_c_keeps_what_is_known(brownout: Brownout, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
