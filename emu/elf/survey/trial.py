@@ -129,10 +129,10 @@ def _with_text(draft: Draft, alone: Rehearsal, seen: Rehearsal) -> Draft:
         return replace(draft, alive_notes=(*draft.alive_notes, *_heard(alone), *_heard(seen, NEW)))
     text = common[-1][:_MAX_SAID]
     notes = (f"heard: old: {_quoted(old_lines)}; new: {_quoted(new_lines)}",)
-    commits = text if any(word in text.lower() for word in _COMMITS) else ""
+    commits = [line[:_MAX_SAID] for line in common if any(word in line.lower() for word in _COMMITS)]
     return replace(
         draft, uart=text, uart_why="tried: both images say it; see what was heard", alive_notes=notes,
-        commit=commits,
+        commit=commits[-1] if commits else "",
     )  # fmt: skip
 
 

@@ -1,7 +1,8 @@
-"""What a rehearsal of a draft decides: where the update waits, and whether its end is compared."""
+"""What a rehearsal of a draft decides: where the update waits, whether its end is compared, what is listened for."""
 
 from __future__ import annotations
 
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -73,3 +74,11 @@ def test_the_end_of_a_padded_image_is_compared_unless_it_is_written(
 ) -> None:
     board, words = tried(monkeypatch, tmp_path, compared, ignored)
     assert ("ignore = [[0x100, 0x1000]]" in board, says in words) == (is_ignored, True), words
+
+
+def test_what_commits_need_not_be_said_last(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    board, _ = tried(monkeypatch, tmp_path, seen(NEW), seen(NEW))
+    assert tomllib.loads(board)["alive"]["uart"] == "up"
+    assert tomllib.loads(board.replace("# [commit]", "[commit]").replace("# uart", "uart"))["commit"] == {
+        "uart": "confirmed"
+    }
