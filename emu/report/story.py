@@ -56,10 +56,15 @@ def tell(story: Story) -> str:
         lines.append("")
         number = same
     if story.breaches:
-        lines += [f"BROKEN {breach.check}: {breach.message}" for breach in story.breaches]
+        lines += [f"BROKEN {check}: {message}" for check, message in broken(story)]
     else:
         lines.append("every check held on this path")
     return "\n".join(lines)
+
+
+def broken(story: Story) -> list[tuple[str, str]]:
+    """(check, message) of what the path breaks, each once, however often it does."""
+    return list(dict.fromkeys((breach.check, breach.message) for breach in story.breaches))
 
 
 def _session(session: Session) -> list[str]:

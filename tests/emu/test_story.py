@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -104,6 +105,17 @@ def test_what_is_broken_is_told_last() -> None:
     assert f"BROKEN {finding.key.check}: {finding.message}" in lines
     assert lines[-1].startswith("BROKEN ")
     assert "every check held" not in "\n".join(lines)
+
+
+def test_what_is_broken_in_session_after_session_is_told_once() -> None:
+    rig = rig_on("demo", firmware=EagerLoader())
+    story = follow(rig, explorer_on(rig).judge, token_for(1, rig.inputs, campaign(rig, tears=NONE).findings[0].path))
+    (breach,) = story.breaches
+    again = [replace(breach, entry=breach.entry + 1), replace(breach, message="something else"), breach]
+    assert [line for line in tell(replace(story, breaches=[breach, *again])).splitlines() if "BROKEN" in line] == [
+        f"BROKEN {breach.check}: {breach.message}",
+        f"BROKEN {breach.check}: something else",
+    ]
 
 
 def test_a_refusal_retained_ram_and_a_brick_are_told() -> None:

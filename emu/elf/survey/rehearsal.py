@@ -11,19 +11,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from emu.elf.board import load_elf_board
-from emu.events import HANDOVER, NEW, UNKNOWN
+from emu.events import HANDOVER, NEW, OLD, UNKNOWN
 from emu.rig import Outcome
 from flash.journal import Event, Operation
 
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """``entered``: names of images, in order. ``said``: by image, the lines of all its sessions. ``settles``: the
-    last session ended as it should. ``operations`` on flash. ``most_erased``: how often the sector was that was erased
-    most."""
+    """``entered``: names of images, in order. ``stand``: of those that stand in the slots when it has settled.
+    ``said``: by image, the lines of all its sessions. ``settles``: the last session ended as it should. ``operations``
+    on flash. ``most_erased``: how often the sector was that was erased most."""
 
     outcome: Outcome
     entered: tuple[str, ...]
+    stand: tuple[str, ...]
     said: dict[str, tuple[str, ...]]
     sessions: int
     operations: int
@@ -38,9 +39,19 @@ class Rehearsal:
         return self.settles and self.outcome.image == NEW
 
     @property
-    def runs_a_stranger(self) -> bool:
-        """What runs is none of the images, byte for byte."""
-        return self.settles and self.outcome.image == UNKNOWN
+    def takes_back(self) -> bool:
+        """The new image was entered, and the old one runs in the end."""
+        return self.settles and self.outcome.image == OLD and NEW in self.entered
+
+    @property
+    def arrives(self) -> bool:
+        """The new image was made of what waits, whether it stays or not."""
+        return self.installs or self.takes_back
+
+    @property
+    def meets_a_stranger(self) -> bool:
+        """An image was entered, or one that was is now, none of those that are known, byte for byte."""
+        return self.settles and (UNKNOWN in self.entered or self.outcome.image not in self.stand)
 
 
 def rehearse(path: Path, *, with_update: bool = True) -> Rehearsal:
@@ -71,6 +82,6 @@ def rehearse(path: Path, *, with_update: bool = True) -> Rehearsal:
             break
         state = run.end
     return Rehearsal(
-        run.outcome, tuple(entered), {name: tuple(lines) for name, lines in said.items()}, sessions, operations,
-        max(erases.values(), default=0),
+        run.outcome, tuple(entered), rig.images_in(run.end), {name: tuple(lines) for name, lines in said.items()},
+        sessions, operations, max(erases.values(), default=0),
     )  # fmt: skip

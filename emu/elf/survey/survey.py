@@ -99,7 +99,7 @@ class _Parts:
         found = []
         if self.old is None:
             found.append("where the slot is")
-        if trial is None or not trial.installs:
+        if trial is None or not trial.arrives:
             found.append("where the update waits")
         found.append("how large the slot is")
         return tuple(found)

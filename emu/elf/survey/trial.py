@@ -24,10 +24,10 @@ _COMMITS = ("commit", "confirm")
 
 @dataclass(frozen=True)
 class Trial:
-    """``installs``: the update was made of the staged bytes, without a cut. ``boots``: the device settled. ``words``:
+    """``arrives``: the update was made of the staged bytes, without a cut. ``boots``: the device settled. ``words``:
     both, as a sentence."""
 
-    installs: bool
+    arrives: bool
     boots: bool
     words: str
 
@@ -41,22 +41,28 @@ def tried_out(draft: Draft, places: Sequence[Spot], write: Callable[[Draft], Pat
     if not alone.settles:
         return draft, Trial(False, False, f"what the factory ships does not come to life: {alone.outcome}.")
     seen, draft = _with_place(draft, places, write)
-    if seen is None or not seen.installs:
+    if seen is None or not seen.arrives:
         return replace(draft, alive_notes=(*draft.alive_notes, *_heard(alone))), Trial(
             False, True, _not_installed(draft, places, seen)
         )  # fmt: skip
     draft = _with_text(draft, alone, seen)
     last = rehearse(write(draft))
-    if not last.installs:  # never listen for what does not come
+    if not last.arrives:  # never listen for what does not come
         draft = replace(draft, uart="", commit="")
         last = rehearse(write(draft))
     if last.most_erased > draft.max_erases:
         draft = replace(draft, max_erases=3 * last.most_erased, erased=last.most_erased)
-    return draft, Trial(
-        last.installs, last.settles,
-        f"after {counted(last.sessions, 'session')} and {counted(last.operations, 'operation')} on flash the new image "
-        "runs in a slot.",
-    )  # fmt: skip
+    return draft, Trial(last.arrives, last.settles, _arrived(last))
+
+
+def _arrived(last: Rehearsal) -> str:
+    after = f"after {counted(last.sessions, 'session')} and {counted(last.operations, 'operation')} on flash"
+    if not last.takes_back:
+        return f"{after} the new image runs in a slot."
+    return (
+        f"{after} the old image runs again: the new one was entered, and is taken back. If that is what it is there "
+        f'for, as an update that never confirms itself, let the board say accept = ["{OLD}"].'
+    )
 
 
 def _not_installed(draft: Draft, places: Sequence[Spot], seen: Rehearsal | None) -> str:
@@ -75,24 +81,30 @@ def _not_installed(draft: Draft, places: Sequence[Spot], seen: Rehearsal | None)
 
 
 def _with_place(draft: Draft, places: Sequence[Spot], write: Callable[[Draft], Path]) -> tuple[Rehearsal | None, Draft]:
-    """The first place the update is installed from. None where nothing came of any; a rehearsal that does not install
-    where some image ran that nobody knows."""
+    """The first place the update is installed from, the end of a padded image not compared if the device writes there.
+    None where nothing came of any; a rehearsal that does not install where some image ran that nobody knows."""
     strange: tuple[Rehearsal | None, Draft] = None, draft
     for spot in places:
         line = replace(
             draft.staged[0], address=spot.address, address_why=f"tried: the device installs it from there; {spot.why}"
         )
         tried = replace(draft, staged=(line,))
+        written_to: tuple[Rehearsal, Draft] | None = None
         for variant in (tried, *_without_padding(tried)):
             try:
                 seen = rehearse(write(variant))
             except BoardError:
                 break
-            if seen.installs:
+            if seen.arrives and not seen.meets_a_stranger:
                 return seen, variant
-            if not seen.runs_a_stranger:
+            if seen.arrives:
+                written_to = written_to or (seen, variant)
+            elif not seen.meets_a_stranger:
                 break
-            strange = strange if strange[0] is not None else (seen, _called_a_guess(tried, spot))
+            else:
+                strange = strange if strange[0] is not None else (seen, _called_a_guess(tried, spot))
+        if written_to is not None:
+            return written_to
     return strange
 
 
@@ -117,10 +129,10 @@ def _with_text(draft: Draft, alone: Rehearsal, seen: Rehearsal) -> Draft:
         return replace(draft, alive_notes=(*draft.alive_notes, *_heard(alone), *_heard(seen, NEW)))
     text = common[-1][:_MAX_SAID]
     notes = (f"heard: old: {_quoted(old_lines)}; new: {_quoted(new_lines)}",)
-    commits = text if any(word in text.lower() for word in _COMMITS) else ""
+    commits = [line[:_MAX_SAID] for line in common if any(word in line.lower() for word in _COMMITS)]
     return replace(
         draft, uart=text, uart_why="tried: both images say it; see what was heard", alive_notes=notes,
-        commit=commits,
+        commit=commits[-1] if commits else "",
     )  # fmt: skip
 
 

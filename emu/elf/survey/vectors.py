@@ -41,7 +41,8 @@ class VectorTable:
 
     @property
     def lowest_code(self) -> int:
-        return min(word & ~1 for word in self.words[1:] if word)
+        """What is kept free points nowhere: in a table of a few vectors it is the code behind it."""
+        return min(word & ~1 for at, word in enumerate(self.words) if at and _is_handler(word) and not _is_reserved(at))
 
 
 def table_at(data: bytes, offset: int, address: int | None = None) -> VectorTable | None:

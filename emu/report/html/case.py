@@ -21,7 +21,7 @@ from emu.campaign.verdict import Finding
 from emu.report.groups import Group, at_places, grouped
 from emu.report.html.markup import Column, Markup, Row, element, joined, table, text
 from emu.report.html.path_graph import path_graph, struck_us
-from emu.report.story import hexdump, interruption_words, lines_of, reading_words
+from emu.report.story import broken, hexdump, interruption_words, lines_of, reading_words
 from emu.words import counted, lives_with_faults
 
 MAX_CASES = 12
@@ -103,10 +103,7 @@ def _others(case: Case) -> Markup:
 def _verdict(story: Story) -> Markup:
     if not story.breaches:
         return element("p", "Every check held on this path.")
-    items = [
-        element("li", element("b", f"BROKEN {breach.check}"), f": {breach.message}")
-        for breach in dict.fromkeys(story.breaches)
-    ]
+    items = [element("li", element("b", f"BROKEN {check}"), f": {message}") for check, message in broken(story)]
     return element("ul", *items, class_="broken")
 
 

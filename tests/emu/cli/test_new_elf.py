@@ -190,6 +190,11 @@ def test_an_image_that_is_neither_is_said_to_run(brownout: Brownout, tmp_path: P
     assert "with the update at 0x8003000 an image runs that is neither the old nor the new one" in made.out
     assert "guessed    where the update waits; how large the slot is" in made.out
     assert document(tmp_path / "n")["staged"][0]["address"] == 0x0800_3000
+    ran = brownout("run", "--board", tmp_path / "n" / "board.toml", "--tears", "none")
+    assert ran.code == 1
+    (told,) = re.findall(r"^session 2 enters an unknown image: (.*)$", ran.out, re.M)
+    assert re.fullmatch(r"8 of the 1,040 bytes of the old image differ, the first at \+0x44: .* is in the file", told)
+    assert told in brownout("boot", tmp_path / "n" / "board.toml").out
 
 
 @pytest.mark.parametrize(

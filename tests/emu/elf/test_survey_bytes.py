@@ -30,6 +30,14 @@ def vectors(stack: int, *handlers: int) -> bytes:
     return struct.pack(f"<{1 + len(handlers)}I", stack, *handlers)
 
 
+@pytest.mark.parametrize("code", [0x03D2_2C0C, 0x03D2_2C0D])
+def test_code_behind_a_short_table_is_no_place_that_vectors_point_to(code: int) -> None:
+    """Seven vectors, as many small applications have: what stands where the architecture keeps words free is code."""
+    table = first_table(b"\xff" * 0x200 + vectors(0x2000_4000, *[0x0801_0325] * 6, code, 0xFBD4_0000))
+    assert table is not None
+    assert (table.offset, table.lowest_code) == (0x200, 0x0801_0324)
+
+
 def test_a_table_ends_where_its_first_handler_begins() -> None:
     handlers = [0x0800_0109] * 6 + [0] * 4 + [0x0800_0109] * 55
     data = vectors(0x2000_5000, *handlers) + b"\x01\x00\x00\x08" * 50
