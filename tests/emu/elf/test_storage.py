@@ -284,6 +284,7 @@ def test_the_oracle_is_an_input_and_no_part_of_the_board(store: ElfRig, tmp_path
     other = make(tmp_path, "stm32l4", "right", oracle=oracle)
     assert same.inputs["board"].digest == other.inputs["board"].digest
     assert same.inputs["oracle"].digest != other.inputs["oracle"].digest
+    assert same.inputs["oracle"].label.count("records") == 1, "asked twice, named once"
     assert "oracle" not in make(tmp_path, "stm32l4", "right").inputs
 
 
