@@ -280,18 +280,31 @@ def test_what_is_no_firmware_is_one_line_and_nothing_is_written(
 
 
 def test_without_an_engine_a_board_is_drafted_and_nothing_is_called_tried(tmp_path: Path) -> None:
-    arguments = ["new", str(tmp_path / "n"), *files("nrf52840", "copy")]
-    code = f"import sys; sys.modules['unicorn'] = None\nfrom emu.cli import main; main({arguments!r})"
-    ran = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
-    )
-    assert (ran.returncode, ran.stderr) == (0, "")
+    ran = without_engine("new", str(tmp_path / "n"), *files("nrf52840", "copy"))
     assert "nothing was run to find out: that needs pip install 'brownout[cpu]'" in ran.stdout
     assert "guessed    where the update waits; how large the slot is" in ran.stdout
     assert "booted" not in ran.stdout
     text = (tmp_path / "n" / "board.toml").read_text()
     assert "tried" not in text
     assert document(tmp_path / "n")["chip"] == "nRF52840"
+
+
+def test_without_an_engine_nobody_knows_where_values_are_kept(tmp_path: Path) -> None:
+    store = str(ELF / "nrf52840-store-right.elf")
+    ran = without_engine("new", str(tmp_path), "--elf", store, "--storage", "--chip", "nRF52840")
+    assert "booted" not in ran.stdout
+    assert "to fill in what it says of the values it keeps" in ran.stdout
+    assert "tried" not in (tmp_path / "board.toml").read_text()
+    assert {"window", "uart"}.isdisjoint(document(tmp_path) | document(tmp_path)["alive"])
+
+
+def without_engine(*arguments: str) -> subprocess.CompletedProcess[str]:
+    code = f"import sys; sys.modules['unicorn'] = None\nfrom emu.cli import main; main({list(arguments)!r})"
+    ran = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    return ran
 
 
 def test_a_board_that_is_there_is_kept(brownout: Brownout, tmp_path: Path) -> None:
