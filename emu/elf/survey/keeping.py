@@ -14,6 +14,8 @@ from pathlib import Path
 
 from emu.cpu.chip import Chip
 from emu.cpu.flash import make_controller
+from emu.cpu.flash.regions import Region
+from emu.elf.factory import rows_of
 from emu.elf.survey.candidate import bases
 from emu.elf.survey.choice import Choice
 from emu.elf.survey.evidence import Evidence
@@ -26,6 +28,8 @@ _LIMIT_US = 5_000_000
 _MAX_RESETS = 8
 _MAX_LINES = 12
 _SHOWN = 60
+_NEAR = 0x100
+"""Ranges less apart than this are one: a record in an EEPROM has gaps."""
 
 
 @dataclass(frozen=True)
@@ -63,10 +67,12 @@ def watched(chip: Chip, evidence: Evidence) -> Kept:
     from emu.cpu.session import CpuSession
 
     machine = Machine(chip, make_controller)
-    geometry = machine.flash.geometry
+    size = machine.flash.geometry.size
     for segment in evidence.segments:
-        base = next(at for at in bases(chip) if at <= segment.address < at + geometry.size)
+        base = next(at for at in bases(chip) if at <= segment.address < at + size)
         machine.flash.load(segment.address - base, segment.data)
+    array = Region("flash", chip.flash.address, machine.flash, 0, size)
+    regions = [array, *(row for row in rows_of(chip) if row.name == "eeprom")]
     session, written = CpuSession(machine), dict[int, int]()
     operations, said, ends = list[int](), list[tuple[str, ...]](), ""
     for _ in BOOTS:
@@ -74,9 +80,12 @@ def watched(chip: Chip, evidence: Evidence) -> Kept:
         for _ in range(_MAX_RESETS):
             report = session.run(cause, _LIMIT_US)
             heard += report.output()
-            made = [each for each in report.operations if each.device == machine.flash.name]
-            done += len(made)
-            written |= {s.address: s.end for each in made for s in geometry.sectors_in(each.address, each.length)}
+            for region in regions:
+                made = [each for each in report.operations if each.device == region.device.name]
+                done += len(made)
+                sectors = [s for each in made for s in region.device.geometry.sectors_in(each.address, each.length)]
+                shift = region.base - region.start
+                written |= {sector.address + shift: sector.end + shift for sector in sectors}
             if report.ending.kind != "reset":
                 break
             cause = report.ending.reason
@@ -85,9 +94,7 @@ def watched(chip: Chip, evidence: Evidence) -> Kept:
         ends = (
             "it resets for ever" if report.ending.kind == "reset" else _fault(report.ending.kind, report.ending.handler)
         )
-    flash = chip.flash.address
-    windows = tuple((flash + start, flash + end) for start, end in _joined(sorted(written.items())))
-    return Kept(windows, tuple(operations), tuple(said), ends)
+    return Kept(tuple(_joined(sorted(written.items()))), tuple(operations), tuple(said), ends)
 
 
 def _fault(kind: str, handler: str) -> str:
@@ -97,10 +104,10 @@ def _fault(kind: str, handler: str) -> str:
 
 
 def _joined(places: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
-    """Neighbours in one."""
+    """Those that are near each other in one."""
     found: list[tuple[int, int]] = []
     for start, end in places:
-        if found and found[-1][1] == start:
+        if found and start - found[-1][1] < _NEAR:
             found[-1] = found[-1][0], end
         else:
             found.append((start, end))

@@ -172,6 +172,17 @@ def test_what_keeps_nothing_or_never_rests_is_said_to(brownout: Brownout, tmp_pa
     assert re.search(r"^booted     it does not come to rest: (it stands in \w+|the core locks up); ", faults.out, re.M)
 
 
+def test_values_in_a_data_eeprom_are_found(brownout: Brownout, tmp_path: Path) -> None:
+    code = bytes.fromhex("04480549c1600549c160054a1160116130bffde700200240efcdab890504030200000808")
+    # unlocks it, stores a word at its beginning and one 16 bytes on, sleeps
+    base = 0x0800_0000
+    table = b"".join(word.to_bytes(4, "little") for word in (0x2000_1000, *[base + 0x41] * 15))
+    save_image(image_from_segments("x", [Segment(base, table + code)]), tmp_path / "x.hex")
+    made = brownout("new", tmp_path, "--elf", tmp_path / "x.hex", "--storage", "--chip", "STM32L072xZ")
+    assert "it keeps something in [0x8080000, 0x8080014).\n" in made.out
+    assert document(tmp_path)["window"] == [{"name": "kept", "address": 0x0808_0000, "size": 0x14}]
+
+
 def test_storage_goes_without_an_update_and_is_proposed(brownout: Brownout, tmp_path: Path) -> None:
     store, app = ELF / "stm32l4-store-right.elf", ELF / "stm32l4-app-old-a.elf"
     line = brownout.refused("new", tmp_path / "n", "--elf", store, "--new", app, "--storage")
