@@ -284,7 +284,12 @@ CHECKS: dict[str, Check] = {
     for check in (
         Check("boots", "some valid image runs; never bricked, never a boot loop", _boots, _once),
         Check("whole", "the image that runs is byte for byte one of the known ones", _whole, _handovers),
-        Check("durable", "once commit has returned, the new image is never lost", _durable, _after_commit),
+        Check(
+            "durable",
+            "what was told is never lost: the new image once commit has returned, a value once stored",
+            _durable,
+            _after_commit,
+        ),
         Check(
             "reverts",
             "an uncommitted image is entered at most once, and never stays, running or hung",

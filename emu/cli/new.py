@@ -56,6 +56,12 @@ _FILE = click.Path(path_type=Path)
 )
 @click.option("--old", type=_FILE, metavar="FILE", help="With --elf: the application the device is shipped with.")
 @click.option("--new", "update", type=_FILE, metavar="FILE", help="With --elf: the application it is updated to.")
+@click.option(
+    "--storage",
+    "keeps_values",
+    is_flag=True,
+    help="With --elf: it updates nothing, and keeps values: no --old, no --new.",
+)
 @click.option("--chip", metavar="NAME", help="With --elf: the chip, instead of the one that fits best.")
 def command(
     folder: Path | None,
@@ -63,6 +69,7 @@ def command(
     factory: tuple[Path, ...],
     old: Path | None,
     update: Path | None,
+    keeps_values: bool,
     chip: str | None,
 ) -> int:
     """Write a starting point into FOLDER (here, unless given): board.toml, firmware.py and test_firmware.py.
@@ -74,11 +81,13 @@ def command(
     if factory:
         if example is not None:
             raise UsageError("--example and --elf each write a board.toml; give one of them")
-        new_elf(Request(factory, old, update, chip or ""), folder or Path(), write_anew)
+        if keeps_values and (old is not None or update is not None):
+            raise UsageError("--storage is for firmware that updates nothing; leave --old and --new out")
+        new_elf(Request(factory, old, update, chip or "", keeps_values), folder or Path(), write_anew)
         return 0
-    for option, given in (("--old", old), ("--new", update), ("--chip", chip)):
+    for option, given in (("--old", old), ("--new", update), ("--storage", keeps_values or None), ("--chip", chip)):
         if given is not None:
-            raise UsageError(f"{option} goes with --elf FILE, the bootloader; give both")
+            raise UsageError(f"{option} goes with --elf FILE, the firmware; give both")
     if example is not None:
         _copy_example(example, folder or Path(example))
         return 0

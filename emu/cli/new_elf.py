@@ -36,11 +36,14 @@ def new_elf(request: Request, folder: Path, write: Write) -> None:
     click.echo("")
     for label, words in _findings(proposal.choice.notes(), proposal.missing, proposal.guesses):
         click.echo(f"{label:<11}{printable(words)}")
-    if proposal.trial is not None:
-        click.echo(f"{'booted':<11}{printable(proposal.trial.words)}")
+    if proposal.booted:
+        click.echo(f"{'booted':<11}{printable(proposal.booted)}")
+    if proposal.missing and not request.keeps_values:
+        click.echo(f"{'or':<11}if it updates nothing and only keeps values: write the board with --storage")
     click.echo("\nnext")
     if proposal.missing:
-        click.echo(f'  fill in each "?" of {printable(str(board))}')
+        what = "[storage]" if request.keeps_values else 'each "?"'
+        click.echo(f"  fill in {what} of {printable(str(board))}")
     for command in (["boot"], ["run", "--board"]):
         click.echo(f"  {shlex.join(['brownout', *command, str(board)])}")
 

@@ -38,7 +38,7 @@ from emu.cpu.elf import check_machine
 from emu.cpu.wiring import MemoryEntry
 from emu.elf.blanks import check_filled
 from emu.elf.document import ORACLES, WAITING, ElfBoardFile, texts
-from emu.elf.factory import into_rows
+from emu.elf.factory import into_rows, windows_into_rows
 from emu.elf.fits import check_document, check_places
 from emu.elf.memories import check_memories, memories_of
 from emu.elf.oracle_file import oracle_source
@@ -122,6 +122,7 @@ def load_elf_board(path: Path) -> ElfBoard:
     check_document(document, images, where)
     check_memories(document, memories, (*files, *staged), where)
     files = into_rows(files, chip)
+    document = msgspec.structs.replace(document, window=windows_into_rows(document.window, chip))
     inside = [tuple(each for each in placed if not each.memory) for placed in (files, staged)]
     check_places(document, chip, inside[0], inside[1], images, where)
     names = list(dict.fromkeys([*(each.path for each in document.file), *(each.path for each in document.image)]))

@@ -3,7 +3,7 @@
 The bootloader of a vendor's kit comes as HEX with the address it starts at in UICR, and segments of an ELF begin where
 its linker liked, not where a program of the flash does: a programmer fills such a one with what stands there.
 
-Neighbours: `board` asks which pieces belong into a row, `rig` programs all of them. Knows no core.
+Neighbours: `board` asks which pieces and windows belong into a row, `rig` programs all of them. Knows no core.
 """
 
 from __future__ import annotations
@@ -11,10 +11,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+import msgspec
+
 from emu.clock import VirtualClock
 from emu.cpu.chip import Chip
 from emu.cpu.contract import World
 from emu.cpu.flash import make_controller
+from emu.cpu.flash.regions import Region
+from emu.elf.document import WindowEntry
 from emu.elf.placed import Placed
 from flash.device import FlashDevice
 from flash.part import bundled_part
@@ -22,20 +26,41 @@ from flash.part import bundled_part
 
 def into_rows(pieces: Iterable[Placed], chip: Chip) -> tuple[Placed, ...]:
     """``pieces``, those that lie in a row of ``chip`` with its device as their memory."""
+    rows = rows_of(chip)
+    found = []
+    for piece in pieces:
+        row = None if piece.memory else _holder(rows, piece.address, len(piece.data))
+        found.append(
+            piece if row is None else replace(piece, memory=row.device.name, address=row.offset(piece.address))
+        )
+    return tuple(found)
+
+
+def windows_into_rows(windows: Iterable[WindowEntry], chip: Chip) -> list[WindowEntry]:
+    """The same of windows: values are kept in a data EEPROM too."""
+    rows = rows_of(chip)
+    found = []
+    for window in windows:
+        row = None if window.memory else _holder(rows, window.address, window.size)
+        found.append(
+            window if row is None
+            else msgspec.structs.replace(window, memory=row.device.name, address=row.offset(window.address))
+        )  # fmt: skip
+    return found
+
+
+def rows_of(chip: Chip) -> list[Region]:
+    """Where cells stand beside the array: option bytes, UICR, a data EEPROM."""
     clock = VirtualClock()
     world = World(clock, _ignore, _ignore, _ignore, _ignore, _ignore)
     array, *rows = make_controller(
         chip.flash.controller, world, FlashDevice(bundled_part(chip.flash.part), clock=clock)
     ).regions
-    found = []
-    for piece in pieces:
-        for row in rows:
-            start, end = piece.address - row.base, piece.address - row.base + len(piece.data)
-            if not piece.memory and row.device is not array.device and start >= 0 and end <= row.size:
-                piece = replace(piece, memory=row.device.name, address=row.start + start)
-                break
-        found.append(piece)
-    return tuple(found)
+    return [row for row in rows if row.device is not array.device]
+
+
+def _holder(rows: Iterable[Region], address: int, size: int) -> Region | None:
+    return next((row for row in rows if row.holds(address, size)), None)
 
 
 def program(device: FlashDevice, offset: int, data: bytes) -> None:

@@ -47,7 +47,7 @@ class Storage:
         if not self._sources:
             return {}
         digests = b"".join(f"{source}".encode() + source.digest.encode() for source in self._sources)
-        return {"oracle": Input(", ".join(map(str, self._sources)), hashlib.sha256(digests).hexdigest())}
+        return {"oracle": Input(", ".join(dict.fromkeys(map(str, self._sources))), hashlib.sha256(digests).hexdigest())}
 
     def consulted(self, devices: Sequence[FlashDevice], trace: Trace) -> None:
         """A session has ended: what oracles look at is in its footprint."""

@@ -15,6 +15,7 @@ from emu.report.groups import Group, at_places, grouped, outcome_kinds
 from emu.words import counted, lives_with_faults
 
 SHOWN_GROUPS, SHOWN_PLACES = 5, 6
+_NAME_WIDTH = 11
 NOT_TRIED = ("tried  ", "edges  ", "       ", "states ")
 """Lines that speak of interruptions, of which a run without power cuts has none."""
 HEADLINES = {
@@ -67,7 +68,7 @@ def summary(verdict: Verdict, asked: Asked, audit: Audit | None = None) -> str:
         lines += [f"  {count:>10,}  {outcome}" for outcome, count in outcome_kinds(cover.outcomes)]
     lines += _faults(verdict)
     lines += ["", "checks" if verdict.complete else "checks, as far as the campaign went"]
-    lines += [line for result in verdict.results for line in _check(result, verdict)]
+    lines += _checks(verdict)
     lines += _findings(verdict, asked)
     notes = [*(verdict.notes if verdict.complete else ()), *verdict.fault_notes]
     if notes:
@@ -137,15 +138,19 @@ def _how_far(verdict: Verdict) -> str:
     return f"{'; '.join(verdict.notes)}, within depth {done + 1} of {verdict.depth}{finished}"
 
 
-def _check(result: CheckResult, verdict: Verdict) -> list[str]:
-    words = {
-        "broken": counted(result.findings, "finding"),
-        "not exercised": "NOT EXERCISED",
-        "inconclusive": "nothing so far",
-    }
-    lines = [f"  {result.name:<11} {words.get(result.result, result.result):<16}{verdict.promise(result.name)}"]
-    if result.result == "not applicable":
-        lines.append(f"{'':30}{result.reason}")
+def _checks(verdict: Verdict) -> list[str]:
+    width = max(_NAME_WIDTH, *(len(result.name) for result in verdict.results))
+    lines = []
+    for result in verdict.results:
+        words = {
+            "broken": counted(result.findings, "finding"),
+            "not exercised": "NOT EXERCISED",
+            "inconclusive": "nothing so far",
+        }
+        word = words.get(result.result, result.result)
+        lines.append(f"  {result.name:<{width}} {word:<16}{verdict.promise(result.name)}")
+        if result.result == "not applicable":
+            lines.append(f"{'':{width + 19}}{result.reason}")
     return lines
 
 

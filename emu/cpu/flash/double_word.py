@@ -106,7 +106,11 @@ class DoubleWordFlash(DoubleWordControl):
         if self.main.geometry.sector_index(offset) in self._protected:
             self._error(WRPERR, what, "the page is write-protected (WRPERR)")
         elif not accepts(self.main, offset, data):
-            self._error(PROGERR | PGSERR, what, "the double word was programmed since its erase (PROGERR)")
+            self._error(
+                PROGERR | PGSERR,
+                what,
+                "the double word is not blank: programmed since its erase, or its erase was cut (PROGERR)",
+            )
         else:
             return True
         return False

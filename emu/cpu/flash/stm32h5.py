@@ -258,7 +258,10 @@ class Stm32H5Flash(ControllerBase):
         flight = self.main.begin("program", start, QUAD, data, duration)
         if bytes(a & b for a, b in zip(held, data, strict=True)) != held:
             flight.operation.tear = tear_named("ecc-fault-0")
-        self.refuse(f"program of {self.main.part.base + start:#x}", "the quad word was programmed since its erase")
+        self.refuse(
+            f"program of {self.main.part.base + start:#x}",
+            "the quad word is not blank: programmed since its erase, or its erase was cut",
+        )
         complete(self.main, flight, duration)
 
     # -- option bytes -----------------------------------------------------------------------------------------

@@ -50,6 +50,7 @@ def _word(value: int) -> bytes:
 OPTIONS = Row("options", 20, 4, b"".join(map(_word, (0x00AA, 0x8070, 0, 0, 0))), "mcu-word", True, 0, erase_size=4)
 EEPROM = Row("eeprom", 6144, 4, b"", "mcu-word", True, 0, erase_size=4)
 USER, FIRST_WRP = 4, 8
+NOT_BLANK = "is not blank: not zero, programmed since its erase, or its erase was cut (NOTZEROERR)"
 
 
 class Stm32L0Flash(ControllerBase):
@@ -190,7 +191,7 @@ class Stm32L0Flash(ControllerBase):
 
     def _program(self, offset: int, data: bytes, what: str) -> None:
         if not accepts(self.main, offset, data):
-            self._error(NOTZEROERR, what, "the word is not zero (NOTZEROERR)")
+            self._error(NOTZEROERR, what, f"the word {NOT_BLANK}")
             return
         self.main.program(offset, data)
         self._done()
@@ -212,7 +213,7 @@ class Stm32L0Flash(ControllerBase):
             return
         self._half_page = None
         if not all(accepts(self.main, start + at, bytes(data[at : at + 4])) for at in range(0, HALF_PAGE, 4)):
-            self._error(NOTZEROERR, what, "a word of the half page is not zero (NOTZEROERR)")
+            self._error(NOTZEROERR, what, f"a word of the half page {NOT_BLANK}")
             return
         timed(self.main, "program", start, HALF_PAGE, bytes(data), self.main.timing.row_us(start))
         self._done()

@@ -11,9 +11,7 @@ from pathlib import Path
 
 from emu.board import CheckEntry
 from emu.elf.blanks import BLANK
-
-_COLUMN = 40
-_WIDTH = 118
+from emu.elf.survey.lines import comment, line_of, quoted
 
 
 @dataclass(frozen=True)
@@ -70,63 +68,63 @@ class Draft:
 
 def _lines(draft: Draft, named: Callable[[Path], str]) -> Iterator[str]:
     for line in draft.head:
-        yield from _comment(line)
+        yield from comment(line)
     yield ""
-    yield _line(f"chip = {_text(draft.chip)}", draft.chip_why)
+    yield line_of(f"chip = {quoted(draft.chip)}", draft.chip_why)
     for line in draft.chip_notes:
-        yield from _comment(line)
-    yield _line(f"name = {_text(draft.name)}", "what reports call it: yours to change")
-    accepted = ", ".join(_text(name) for name in draft.accept)
-    yield _line(f"accept = [{accepted}]", 'images it may settle with; drop "old" if no cut may cost the update')
+        yield from comment(line)
+    yield line_of(f"name = {quoted(draft.name)}", "what reports call it: yours to change")
+    accepted = ", ".join(quoted(name) for name in draft.accept)
+    yield line_of(f"accept = [{accepted}]", 'images it may settle with; drop "old" if no cut may cost the update')
     for file in draft.files:
         yield ""
-        yield _line("[[file]]", "what the factory programs")
-        yield _line(f"path = {_path(file, named)}", file.why)
+        yield line_of("[[file]]", "what the factory programs")
+        yield line_of(f"path = {_path(file, named)}", file.why)
         if file.address is not None:
-            yield _line(f"address = {file.address:#010x}", file.address_why)
+            yield line_of(f"address = {file.address:#010x}", file.address_why)
     for slot in draft.slots:
         yield ""
-        yield _line("[[slot]]", "where applications run: code that runs in here is an image that was entered")
-        yield _line(f"name = {_text(slot.name)}", "yours to change")
-        yield _line(f"address = {slot.address:#010x}", slot.why)
-        yield _line(f"size = {slot.size:#x}", "what the larger image needs, in erase units: give its real size")
+        yield line_of("[[slot]]", "where applications run: code that runs in here is an image that was entered")
+        yield line_of(f"name = {quoted(slot.name)}", "yours to change")
+        yield line_of(f"address = {slot.address:#010x}", slot.why)
+        yield line_of(f"size = {slot.size:#x}", "what the larger image needs, in erase units: give its real size")
     for image in draft.images:
         yield ""
-        yield _line("[[image]]", "what may stand at the beginning of a slot, byte for byte")
-        yield _line(f"name = {_text(image.name)}", _IMAGE_WORDS[image.name])
-        yield _line(f"path = {_path(image, named)}", image.why)
+        yield line_of("[[image]]", "what may stand at the beginning of a slot, byte for byte")
+        yield line_of(f"name = {quoted(image.name)}", _IMAGE_WORDS[image.name])
+        yield line_of(f"path = {_path(image, named)}", image.why)
         if image.ignores and image.padding is not None:
             start, end = image.padding
-            yield _line(
+            yield line_of(
                 f"ignore = [[{start:#x}, {end:#x}]]",
                 "tried: blank flash and flags behind the image, which the device sets itself; not compared",
             )
     for staged in draft.staged:
         yield ""
-        yield _line("[[staged]]", "the update, as it waits in flash; one more for each flag or trailer it needs")
-        yield _line(f"path = {_path(staged, named)}", staged.why)
+        yield line_of("[[staged]]", "the update, as it waits in flash; one more for each flag or trailer it needs")
+        yield line_of(f"path = {_path(staged, named)}", staged.why)
         assert staged.address is not None, "an update waits somewhere: please report"
-        yield _line(f"address = {staged.address:#010x}", staged.address_why)
+        yield line_of(f"address = {staged.address:#010x}", staged.address_why)
     yield ""
-    yield _line("[alive]", "what shows that an image works")
+    yield line_of("[alive]", "what shows that an image works")
     for line in draft.alive_notes:
-        yield from _comment(line)
+        yield from comment(line)
     if draft.uart:
-        yield _line(f"uart = {_text(draft.uart)}", draft.uart_why)
-    yield _line(f"stays_s = {draft.stays_s}", "seconds it has to go on for after that")
+        yield line_of(f"uart = {quoted(draft.uart)}", draft.uart_why)
+    yield line_of(f"stays_s = {draft.stays_s}", "seconds it has to go on for after that")
     if draft.commit:
         yield ""
-        yield _line("# [commit]", "take the # away here and below if a new image is on trial until it says so:")
-        yield _line(f"# uart = {_text(draft.commit)}", "then `durable` and `reverts` are checked too")
+        yield line_of("# [commit]", "take the # away here and below if a new image is on trial until it says so:")
+        yield line_of(f"# uart = {quoted(draft.commit)}", "then `durable` and `reverts` are checked too")
     yield ""
-    yield _line("[limits]", "when a session counts as hanging")
-    yield _line(
+    yield line_of("[limits]", "when a session counts as hanging")
+    yield line_of(
         f"session_s = {draft.session_s}", "virtual seconds; more if the bootloader waits for a key or a host first"
     )
     if draft.erased:
         yield ""
-        yield _line("[checks]", "what the campaign holds against it")
-        yield _line(
+        yield line_of("[checks]", "what the campaign holds against it")
+        yield line_of(
             f"max_erases = {draft.max_erases}",
             f"of one sector, until it settles: {draft.erased} were seen; a cut may bring a rollback and another try",
         )
@@ -135,34 +133,5 @@ def _lines(draft: Draft, named: Callable[[Path], str]) -> Iterator[str]:
 _IMAGE_WORDS = {"old": "what the factory shipped", "new": "the update"}
 
 
-def _line(key: str, comment: str) -> str:
-    """Longer comments go above, so that no line runs away; the line still has one."""
-    line = f"{key:<{_COLUMN - 2}}  # {comment}"
-    if len(line) <= _WIDTH:
-        return line
-    return "\n".join([*_comment(comment), f"{key:<{_COLUMN - 2}}  # see above"])
-
-
-def _comment(text: str) -> Iterator[str]:
-    """``text`` as lines of comment, broken between words."""
-    line = "#"
-    for word in text.split():
-        if len(line) + len(word) + 1 > _WIDTH and line != "#":
-            yield line
-            line = "#  "
-        line += f" {word}"
-    yield line
-
-
 def _path(file: FileLine, named: Callable[[Path], str]) -> str:
-    return _text(BLANK if file.path is None else named(file.path))
-
-
-def _text(value: str) -> str:
-    """A TOML string."""
-    escaped = value.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{"".join(c if c.isprintable() else _escape(c) for c in escaped)}"'
-
-
-def _escape(character: str) -> str:
-    return f"\\u{ord(character):04X}" if ord(character) < 0x1_0000 else f"\\U{ord(character):08X}"
+    return quoted(BLANK if file.path is None else named(file.path))

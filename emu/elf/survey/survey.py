@@ -19,6 +19,7 @@ from emu.elf.survey.candidate import bases
 from emu.elf.survey.choice import Choice, choose
 from emu.elf.survey.draft import Draft, FileLine, SlotLine
 from emu.elf.survey.evidence import Evidence, FirmwareFile, read_firmware
+from emu.elf.survey.keeping import MISSING, board_text, watched
 from emu.elf.survey.layout import Application, Layout, Spot
 from emu.elf.survey.padding import padding
 from emu.elf.survey.request import Request
@@ -34,18 +35,20 @@ BOARD_FILE, OLD_FILE = "board.toml", "old.bin"
 @dataclass(frozen=True)
 class Proposal:
     """``contents``: files to write, the board first. ``choice``: of the chip. ``guesses``: what nothing has confirmed.
-    ``missing``: what the user still has to give. ``trial``: what came of booting it; None where nobody could."""
+    ``missing``: what the user still has to give. ``booted``: what came of it; "" where nobody could."""
 
     contents: tuple[tuple[Path, bytes], ...]
     choice: Choice
     guesses: tuple[str, ...]
     missing: tuple[str, ...]
-    trial: Trial | None
+    booted: str
 
 
 def survey(request: Request, folder: Path) -> Proposal:
     """A board file for ``folder``. Raises UsageError or ImageError, one line, for files that are no firmware."""
     factory = [read_firmware(path) for path in request.files]
+    if request.keeps_values:
+        return _of_values(Evidence(tuple(factory)), request, folder)
     old = None if request.old is None else read_firmware(request.old)
     new = None if request.new is None else read_firmware(request.new)
     factory += [old] if old is not None and old.path.resolve() not in {f.path.resolve() for f in factory} else []
@@ -63,7 +66,17 @@ def survey(request: Request, folder: Path) -> Proposal:
     named = {path: path.name for path, _ in parts.extracted}
     text = draft.text(lambda path: named.get(path) or _relative(path, folder))
     contents = ((folder / BOARD_FILE, text.encode()), *parts.extracted)
-    return Proposal(contents, choice, guesses, parts.missing, trial)
+    return Proposal(contents, choice, guesses, parts.missing, "" if trial is None else trial.words)
+
+
+def _of_values(evidence: Evidence, request: Request, folder: Path) -> Proposal:
+    """A board for firmware that updates nothing."""
+    choice = choose(evidence, request.chip)
+    kept = watched(choice.best.chip, evidence) if choice.was_tried else None
+    text = board_text(choice, evidence, kept, lambda path: _relative(path, folder))
+    guesses = ("how far it keeps values",) if kept is not None and kept.windows else ()
+    contents = ((folder / BOARD_FILE, text.encode()),)
+    return Proposal(contents, choice, guesses, (MISSING,), "" if kept is None else kept.words)
 
 
 class _Parts:

@@ -78,7 +78,9 @@ def test_the_mistake_of_the_example_is_found_and_replays(
     assert not any(line.startswith(("to  ", "update")) for line in lines)
     assert "attempt" not in ran.out
     assert any(re.fullmatch(r"oracle     .*oracle\.py:records, SHA-256 \w{8}\.\.\.", line) for line in lines)
-    assert re.search(r"^  records-after-cut 2 findings +every value that was told stands in a whole", ran.out, re.M)
+    assert re.search(r"^  records-after-cut 2 findings      every value that was told stands in a whole", ran.out, re.M)
+    assert re.search(r"^  durable           2 findings      what was told .* a value once stored$", ran.out, re.M)
+    assert re.search(r"^ {36}the board has no \[\[image\]\]", ran.out, re.M), "reasons stand below promises"
     assert re.search(r"USART1 says 'storing volume=aaaaaaaa'\n +\d+  asked to keep volume = 'aaaaaaaa'\n", ran.out)
     document = json.loads(found.read_text())
     assert document["updates"] is False

@@ -139,6 +139,62 @@ def test_what_is_missing_is_named_by_its_line(brownout: Brownout, tmp_path: Path
     )
 
 
+def test_a_board_for_firmware_that_keeps_values_needs_its_words_alone(brownout: Brownout, tmp_path: Path) -> None:
+    made = brownout("new", tmp_path, "--elf", ELF / "stm32l4-store-right.elf", "--storage")
+    assert made.code == 0
+    kept = r"operations, then 0 operations on flash; it keeps something in \[0x8001000, 0x8002000\)\.$"
+    assert re.search(rf"^booted     \d+ {kept}", made.out, re.M)
+    assert f"  fill in [storage] of {tmp_path / 'board.toml'}\n" in made.out
+    assert "to fill in what it says of the values it keeps, or an oracle: [storage]\n" in made.out
+    assert "updates nothing" not in made.out, "it was told so"
+    board = tmp_path / "board.toml"
+    assert document(tmp_path)["window"] == [{"name": "kept", "address": 0x0800_1000, "size": 0x1000}]
+    assert '#   "storing volume=aaaaaaaa"\n' in board.read_text()
+    assert "[storage] says nothing: give storing, stored and read" in brownout.refused("boot", board)
+    board.write_text(re.sub("^# (storing|stored|read) =", r"\1 =", board.read_text(), flags=re.M))
+    booted = brownout("boot", board)
+    assert (booted.code, booted.err) == (0, "")
+    assert "  check    reads-back: nothing is wrong" in booted.out.splitlines()
+    assert document(tmp_path)["alive"] == {"uart": "ready", "stays_s": 0.5}
+
+
+def test_what_keeps_nothing_or_never_rests_is_said_to(brownout: Brownout, tmp_path: Path) -> None:
+    writes_nothing = brownout("new", tmp_path / "a", "--elf", ELF / "stm32l4-copy-right.elf", "--storage")
+    assert "booted     it writes no flash, so nothing would be cut.\n" in writes_nothing.out
+    assert "window" not in document(tmp_path / "a")
+    assert "guessed" not in writes_nothing.out
+    fixed = load_image(ELF / "stm32l4-store-right.elf")
+    entry = int.from_bytes(fixed.segments[0].data[4:8], "little") - 1 - fixed.segments[0].address
+    data = bytearray(fixed.segments[0].data)
+    data[entry : entry + 2] = b"\x00\xde"  # udf
+    save_image(image_from_segments("faults", [Segment(fixed.segments[0].address, bytes(data))]), tmp_path / "f.hex")
+    faults = brownout("new", tmp_path / "b", "--elf", tmp_path / "f.hex", "--chip", "STM32L476xG", "--storage")
+    assert re.search(r"^booted     it does not come to rest: (it stands in \w+|the core locks up); ", faults.out, re.M)
+
+
+def test_values_in_a_data_eeprom_are_found(brownout: Brownout, tmp_path: Path) -> None:
+    code = bytes.fromhex("04480549c1600549c160054a1160116130bffde700200240efcdab890504030200000808")
+    # unlocks it, stores a word at its beginning and one 16 bytes on, sleeps
+    base = 0x0800_0000
+    table = b"".join(word.to_bytes(4, "little") for word in (0x2000_1000, *[base + 0x41] * 15))
+    save_image(image_from_segments("x", [Segment(base, table + code)]), tmp_path / "x.hex")
+    made = brownout("new", tmp_path, "--elf", tmp_path / "x.hex", "--storage", "--chip", "STM32L072xZ")
+    assert "it keeps something in [0x8080000, 0x8080014).\n" in made.out
+    assert document(tmp_path)["window"] == [{"name": "kept", "address": 0x0808_0000, "size": 0x14}]
+
+
+def test_storage_goes_without_an_update_and_is_proposed(brownout: Brownout, tmp_path: Path) -> None:
+    store, app = ELF / "stm32l4-store-right.elf", ELF / "stm32l4-app-old-a.elf"
+    line = brownout.refused("new", tmp_path / "n", "--elf", store, "--new", app, "--storage")
+    assert line.endswith("--storage is for firmware that updates nothing; leave --old and --new out")
+    assert "--storage goes with --elf FILE" in brownout.refused("new", tmp_path / "n", "--storage")
+    assert not (tmp_path / "n").exists()
+    made = brownout("new", tmp_path, "--elf", store)
+    assert "or         if it updates nothing and only keeps values: write the board with --storage\n" in made.out
+    whole = brownout("new", tmp_path / "u", *files("stm32l4", "copy"))
+    assert "--storage" not in whole.out
+
+
 def test_chips_that_nothing_tells_apart_are_both_named(brownout: Brownout, tmp_path: Path) -> None:
     made = brownout("new", tmp_path / "n", *files("stm32f4", "ab"))
     told = "STM32F411xE fits as well, and nothing in the files tells them apart (STM32F405xG: 1024 KiB of flash"
@@ -219,8 +275,8 @@ def test_an_image_that_is_neither_is_said_to_run(brownout: Brownout, tmp_path: P
         (["--elf", ELF / "stm32f1-ab-right.elf", "--chip", "STM32"], "no chip named 'STM32'"),
         (["--elf", ELF / "stm32f1-ab-right.elf", "--chip", "nrf52"], "--chip nRF52840: [0x8000000, "),
         (["--elf", ELF / "stm32f1-ab-right.elf", "--example", "c-bootloader"], "--example and --elf each write"),
-        (["--old", "x"], "--old goes with --elf FILE, the bootloader"),
-        (["--chip", "x"], "--chip goes with --elf FILE, the bootloader"),
+        (["--old", "x"], "--old goes with --elf FILE, the firmware"),
+        (["--chip", "x"], "--chip goes with --elf FILE, the firmware"),
     ],
 )  # fmt: skip
 def test_what_is_no_firmware_is_one_line_and_nothing_is_written(
@@ -240,18 +296,31 @@ def test_what_is_no_firmware_is_one_line_and_nothing_is_written(
 
 
 def test_without_an_engine_a_board_is_drafted_and_nothing_is_called_tried(tmp_path: Path) -> None:
-    arguments = ["new", str(tmp_path / "n"), *files("nrf52840", "copy")]
-    code = f"import sys; sys.modules['unicorn'] = None\nfrom emu.cli import main; main({arguments!r})"
-    ran = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
-    )
-    assert (ran.returncode, ran.stderr) == (0, "")
+    ran = without_engine("new", str(tmp_path / "n"), *files("nrf52840", "copy"))
     assert "nothing was run to find out: that needs pip install 'brownout[cpu]'" in ran.stdout
     assert "guessed    where the update waits; how large the slot is" in ran.stdout
     assert "booted" not in ran.stdout
     text = (tmp_path / "n" / "board.toml").read_text()
     assert "tried" not in text
     assert document(tmp_path / "n")["chip"] == "nRF52840"
+
+
+def test_without_an_engine_nobody_knows_where_values_are_kept(tmp_path: Path) -> None:
+    store = str(ELF / "nrf52840-store-right.elf")
+    ran = without_engine("new", str(tmp_path), "--elf", store, "--storage", "--chip", "nRF52840")
+    assert "booted" not in ran.stdout
+    assert "to fill in what it says of the values it keeps" in ran.stdout
+    assert "tried" not in (tmp_path / "board.toml").read_text()
+    assert {"window", "uart"}.isdisjoint(document(tmp_path) | document(tmp_path)["alive"])
+
+
+def without_engine(*arguments: str) -> subprocess.CompletedProcess[str]:
+    code = f"import sys; sys.modules['unicorn'] = None\nfrom emu.cli import main; main({list(arguments)!r})"
+    ran = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
+    return ran
 
 
 def test_a_board_that_is_there_is_kept(brownout: Brownout, tmp_path: Path) -> None:

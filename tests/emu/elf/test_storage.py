@@ -284,6 +284,7 @@ def test_the_oracle_is_an_input_and_no_part_of_the_board(store: ElfRig, tmp_path
     other = make(tmp_path, "stm32l4", "right", oracle=oracle)
     assert same.inputs["board"].digest == other.inputs["board"].digest
     assert same.inputs["oracle"].digest != other.inputs["oracle"].digest
+    assert same.inputs["oracle"].label.count("records") == 1, "asked twice, named once"
     assert "oracle" not in make(tmp_path, "stm32l4", "right").inputs
 
 
@@ -376,6 +377,22 @@ def test_a_pattern_that_fits_nothing_is_refused_before_anything_is_cut(tmp_path:
     check_uncut(make(tmp_path, "stm32l4", "right"))
     later = make(tmp_path, "stm32l4", "right", says=ONLY_WRITES + 'read = "read {key}={value}"\n')
     check_uncut(later)  # nothing is there to be read in the first boot
+
+
+def test_a_window_may_be_in_the_data_eeprom_of_the_chip(tmp_path: Path) -> None:
+    path = store_board(tmp_path, "stm32l4", "right", oracle=f'oracle = "{with_oracle(tmp_path, "stm32l4")}"')
+    text = path.read_text().replace("STM32L476xG", "STM32L072xZ").replace("stm32l4-store-right", "stm32l0-copy-right")
+    window = text[text.index("[[window]]") : text.index("[storage]")]
+    path.write_text(text.replace(window, '[[window]]\nname = "log"\naddress = 0x0808_0010\nsize = 0x20\n\n'))
+    board = load_elf_board(path)
+    (entry,) = board.document.window
+    assert (entry.memory, entry.address, entry.size) == ("flash-eeprom", 0x10, 0x20)
+    rig = ElfRig(board)
+    (place,) = rig._storage.windows.values()
+    assert (rig.chip_names[place.chip], place.address) == ("flash-eeprom", 0x10)
+    path.write_text(path.read_text().replace("0x0808_0010", "0x0808_17F0"))
+    with pytest.raises(BoardError, match=r"window 'log': \[0x80817f0, 0x8081810\) is not in the flash of STM32L072xZ"):
+        load_elf_board(path)
 
 
 def test_a_window_may_be_in_a_memory_beside_the_chip(tmp_path: Path) -> None:
