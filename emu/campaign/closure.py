@@ -55,6 +55,9 @@ DOUBTED_AT, DOUBTED_EVERY = 128, 8
 audit at the end would come. Asked again whenever there are so many times as many."""
 
 
+FOUND_SOMETHING = "stopped at the depth of the first finding (--keep-going goes on)"
+
+
 class Closure:
     """One campaign of any depth on one rig. ``bounds`` are the board's checks and limits.
 
@@ -170,9 +173,7 @@ class Closure:
             self.layer += 1
             self.cover.depth_done = self.layer
             if self._open and not self.options.keep_going and self._finds_something():
-                raise BudgetSpent(
-                    f"stopped after depth {self.layer}, where the first finding is (--keep-going goes on)"
-                )
+                raise BudgetSpent(FOUND_SOMETHING)
 
     def _finds_something(self) -> bool:
         """Whether a check is broken anywhere so far; what was looked at once is not looked at again."""

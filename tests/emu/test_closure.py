@@ -10,7 +10,7 @@ import pytest
 
 from emu.board import ALL_CHECKS, CheckEntry
 from emu.campaign.audit import Auditor
-from emu.campaign.closure import Closure
+from emu.campaign.closure import FOUND_SOMETHING, Closure
 from emu.campaign.edges import tears_in
 from emu.campaign.options import ANY, BudgetSpent, Options
 from emu.campaign.replay import follow
@@ -144,7 +144,7 @@ def test_it_stops_after_the_layer_of_the_first_finding() -> None:
     assert max(finding.cuts for finding in stopped.findings) == least < max(f.cuts for f in whole.findings)
     assert (stopped.word, stopped.complete) == ("findings", False)
     assert stopped.coverage.depth_done == least
-    assert stopped.notes == [f"stopped after depth {least}, where the first finding is (--keep-going goes on)"]
+    assert stopped.notes == [FOUND_SOMETHING]
     same = [f for f in whole.findings if f.cuts == least]
     assert {(f.key.check, f.key.place) for f in stopped.findings} == {(f.key.check, f.key.place) for f in same}
 

@@ -215,7 +215,7 @@ def test_the_first_depth_with_findings_is_the_last_unless_told_otherwise(brownou
     command = ("run", *pair(tmp_path), "--board", stuck_board(tmp_path), "--tears", "none", "--events", "hang")
     first, all_of_it = brownout(*command), brownout(*command, "--keep-going")
     assert (first.code, all_of_it.code) == (1, 1)
-    assert "stopped after depth 1, where the first finding is (--keep-going goes on); depth 1 is complete" in first.out
+    assert "stopped at the depth of the first finding (--keep-going goes on); depth 1 is complete" in first.out
     assert row(first.out, "boots") == "nothing so far"
     assert "complete " not in all_of_it.out
     assert "\nchecks\n" in all_of_it.out
