@@ -44,8 +44,9 @@ def new_elf(request: Request, folder: Path, write: Write) -> None:
     if proposal.missing:
         what = "[storage]" if request.keeps_values else 'each "?"'
         click.echo(f"  fill in {what} of {printable(str(board))}")
-    for command in (["boot"], ["run", "--board"]):
-        click.echo(f"  {shlex.join(['brownout', *command, str(board)])}")
+    depth = ["--depth", "1"] if request.keeps_values else []  # few logs come round, so that any depth would end
+    for command in (["boot", str(board)], ["run", "--board", str(board), *depth]):
+        click.echo(f"  {shlex.join(['brownout', *command])}")
 
 
 def _findings(notes: Sequence[str], missing: Sequence[str], guesses: Sequence[str]) -> Iterator[tuple[str, str]]:

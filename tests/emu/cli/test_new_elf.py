@@ -145,6 +145,7 @@ def test_a_board_for_firmware_that_keeps_values_needs_its_words_alone(brownout: 
     kept = r"operations, then 0 operations on flash; it keeps something in \[0x8001000, 0x8002000\)\.$"
     assert re.search(rf"^booted     \d+ {kept}", made.out, re.M)
     assert f"  fill in [storage] of {tmp_path / 'board.toml'}\n" in made.out
+    assert made.out.endswith(f"  brownout run --board {tmp_path / 'board.toml'} --depth 1\n")
     assert "to fill in what it says of the values it keeps, or an oracle: [storage]\n" in made.out
     assert "updates nothing" not in made.out, "it was told so"
     board = tmp_path / "board.toml"
