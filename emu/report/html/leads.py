@@ -9,6 +9,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from emu.events import NEW, OLD
+from emu.rig import Outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,16 +23,22 @@ class Lead:
 OLD_RUNS = Lead("O", "old image runs")
 NEW_RUNS = Lead("N", "new image runs")
 EITHER = Lead("E", "either image runs, by where it is cut")
+SETTLED = Lead("S", "comes to rest")
 UNSETTLED = Lead("U", "no known image settles")
 FINDING = Lead("F", "finding")
 UNTRIED = Lead("X", "not tried")
-LEADS = (OLD_RUNS, NEW_RUNS, EITHER, UNSETTLED, FINDING, UNTRIED)
+LEADS = (OLD_RUNS, NEW_RUNS, EITHER, SETTLED, UNSETTLED, FINDING, UNTRIED)
+
+IMAGELESS = str(Outcome("settled"))
+"""How firmware that updates nothing ends well."""
 
 
 def lead_of(outcomes: Counter[str], findings: int) -> Lead:
     """The worst of what the edges at one place lead to. Nothing counted: a budget ended before it was tried."""
     if findings:
         return FINDING
+    if outcomes and set(outcomes) == {IMAGELESS}:
+        return SETTLED
     images = {_image(outcome) for outcome in outcomes}
     if not images:
         return UNTRIED

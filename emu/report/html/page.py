@@ -81,9 +81,7 @@ def _versions(document: Mapping[str, Any]) -> str:
 def _sentence(document: Mapping[str, Any]) -> str:
     """What the verdict rests on, in one sentence."""
     findings, edges = len(document["findings"]), document["edges"]
-    tried = (
-        f"{counted(edges, 'edge')} tried, each one way to interrupt {counted(document['attempts'], 'update attempt')}"
-    )
+    tried = f"{counted(edges, 'edge')} tried, each one way to interrupt {_attempts(document) or 'the firmware'}"
     tried += f" (tears {document['tears']}, {_events(document)}, {_depth(document)})"
     if "faults" in document:
         faults, cuts = _faults_tried(document)
@@ -134,7 +132,7 @@ def _tiles(document: Mapping[str, Any]) -> Markup:
         *edges,
         _tile("Sessions judged", f"{boots:,}",
               f"{document['runs']:,} run + {document['recognised']:,} recognised ({share})"),
-        _tile("Operations", f"{document['operations']:,}", f"{kinds} in the uncut update"),
+        _tile("Operations", f"{document['operations']:,}", f"{kinds}, uncut"),
         *depth,
         *faults,
         _tile("Findings", f"{len(document['findings']):,}", _lead(document)),
@@ -166,14 +164,20 @@ def _inherited(document: Mapping[str, Any]) -> str:
 
 
 def _depth_tile(document: Mapping[str, Any]) -> tuple[str, str]:
-    attempts = counted(document["attempts"], "update attempt")
+    attempts = _attempts(document)
+    behind = f"; {attempts}" if attempts else ""
     if document["depth"] != "any":
-        return f"{document['depth_done']} of {document['depth']}", f"complete; {attempts}"
+        return f"{document['depth_done']} of {document['depth']}", f"complete{behind}"
     states = counted(document["states"], "state")
     if document["complete"]:
         after = counted(document["depth_closed"], "interruption")
-        return "any", f"{states}, none new after {after}; {attempts}"
-    return f"{document['depth_done']} of any", f"complete; {states} so far; {attempts}"
+        return "any", f"{states}, none new after {after}{behind}"
+    return f"{document['depth_done']} of any", f"complete; {states} so far{behind}"
+
+
+def _attempts(document: Mapping[str, Any]) -> str:
+    """ "" where nothing is updated."""
+    return counted(document["attempts"], "update attempt") if document.get("updates", True) else ""
 
 
 def _share(part: int, whole: int) -> str:

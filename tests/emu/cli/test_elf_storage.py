@@ -85,7 +85,11 @@ def test_the_mistake_of_the_example_is_found_and_replays(
     document = json.loads(found.read_text())
     assert document["updates"] is False
     assert {each["check"] for each in document["findings"]} == {"durable", "records-after-cut"}
-    assert "the storage can be broken" in page.read_text()
+    shown = page.read_text()
+    assert "the storage can be broken" in shown
+    assert "tried, each one way to interrupt the firmware (" in shown
+    assert "comes to rest" in shown
+    assert "update attempt" not in shown
     assert "**FINDINGS: the storage can be broken**" in summary.read_text()
     token = next(each["token"] for each in document["findings"] if each["message"] == SAID)
     (board.parent / "oracle.py").write_text((board.parent / "oracle.py").read_text() + "\n# a better one\n")

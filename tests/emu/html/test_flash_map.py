@@ -11,7 +11,7 @@ import pytest
 
 from emu.campaign.update_map import Spot, UpdateMap
 from emu.report.html.flash_map import bands_of, flash_map
-from emu.report.html.leads import EITHER, FINDING, LEADS, NEW_RUNS, OLD_RUNS, UNSETTLED, UNTRIED, Lead, lead_of
+from emu.report.html.leads import EITHER, FINDING, LEADS, NEW_RUNS, OLD_RUNS, SETTLED, UNSETTLED, UNTRIED, Lead, lead_of
 from emu.rig import Outcome
 from tests.emu.html.pages import Page, broken, held, mutant
 
@@ -30,6 +30,9 @@ OLD, NEW = (str(Outcome("settled", image, committed=True)) for image in ("old", 
         ([str(Outcome("hung", detail="no timer"))], 0, UNSETTLED),
         ([str(Outcome("reset", cause="watchdog"))], 0, UNSETTLED),
         ([str(Outcome("settled", "new"))], 0, NEW_RUNS),
+        ([str(Outcome("settled"))], 0, SETTLED),
+        ([str(Outcome("settled")), str(Outcome("hung", detail="no timer"))], 0, UNSETTLED),
+        ([str(Outcome("settled"))], 1, FINDING),
         ([], 0, UNTRIED),
     ],
 )
