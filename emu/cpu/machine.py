@@ -321,6 +321,8 @@ class Machine:
                 self.engine.changed(self.chip.flash.address + entry.address, entry.length)
                 if self._marks is not None:
                     self._marks.look_at(entry.address, entry.length)
+        if len(entries) > self._seen_entries and self.lane is not None:
+            self.lane.expect()  # operations take time
         self._seen_entries = len(entries)
         self.core.look_at_time()
 

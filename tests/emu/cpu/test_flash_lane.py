@@ -270,6 +270,28 @@ def test_an_alarm_rings_in_the_middle_of_the_same_program(chip: str, alarm_us: i
 
 
 @NATIVE
+@given(alarm_us=st.integers(1, 60_000))
+@settings(max_examples=15, deadline=None)
+def test_an_alarm_is_nearer_after_an_erase(alarm_us: int) -> None:
+    """What goes the long way takes time too."""
+    rang = []
+    ways = [Way("STM32F103xB", native=native) for native in (True, False)]
+    for way in ways:
+        way.do("alarm", alarm_us)
+        done = -1
+        try:
+            for register, value in ((0x10, 2), (0x14, 0x0800_8000), (0x10, 0x42), (0x10, 0), (0x10, 1)):
+                way.do("write", register, 4, value)
+            for done in range(500):
+                way.do("store", 0x8000 + 2 * done, 2, 0x1234)
+                way.do("code", 20)
+        except ResetAsserted as reset:
+            rang.append((done, reset.cause))
+    assert rang in ([], rang[:1] * 2)
+    assert ways[0].left == ways[1].left
+
+
+@NATIVE
 def test_a_plain_program_asks_no_python(monkeypatch: pytest.MonkeyPatch) -> None:
     way = Way("STM32F103xB", native=True)
     way.do("write", 0x10, 4, 1)
